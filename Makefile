@@ -1,0 +1,144 @@
+# Builds the plugin (build/libgdrq.so) and the command (build/darknet).
+#   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
+#   make test | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+CC ?= cc
+CXX ?= c++
+comma := ,
+
+# Debian's package, or a tree that the user built.
+ifdef DARKNET
+DARKNET_INCLUDE := $(DARKNET)/include
+DARKNET_LIB := $(abspath $(DARKNET))
+else
+DARKNET_INCLUDE := /usr/lib/darknet/include
+DARKNET_LIB := /usr/lib/darknet
+endif
+
+ifdef SANITIZE
+BUILD ?= build-$(subst $(comma),-,$(SANITIZE))
+sanitize := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+else
+BUILD ?= build
+endif
+
+warnings := -Wall -Wextra $(if $(WERROR),-Werror)
+optimise := $(if $(DEBUG),-O0,-O3 -fno-math-errno -fno-trapping-math) -g
+# Never fast-math, and no contraction to fused multiply-adds: results must not depend on the ISA.
+common := $(optimise) $(warnings) $(sanitize) -fPIC -fvisibility=hidden -ffp-contract=off \
+  -fopenmp -pthread -MMD -MP -Igdrq_layers -Idarknet -isystem $(DARKNET_INCLUDE) -D_GNU_SOURCE \
+  $(CPPFLAGS)
+all_cflags := -std=c11 $(common) $(CFLAGS)
+all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
+opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
+darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
+libs := -ldnnl $(opencv) -lm -ldl
+
+lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
+cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
+unit_sources := $(sort $(wildcard tests/unit/test_*.c))
+host_sources := $(sort $(wildcard tests/host/*.c))
+lib_objects := $(patsubst %,$(BUILD)/obj/%.o,$(lib_sources))
+cmd_objects := $(patsubst %,$(BUILD)/obj/%.o,$(cmd_sources))
+# The command without main(), for unit tests of its parts.
+part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
+unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
+host_programs := $(patsubst tests/host/%.c,$(BUILD)/tests/%,$(host_sources))
+
+.PHONY: all deps tests test unit_test cli_test quickstart install uninstall format lint clean FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BUILD)/libgdrq.so $(BUILD)/darknet
+
+# Rebuild everything when the flags change.
+flags := $(CC) $(CXX) $(all_cflags) $(all_cxxflags) $(DARKNET_LIB)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
+
+$(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) $(all_cflags) -c $< -o $@
+
+$(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CXX) $(all_cxxflags) -c $< -o $@
+
+$(BUILD)/libgdrq.so: $(lib_objects)
+	$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \
+	  $(LDFLAGS) $^ $(darknet_libs) $(libs) -o $@
+
+# libgdrq before libdarknet: its functions then replace the host's.
+$(BUILD)/darknet: $(cmd_objects) $(BUILD)/libgdrq.so
+	$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) \
+	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
+	  $(darknet_libs) $(libs) -o $@
+
+$(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
+	rm -f $@
+	ar rcs $@ $^
+
+# Unit tests hold the library's objects themselves, to reach what it hides.
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.a
+	@mkdir -p $(@D)
+	$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $< \
+	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
+	  $(darknet_libs) $(libs) -lcmocka -o $@
+
+# Host programs know nothing of gdrq: they link the stock library only.
+$(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O1 -g -D_GNU_SOURCE -isystem $(DARKNET_INCLUDE) $< $(darknet_libs) -lm -ldl -o $@
+
+tests: all $(unit_tests) $(host_programs)
+
+deps:
+	scripts/install_deps
+
+test: deps
+	$(MAKE) tests
+	$(MAKE) unit_test
+	$(MAKE) cli_test
+
+unit_test: tests
+	BUILD=$(BUILD) tests/run_unit $(unit_tests)
+
+cli_test: tests
+	BUILD=$(abspath $(BUILD)) SANITIZE=$(SANITIZE) bats tests/host tests/cli
+
+quickstart: deps
+	$(MAKE) all
+	BUILD=$(BUILD) scripts/quickstart quickstart
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/darknet $(DESTDIR)$(PREFIX)/bin/darknet
+	install -m 644 $(BUILD)/libgdrq.so $(DESTDIR)$(PREFIX)/lib/libgdrq.so
+	install -m 644 gdrq_layers/gdrq.h $(DESTDIR)$(PREFIX)/include/gdrq.h
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DARKNET_LIB@|$(DARKNET_LIB)|' \
+	  scripts/gdrq.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/darknet $(DESTDIR)$(PREFIX)/lib/libgdrq.so \
+	  $(DESTDIR)$(PREFIX)/include/gdrq.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
+
+own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' 2>/dev/null)
+format:
+	clang-format -i $(own_sources)
+
+lint:
+	clang-format --dry-run --Werror $(own_sources)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+	  --enable=warning,performance,portability --suppress=missingIncludeSystem \
+	  --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro -Igdrq_layers -Idarknet \
+	  gdrq_layers darknet
+
+clean:
+	rm -rf build build-*
+
+-include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects)) \
+  $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources))

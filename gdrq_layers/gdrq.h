@@ -1,0 +1,153 @@
+/*
+ * libgdrq: low-bit training and inference for Darknet (GDRQ, arXiv 1908.01477).
+ *
+ * The library plugs into programs that use the shared libdarknet.so by being loaded before it: a
+ * program need not call anything below to train or run cfgs with [gdrq_convolutional]. The
+ * functions here do the same work as the host's (parse, load, save, resize), but return errors
+ * where the host's signatures cannot.
+ *
+ * Every function that can fail returns a gdrq_status and fills `err` (which may be NULL) with one
+ * line that names the file, section or key and says what to do. On failure nothing that the caller
+ * owns has changed, unless said otherwise. No function prints or exits.
+ */
+#ifndef GDRQ_H
+#define GDRQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define GDRQ_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define GDRQ_API __attribute__((visibility("default")))
+#define GDRQ_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#else
+#define GDRQ_API
+#define GDRQ_PRINTF(format, first)
+#endif
+
+typedef enum gdrq_status {
+    GDRQ_OK = 0,
+    GDRQ_ERROR_ARGUMENT, /* the call itself is wrong */
+    GDRQ_ERROR_IO,       /* a file can't be opened, read, written, or is too short */
+    GDRQ_ERROR_FORMAT,   /* a file's content is wrong: cfg, weights, labels */
+    GDRQ_ERROR_MEMORY,   /* an allocation failed */
+    GDRQ_ERROR_HOST,     /* libdarknet is missing, or is not the one this library was built for */
+    GDRQ_ERROR_STATE,    /* not possible now, e.g. activation thresholds were never set */
+} gdrq_status;
+
+typedef struct gdrq_error {
+    char message[1024]; /* one line, no newline at its end */
+} gdrq_error;
+
+/* The host's network; include darknet.h to look inside. */
+struct network;
+
+/* Version of the loaded library, e.g. "0.1.0". */
+GDRQ_API const char *gdrq_version(void);
+
+/*
+ * Reads, checks and parses a cfg with stock and gdrq sections, and attaches the quantised layers.
+ * *net is freed with the host's free_network(). `note` (may be NULL) is called once per remark that
+ * is no error, e.g. a key of another Darknet that has no effect here; it is one line.
+ */
+typedef void gdrq_note(void *user, const char *line);
+GDRQ_API gdrq_status gdrq_network_parse(const char *cfg_path, gdrq_note *note, void *user,
+                                        struct network **net, gdrq_error *err);
+
+/* What gdrq_network_load() found in a weights file. */
+typedef struct gdrq_load_report {
+    int layers;       /* layers 0..layers-1 were covered by the file */
+    bool complete;    /* the file covers the whole network, else it is a backbone */
+    bool has_trailer; /* it carries activation thresholds */
+} gdrq_load_report;
+
+/*
+ * Loads a Darknet .weights file. The file's size is checked against the network before anything in
+ * memory is overwritten. A file that ends exactly behind a layer is a backbone: accepted only with
+ * allow_backbone. `report` may be NULL.
+ */
+GDRQ_API gdrq_status gdrq_network_load(struct network *net, const char *path, bool allow_backbone,
+                                       gdrq_load_report *report, gdrq_error *err);
+
+/*
+ * Saves the network as a .weights file that stock Darknet and OpenCV read too; activation
+ * thresholds travel in a trailer behind the last layer. Atomic: a temporary file beside `path` is
+ * written, synced and renamed, so that a file that was there survives any failure.
+ */
+GDRQ_API gdrq_status gdrq_network_save(struct network *net, const char *path, gdrq_error *err);
+
+/* Changes the network's input to w x h (both in pixels). Nothing changes on error. */
+GDRQ_API gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq_error *err);
+
+/* GDRQ_ERROR_STATE if an activation threshold was never set; the message names the layer. */
+GDRQ_API gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err);
+
+/*
+ * While on, a forward pass with net->train = 0 updates the activation thresholds as a training
+ * forward would; weights and batch norm's statistics stay as they are.
+ */
+GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
+
+/* Starts the count of iterations that quantize_after refers to anew, as -clear does. */
+GDRQ_API void gdrq_network_restart(struct network *net);
+
+typedef enum gdrq_stage { GDRQ_STAGE_FLOAT, GDRQ_STAGE_RESHAPE, GDRQ_STAGE_QUANTISE } gdrq_stage;
+
+/*
+ * Which stage the next training forward is in: FLOAT if no layer is quantised, RESHAPE while any
+ * layer still clips without rounding, else QUANTISE.
+ */
+GDRQ_API gdrq_stage gdrq_network_stage(const struct network *net);
+
+/* Bits that gdrq_convert_cfg() writes; 2..8 each. */
+typedef struct gdrq_convert_options {
+    int first_weight_bits;                      /* the first convolution, which reads pixels: 8 */
+    int head_weight_bits, head_activation_bits; /* convolutions before yolo/region/softmax: 8, 8 */
+    int weight_bits, activation_bits;           /* all others: 4, 4 */
+} gdrq_convert_options;
+
+GDRQ_API gdrq_convert_options gdrq_convert_defaults(void);
+
+/*
+ * Rewrites a stock cfg: every [convolutional] becomes [gdrq_convolutional]; comments, order and
+ * everything else stay byte for byte. out_path is replaced atomically and may be in_path.
+ */
+GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
+                                      const gdrq_convert_options *options, gdrq_error *err);
+
+typedef enum gdrq_pixel_order { GDRQ_RGB, GDRQ_BGR } gdrq_pixel_order;
+
+/* An 8-bit image with three interleaved channels; rows are `stride` bytes apart. */
+typedef struct gdrq_pixels {
+    const unsigned char *data;
+    int w, h;
+    size_t stride;
+    gdrq_pixel_order order;
+} gdrq_pixels;
+
+/*
+ * The one resize that evaluation, verification and deployment share: fits the image into
+ * net_w x net_h keeping its proportions, centred, with a border of code 128. Bilinear with pixel
+ * centres at half integers and 11-bit fixed-point weights, so that every machine gives the same
+ * codes. `out` receives net_w*net_h*3 codes, planar RGB.
+ */
+GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h, unsigned char *out,
+                                    gdrq_error *err);
+
+/*
+ * Writes a file so that it is complete or untouched: `write` fills a temporary file beside `path`
+ * by its descriptor, which is then synced and renamed over `path`.
+ */
+typedef gdrq_status gdrq_write_fn(void *user, int fd, gdrq_error *err);
+GDRQ_API gdrq_status gdrq_write_atomically(const char *path, gdrq_write_fn *write, void *user,
+                                           gdrq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,61 @@
+/*
+ * The checked outline of a network: what every layer is, what it reads and its shapes, worked out
+ * from the cfg text before the host's parser sees it. The host's parser exits, asserts or writes out
+ * of bounds on much that a cfg can say (indices, counts, shapes); a cfg that has an outline has
+ * none of that. Pure: no host calls, no I/O but reading the file.
+ */
+#ifndef GDRQ_HOST_OUTLINE_H
+#define GDRQ_HOST_OUTLINE_H
+
+#include "darknet.h"
+#include "gdrq.h"
+#include "host/cfg.h"
+#include "quant/options.h"
+
+typedef struct gdrq_outline_layer {
+    const gdrq_cfg_section *section;
+    LAYER_TYPE type;            /* of the stock section that it becomes */
+    bool quantised;             /* a gdrq_ section; then `options` holds */
+    bool activation_bits_given; /* by the section itself or by [net] */
+    gdrq_layer_options options;
+    ACTIVATION activation;
+    float alpha, beta;   /* shortcut's factors, both 1 by default */
+    bool keeps_values;   /* every output value is one of the input's values: maxpool, route,
+                            upsample with scale 1, reorg with extra 0, dropout (at inference),
+                            crop with noadjust=1 */
+    int *reads;          /* indices of the layers that it reads; -1 is the network's input */
+    int n_reads;
+    int w, h, c, inputs;             /* of the input, per image; w = h = c = 0 where it is no image */
+    int out_w, out_h, out_c, outputs; /* of the output */
+    int filters, size, stride, pad, groups; /* convolutional and deconvolutional */
+} gdrq_outline_layer;
+
+typedef struct gdrq_outline {
+    gdrq_cfg cfg;
+    int w, h, c, inputs; /* of the network's input, per image */
+    int batch;           /* images per forward pass: [net] batch / subdivisions * time_steps */
+    gdrq_outline_layer *layers;
+    int n;
+    char **notes; /* remarks that are no errors, one line each */
+    int n_notes;
+} gdrq_outline;
+
+/*
+ * Reads and checks a cfg. Errors name file, section number (layer index), line, key and what is
+ * allowed. On failure *outline is empty. Free with gdrq_outline_free().
+ */
+gdrq_status gdrq_outline_read(const char *path, gdrq_outline *outline, gdrq_error *err);
+
+/* The same from text. */
+gdrq_status gdrq_outline_parse(const char *path, const char *text, size_t n, gdrq_outline *outline,
+                               gdrq_error *err);
+
+void gdrq_outline_free(gdrq_outline *outline);
+
+/*
+ * The cfg that the host's parser gets: gdrq sections become their stock namesakes, our keys are
+ * left out, every line is "key=value" without blanks. *text is allocated; free() it.
+ */
+gdrq_status gdrq_outline_translate(const gdrq_outline *outline, char **text, gdrq_error *err);
+
+#endif

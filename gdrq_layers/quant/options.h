@@ -1,0 +1,37 @@
+/* What the cfg keys of a quantised layer say; the key table is in README.md. */
+#ifndef GDRQ_QUANT_OPTIONS_H
+#define GDRQ_QUANT_OPTIONS_H
+
+#include <stdbool.h>
+
+/* How a clipping threshold T is found. */
+typedef enum gdrq_threshold {
+    GDRQ_THRESHOLD_SCALE, /* T = k * mean|x| (Scale-Clip, arXiv 1908.01477) */
+} gdrq_threshold;
+
+/* Which codes an activation tensor of b bits uses. */
+typedef enum gdrq_range {
+    GDRQ_RANGE_AUTO,     /* from what the tensor's producers can output */
+    GDRQ_RANGE_UNSIGNED, /* [0, 2^b - 1] */
+    GDRQ_RANGE_SIGNED,   /* [-(2^(b-1) - 1), 2^(b-1) - 1] */
+    GDRQ_RANGE_OFFSET,   /* [0, 2^b - 1] with a zero code z > 0 for a small negative tail */
+} gdrq_range;
+
+/* What the reshape stage does to weights beyond [-T, T]. */
+typedef enum gdrq_reshape {
+    GDRQ_RESHAPE_PROJECT, /* the stored weights are clipped after each update */
+    GDRQ_RESHAPE_COPY,    /* only the copy that the convolution uses is clipped */
+} gdrq_reshape;
+
+typedef struct gdrq_layer_options {
+    int weight_bits, activation_bits; /* 2..8 */
+    int quant_groups;                 /* G groups of filters/G consecutive filters; divides filters */
+    float k_weights, k_activations;   /* k of Scale-Clip, > 0 */
+    gdrq_threshold threshold_weights, threshold_activations;
+    gdrq_range activation_range;
+    float activation_momentum; /* lambda of T's running mean, (0, 1] */
+    int quantize_after;        /* iterations of the reshape stage, >= 0 */
+    gdrq_reshape reshape;
+} gdrq_layer_options;
+
+#endif
