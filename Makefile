@@ -7,6 +7,8 @@ PREFIX ?= /usr/local
 CC ?= cc
 CXX ?= c++
 comma := ,
+# One line per step; V=1 shows the commands.
+quiet = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 
 # Debian's package, or a tree that the user built.
 ifdef DARKNET
@@ -39,13 +41,15 @@ libs := -ldnnl $(opencv) -lm -ldl
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
-host_sources := $(sort $(wildcard tests/host/*.c))
+host_sources := $(sort $(wildcard tests/host/*.c tests/host/*.cpp))
 lib_objects := $(patsubst %,$(BUILD)/obj/%.o,$(lib_sources))
 cmd_objects := $(patsubst %,$(BUILD)/obj/%.o,$(cmd_sources))
+# The command holds copies of these; the library hides its own.
+shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc status)
 # The command without main(), for unit tests of its parts.
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
-host_programs := $(patsubst tests/host/%.c,$(BUILD)/tests/%,$(host_sources))
+host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 
 .PHONY: all deps tests test unit_test cli_test quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
@@ -61,37 +65,40 @@ $(BUILD)/flags: FORCE
 
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(all_cflags) -c $< -o $@
+	$(call quiet,CC)$(CC) $(all_cflags) -c $< -o $@
 
 $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(all_cxxflags) -c $< -o $@
+	$(call quiet,CXX)$(CXX) $(all_cxxflags) -c $< -o $@
 
 $(BUILD)/libgdrq.so: $(lib_objects)
-	$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \
+	$(call quiet,LINK)$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \
 	  $(LDFLAGS) $^ $(darknet_libs) $(libs) -o $@
 
 # libgdrq before libdarknet: its functions then replace the host's.
-$(BUILD)/darknet: $(cmd_objects) $(BUILD)/libgdrq.so
-	$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) \
+$(BUILD)/darknet: $(cmd_objects) $(shared_objects) $(BUILD)/libgdrq.so
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) $(shared_objects) \
 	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
 	  $(darknet_libs) $(libs) -o $@
 
 $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
-	rm -f $@
-	ar rcs $@ $^
+	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
 
 # Unit tests hold the library's objects themselves, to reach what it hides.
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.a
 	@mkdir -p $(@D)
-	$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $< \
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $< \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
 	  $(darknet_libs) $(libs) -lcmocka -o $@
 
 # Host programs know nothing of gdrq: they link the stock library only.
 $(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O1 -g -D_GNU_SOURCE -isystem $(DARKNET_INCLUDE) $< $(darknet_libs) -lm -ldl -o $@
+	$(call quiet,CC)$(CC) -std=c11 -O1 -g -D_GNU_SOURCE -DOPENCV -isystem $(DARKNET_INCLUDE) $< $(darknet_libs) -lm -ldl -o $@
+
+$(BUILD)/tests/%: tests/host/%.cpp $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CXX)$(CXX) -std=c++17 -O1 -g -isystem /usr/include/opencv4 $< -lopencv_dnn -lopencv_core -o $@
 
 tests: all $(unit_tests) $(host_programs)
 

@@ -24,10 +24,10 @@ extern "C" {
 
 #if defined(__GNUC__)
 #define GDRQ_API __attribute__((visibility("default")))
-#define GDRQ_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define GDRQ_PRINTF(string, first) __attribute__((format(printf, string, first)))
 #else
 #define GDRQ_API
-#define GDRQ_PRINTF(format, first)
+#define GDRQ_PRINTF(string, first)
 #endif
 
 typedef enum gdrq_status {

@@ -38,6 +38,7 @@ typedef struct gdrq_outline {
     int n;
     char **notes; /* remarks that are no errors, one line each */
     int n_notes;
+    char *untrainable; /* why training would crash the host, one line; NULL if it can be trained */
 } gdrq_outline;
 
 /*

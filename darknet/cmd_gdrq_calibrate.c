@@ -1,0 +1,58 @@
+#include "args.h"
+#include "commands.h"
+#include "detect.h"
+#include "image/picture_paths.h"
+#include "report.h"
+
+#include <stdio.h>
+
+static gdrq_status calibrate_on(network *net, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    gdrq_network_calibrating(net, true);
+    for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
+        picture p;
+        status = picture_load(paths->at[i], &p, err);
+        if (status == GDRQ_OK)
+            status = predict_picture(net, &p, NULL, err);
+        picture_free(&p);
+    }
+    gdrq_network_calibrating(net, false);
+    return status;
+}
+
+static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
+    network *net = NULL;
+    picture_paths paths = {0};
+    gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_load(net, operands->at[1], false, NULL, err);
+    if (status == GDRQ_OK)
+        status = picture_paths_find(operands->at[2], &paths, err);
+    if (status == GDRQ_OK)
+        status = calibrate_on(net, &paths, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_ready(net, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_save(net, operands->at[3], err);
+    if (status == GDRQ_OK)
+        printf("Wrote %s, calibrated on %d pictures\n", operands->at[3], paths.n);
+    picture_paths_free(&paths);
+    if (net)
+        free_network(net);
+    return status;
+}
+
+int cmd_gdrq_calibrate(int argc, char **argv) {
+    const arg_spec spec = {
+        .command = "gdrq calibrate",
+        .operands = "CFG WEIGHTS IMAGES OUT.weights",
+        .help = "Sets the activation thresholds of a network with gdrq layers from the pictures "
+                "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
+                "need to run without training."};
+    arg_operands operands;
+    const int done = args_parse(&spec, argc, argv, &operands);
+    if (done >= 0)
+        return done;
+    gdrq_error err;
+    return run(&operands, &err) == GDRQ_OK ? 0 : report_error(&err);
+}

@@ -1,0 +1,26 @@
+/*
+ * The commands. argv[0] is the first argument behind the command's name; each returns the exit
+ * status.
+ */
+#ifndef DARKNET_COMMANDS_H
+#define DARKNET_COMMANDS_H
+
+int cmd_detector(int argc, char **argv);
+int cmd_detector_train(int argc, char **argv);
+int cmd_detector_test(int argc, char **argv);
+int cmd_detector_map(int argc, char **argv);
+int cmd_gdrq(int argc, char **argv);
+int cmd_gdrq_convert(int argc, char **argv);
+int cmd_gdrq_calibrate(int argc, char **argv);
+
+/* A command or subcommand, as tables of them list it. */
+typedef struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help; /* one line */
+} command;
+
+const command *command_find(const command *table, int n, const char *name);
+void command_print(const command *table, int n);
+
+#endif

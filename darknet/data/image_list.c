@@ -1,0 +1,36 @@
+#include "data/image_list.h"
+
+#include "base/status.h"
+
+#include <string.h>
+
+/* Ten million long paths. */
+static const size_t most_bytes = (size_t)1 << 30;
+
+gdrq_status image_list_read(const char *path, image_list *list, gdrq_error *err) {
+    *list = (image_list){0};
+    gdrq_status status = text_lines_read(path, most_bytes, &list->text, err);
+    if (status != GDRQ_OK)
+        return status;
+    list->paths = list->text.lines;
+    for (int i = 0; i < list->text.n && status == GDRQ_OK; ++i) {
+        char *image = list->text.lines[i];
+        if (strlen(image) > TEXT_LONGEST_PATH)
+            status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                               "%s:%d: a path of %zu bytes; at most %d are allowed", path, i + 1,
+                               strlen(image), TEXT_LONGEST_PATH);
+        else if (*image)
+            list->paths[list->n++] = image;
+    }
+    if (status == GDRQ_OK && !list->n)
+        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                           "%s: the list has no image: write one path per line", path);
+    if (status != GDRQ_OK)
+        image_list_free(list);
+    return status;
+}
+
+void image_list_free(image_list *list) {
+    text_lines_free(&list->text);
+    *list = (image_list){0};
+}

@@ -1,0 +1,22 @@
+/*
+ * A list of images: a text file with one path per line. Relative paths are relative to the current
+ * folder, as in the host. Blank lines do not count.
+ */
+#ifndef DATA_IMAGE_LIST_H
+#define DATA_IMAGE_LIST_H
+
+#include "data/text_lines.h"
+#include "gdrq.h"
+
+typedef struct image_list {
+    char **paths; /* each at most TEXT_LONGEST_PATH bytes */
+    int n;        /* at least 1 */
+    text_lines text;
+} image_list;
+
+/* A list without a path is an error. On failure *list is empty. Free with image_list_free(). */
+gdrq_status image_list_read(const char *path, image_list *list, gdrq_error *err);
+
+void image_list_free(image_list *list);
+
+#endif

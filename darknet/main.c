@@ -1,0 +1,55 @@
+#include "args.h"
+#include "commands.h"
+#include "handover.h"
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int print_help(int argc, char **argv);
+static int print_version(int argc, char **argv);
+
+static const command commands[] = {
+    {"detector", cmd_detector, "train and test object detectors, measure their mAP"},
+    {"gdrq", cmd_gdrq, "turn a stock network into a quantised one"},
+    {"help", print_help, "show this list"},
+    {"version", print_version, "show the version"},
+};
+static const int n_commands = sizeof commands / sizeof *commands;
+
+static int print_help(int argc, char **argv) {
+    (void)argc, (void)argv;
+    puts("usage: darknet [-i N] [-nogpu] COMMAND ...\n\nCommands (each explains itself with -h):");
+    command_print(commands, n_commands);
+    puts("\nOther commands are handed to /usr/bin/darknet.");
+    return 0;
+}
+
+static int print_version(int argc, char **argv) {
+    (void)argc, (void)argv;
+    printf("darknet with libgdrq %s\n", gdrq_version());
+    return 0;
+}
+
+static bool asks_for_help(const char *text) {
+    return !strcmp(text, "-h") || !strcmp(text, "-help") || !strcmp(text, "--help");
+}
+
+int main(int argc, char **argv) {
+    gdrq_error err;
+    int skipped;
+    if (args_skip_global(argc - 1, argv + 1, &skipped, &err) != GDRQ_OK) {
+        report_error(&err);
+        return 2;
+    }
+    const int at = 1 + skipped;
+    if (at >= argc || asks_for_help(argv[at]))
+        return print_help(0, NULL);
+    if (argv[at][0] == '-') {
+        report("unknown flag %s before the command (see: darknet help)", argv[at]);
+        return 2;
+    }
+    hand_over_remember(argv);
+    const command *found = command_find(commands, n_commands, argv[at]);
+    return found ? found->run(argc - at - 1, argv + at + 1) : hand_over(argv[at], argv);
+}

@@ -1,0 +1,24 @@
+#include "report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void report(const char *format, ...) {
+    fflush(stdout);
+    fputs("darknet: ", stderr);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int report_error(const gdrq_error *err) {
+    report("%s", err->message);
+    return 1;
+}
+
+void report_note(void *user, const char *line) {
+    (void)user;
+    report("%s", line);
+}

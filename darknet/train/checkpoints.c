@@ -1,0 +1,110 @@
+#include "train/checkpoints.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* As mkdir -p. */
+static gdrq_status make_folder(const char *folder, gdrq_error *err) {
+    char *path = gdrq_strdup(folder);
+    if (!path)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+    gdrq_status status = GDRQ_OK;
+    for (char *end = path + 1; status == GDRQ_OK; end++) {
+        end += strcspn(end, "/");
+        const bool whole = !*end;
+        *end = '\0';
+        if (mkdir(path, 0777) != 0 && errno != EEXIST)
+            status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't make the backup folder", path);
+        if (whole)
+            break;
+        *end = '/';
+    }
+    free(path);
+    return status;
+}
+
+static gdrq_status check_writable(const char *folder, gdrq_error *err) {
+    struct stat st;
+    if (stat(folder, &st) != 0)
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't use as backup folder", folder);
+    if (!S_ISDIR(st.st_mode))
+        return gdrq_fail(err, GDRQ_ERROR_IO, "%s: the backup folder is a file", folder);
+    if (access(folder, W_OK | X_OK) != 0)
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder",
+                               folder);
+    return GDRQ_OK;
+}
+
+/* "folder/BASE_suffix.weights"; NULL when memory is out. */
+static char *path_of(const char *folder, const char *cfg_path, const char *suffix) {
+    const char *slash = strrchr(cfg_path, '/');
+    const char *name = slash ? slash + 1 : cfg_path;
+    const char *dot = strrchr(name, '.');
+    const int length = (int)(dot && dot > name ? dot - name : (long)strlen(name));
+    const size_t size = strlen(folder) + strlen(name) + strlen(suffix) + sizeof "/_.weights";
+    char *path = gdrq_alloc(size, 1);
+    if (path)
+        snprintf(path, size, "%s/%.*s_%s.weights", folder, length, name, suffix);
+    return path;
+}
+
+gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg_path,
+                             gdrq_error *err) {
+    *c = (checkpoints){0};
+    gdrq_status status = make_folder(folder, err);
+    if (status == GDRQ_OK)
+        status = check_writable(folder, err);
+    if (status != GDRQ_OK)
+        return status;
+    c->last = path_of(folder, cfg_path, "last");
+    c->final = path_of(folder, cfg_path, "final");
+    if (c->last && c->final)
+        return GDRQ_OK;
+    checkpoints_close(c);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+}
+
+static bool all_finite(const float *x, size_t n) {
+    for (size_t i = 0; x && i < n; i++)
+        if (!isfinite(x[i]))
+            return false;
+    return true;
+}
+
+/* Whether what a weights file holds of the layer is finite. */
+static bool layer_finite(const layer *l) {
+    size_t weights = 0, channels = 0;
+    if (l->type == CONVOLUTIONAL || l->type == DECONVOLUTIONAL) {
+        weights = (size_t)l->nweights;
+        channels = (size_t)l->n;
+    } else if (l->type == CONNECTED) {
+        weights = (size_t)l->inputs * l->outputs;
+        channels = (size_t)l->outputs;
+    } else if (l->type == BATCHNORM) {
+        channels = (size_t)l->c;
+    }
+    return all_finite(l->weights, weights) && all_finite(l->biases, channels) &&
+           all_finite(l->scales, channels) && all_finite(l->rolling_mean, channels) &&
+           all_finite(l->rolling_variance, channels);
+}
+
+gdrq_status checkpoints_save(network *net, const char *path, gdrq_error *err) {
+    for (int i = 0; i < net->n; i++)
+        if (!layer_finite(&net->layers[i]))
+            return gdrq_fail(err, GDRQ_ERROR_STATE,
+                             "%s: not saved, since layer %d has weights that are infinite or not a "
+                             "number; try a lower learning_rate",
+                             path, i);
+    return gdrq_network_save(net, path, err);
+}
+
+void checkpoints_close(checkpoints *c) {
+    free(c->last);
+    free(c->final);
+    *c = (checkpoints){0};
+}

@@ -1,0 +1,55 @@
+#include "train/progress.h"
+
+#include <time.h>
+#include <unistd.h>
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static const char *stage_name(gdrq_stage stage) {
+    switch (stage) {
+    case GDRQ_STAGE_FLOAT:
+        return "float";
+    case GDRQ_STAGE_RESHAPE:
+        return "reshape";
+    case GDRQ_STAGE_QUANTISE:
+        return "quantise";
+    }
+    return "unknown";
+}
+
+progress progress_start(FILE *out, size_t last_iteration, int images) {
+    return (progress){.out = out,
+                      .terminal = isatty(fileno(out)),
+                      .last_iteration = last_iteration,
+                      .images = images,
+                      .started = now()};
+}
+
+void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate) {
+    const double end = now(), seconds = end - p->started;
+    p->started = end;
+    p->average_loss = p->steps ? .9 * p->average_loss + .1 * loss : loss;
+    /* The first iteration is no measure: it prepares kernels and decodes images. */
+    p->average_seconds = p->steps > 1 ? .9 * p->average_seconds + .1 * seconds : seconds;
+    p->steps++;
+    const size_t left = p->last_iteration > iteration ? p->last_iteration - iteration : 0;
+    const unsigned long eta = (unsigned long)((double)left * p->average_seconds + .5);
+    fprintf(p->out,
+            "%s%zu/%zu: %s, %.6f loss, %.6f avg, %.6f rate, %.1f images/s, ETA %lu:%02lu:%02lu%s",
+            p->terminal ? "\r" : "", iteration, p->last_iteration, stage_name(stage), loss,
+            p->average_loss, rate, p->images / p->average_seconds, eta / 3600, eta / 60 % 60,
+            eta % 60, p->terminal ? "\033[K" : "\n");
+    fflush(p->out);
+    p->line_open = p->terminal;
+}
+
+void progress_end_line(progress *p) {
+    if (p->line_open)
+        fputc('\n', p->out);
+    fflush(p->out);
+    p->line_open = false;
+}

@@ -1,0 +1,33 @@
+/*
+ * What a training shows of itself: one line per iteration, which on a terminal overwrites the one
+ * before.
+ */
+#ifndef DARKNET_TRAIN_PROGRESS_H
+#define DARKNET_TRAIN_PROGRESS_H
+
+#include "gdrq.h"
+
+#include <stdio.h>
+
+typedef struct progress {
+    FILE *out;
+    bool terminal;
+    bool line_open;         /* the cursor stands behind a progress line */
+    size_t last_iteration;  /* of the whole training, max_batches */
+    int images;             /* per iteration */
+    double average_loss;    /* as upstream's: 0.9 of the old one and 0.1 of the new loss */
+    double average_seconds; /* per iteration, likewise */
+    double started;         /* of the iteration under way */
+    int steps;              /* so far in this run */
+} progress;
+
+/* `out` is borrowed. */
+progress progress_start(FILE *out, size_t last_iteration, int images);
+
+/* After iteration number `iteration`, counted from 1. */
+void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate);
+
+/* Ends the line under way, so that something else can be printed. */
+void progress_end_line(progress *p);
+
+#endif

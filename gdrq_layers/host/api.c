@@ -1,0 +1,72 @@
+/* The public functions of gdrq.h that are about a host network. */
+#include "darknet.h"
+#include "gdrq.h"
+
+#include "base/status.h"
+#include "host/attach.h"
+#include "host/network_state.h"
+#include "host/resize.h"
+#include "host/weights.h"
+
+const char *gdrq_version(void) {
+    return GDRQ_VERSION;
+}
+
+gdrq_status gdrq_network_parse(const char *cfg_path, gdrq_note *note, void *user,
+                               struct network **net, gdrq_error *err) {
+    return gdrq_attach_parse(cfg_path, note, user, net, err);
+}
+
+gdrq_status gdrq_network_load(struct network *net, const char *path, bool allow_backbone,
+                              gdrq_load_report *report, gdrq_error *err) {
+    return gdrq_weights_load(net, path, 0, net->n, allow_backbone, report, err);
+}
+
+gdrq_status gdrq_network_save(struct network *net, const char *path, gdrq_error *err) {
+    return gdrq_weights_save(net, path, net->n, err);
+}
+
+gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq_error *err) {
+    return gdrq_resize(net, w, h, err);
+}
+
+gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    for (int i = 0; state && i < state->tensors.n; ++i) {
+        gdrq_running_threshold *t = &state->tensors.classes[i];
+        gdrq_threshold_commit(t);
+        if (!gdrq_threshold_is_set(t))
+            return gdrq_fail(err, GDRQ_ERROR_STATE,
+                             "the activation threshold that layer %d needs was never set: train the "
+                             "network, or set it from images with `darknet gdrq calibrate`",
+                             t->first_reader);
+    }
+    return GDRQ_OK;
+}
+
+void gdrq_network_calibrating(struct network *net, bool on) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state)
+        state->training.calibrating = on;
+}
+
+void gdrq_network_restart(struct network *net) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return;
+    state->training.iteration = 0;
+    state->training.start = -(int64_t)*net->t;
+}
+
+gdrq_stage gdrq_network_stage(const struct network *net) {
+    gdrq_stage stage = GDRQ_STAGE_FLOAT;
+    for (int i = 0; i < net->n; ++i) {
+        const gdrq_convolutional *state = gdrq_convolutional_state(&net->layers[i]);
+        if (!state)
+            continue;
+        if (gdrq_convolutional_reshapes(state))
+            return GDRQ_STAGE_RESHAPE;
+        stage = GDRQ_STAGE_QUANTISE;
+    }
+    return stage;
+}

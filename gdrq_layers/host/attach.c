@@ -1,0 +1,179 @@
+#include "host/attach.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/host.h"
+#include "host/network_state.h"
+#include "host/outline.h"
+#include "primitives/replace.h"
+
+/* Gives the host's parser the translated text under a name that it can open. */
+static gdrq_status parse_text(const char *cfg_path, const char *text, network **net,
+                              gdrq_error *err) {
+    const gdrq_host *host;
+    gdrq_status status = gdrq_host_find(&host, err);
+    if (status != GDRQ_OK)
+        return status;
+    const int fd = memfd_create("gdrq-cfg", MFD_CLOEXEC);
+    const size_t n = strlen(text);
+    char name[64];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n)
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't make a copy in memory", cfg_path);
+    else if (access(name, R_OK) != 0)
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: /proc is needed but can't be read", name);
+    else
+        *net = host->parse_network_cfg(name);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+/* What we expect and what the host made must agree, else its struct layout is not ours. */
+static gdrq_status check_shapes(const gdrq_outline *outline, const network *net, gdrq_error *err) {
+    if (net->n != outline->n)
+        return gdrq_fail(err, GDRQ_ERROR_HOST, "%s: libdarknet made %d layers of %d",
+                         outline->cfg.path, net->n, outline->n);
+    for (int i = 0; i < net->n; ++i) {
+        const layer *l = &net->layers[i];
+        const gdrq_outline_layer *o = &outline->layers[i];
+        if (l->type != o->type || l->outputs != o->outputs || l->out_w != o->out_w ||
+            l->out_h != o->out_h || l->out_c != o->out_c || l->batch != outline->batch ||
+            !l->forward)
+            return gdrq_fail(err, GDRQ_ERROR_HOST,
+                             "%s: libdarknet made layer %d %dx%dx%d instead of %dx%dx%d: it differs "
+                             "from the darknet.h that libgdrq was built with",
+                             outline->cfg.path, i, l->out_w, l->out_h, l->out_c, o->out_w, o->out_h,
+                             o->out_c);
+    }
+    return GDRQ_OK;
+}
+
+/*
+ * The host makes room for 90 (region: 30) boxes per image whatever `max` says, and the loader packs
+ * `max` of them per image: with another max, writes go out of bounds and all but the first image of
+ * a batch get wrong boxes.
+ */
+static gdrq_status fit_truth(network *net, const char *path, gdrq_error *err) {
+    for (int i = 0; i < net->n; ++i) {
+        layer *l = &net->layers[i];
+        if (l->type == YOLO)
+            l->truths = l->max_boxes * (4 + 1);
+        if (l->type == REGION)
+            l->truths = l->max_boxes * (l->coords + 1);
+    }
+    const layer *last = &net->layers[net->n - 1];
+    if (last->truths)
+        net->truths = last->truths;
+    float *truth = gdrq_alloc((size_t)net->truths * (size_t)net->batch, sizeof(float));
+    if (!truth)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    free(net->truth);
+    net->truth = truth;
+    return GDRQ_OK;
+}
+
+/* The host's constructor of batch norm layers leaves out two buffers that its forward writes. */
+static gdrq_status complete_batchnorm(layer *l, gdrq_error *err) {
+    const size_t n = (size_t)l->batch * (size_t)l->outputs;
+    l->x = l->x ? l->x : gdrq_alloc(n, sizeof(float));
+    l->x_norm = l->x_norm ? l->x_norm : gdrq_alloc(n, sizeof(float));
+    return l->x && l->x_norm ? GDRQ_OK
+                             : gdrq_fail(err, GDRQ_ERROR_MEMORY, "[batchnorm]: out of memory");
+}
+
+static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline,
+                                gdrq_network_state *state, gdrq_error *err) {
+    layer *l = &net->layers[i];
+    if (outline->layers[i].quantised) {
+        gdrq_running_threshold *t = &state->tensors.classes[state->tensors.of_layer[i]];
+        return make_gdrq_convolutional_layer(l, i, &outline->layers[i].options, t, &state->training,
+                                             err);
+    }
+    gdrq_replace_layer_functions(l);
+    return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
+}
+
+/* The scratch buffer that all layers share; the host sizes it before our layers say what they need. */
+static gdrq_status fit_workspace(network *net, gdrq_error *err) {
+    size_t size = 0;
+    for (int i = 0; i < net->n; ++i)
+        size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
+    float *workspace = gdrq_alloc(size, 1);
+    if (!workspace)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes", size);
+    free(net->workspace);
+    net->workspace = workspace;
+    return GDRQ_OK;
+}
+
+static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_new(net);
+    if (!state)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
+    gdrq_status status = gdrq_tensor_classes_build(outline, &state->tensors, err);
+    for (int i = 0; status == GDRQ_OK && i < net->n; ++i)
+        status = attach_layer(net, i, outline, state, err);
+    if (status == GDRQ_OK)
+        status = fit_truth(net, outline->cfg.path, err);
+    if (status == GDRQ_OK)
+        status = fit_workspace(net, err);
+    return status;
+}
+
+static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdrq_error *err) {
+    char *text = NULL;
+    gdrq_status status = gdrq_outline_translate(outline, &text, err);
+    if (status == GDRQ_OK)
+        status = parse_text(outline->cfg.path, text, net, err);
+    free(text);
+    if (status == GDRQ_OK)
+        status = check_shapes(outline, *net, err);
+    if (status == GDRQ_OK)
+        status = attach(*net, outline, err);
+    return status;
+}
+
+gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user, network **net,
+                              gdrq_error *err) {
+    gdrq_outline outline;
+    *net = NULL;
+    gdrq_status status = gdrq_outline_read(cfg_path, &outline, err);
+    if (status != GDRQ_OK)
+        return status;
+    for (int i = 0; note && i < outline.n_notes; ++i)
+        note(user, outline.notes[i]);
+    /* A quantised cfg's contradictions between layers, before the host allocates anything. */
+    gdrq_tensor_classes classes;
+    status = gdrq_tensor_classes_build(&outline, &classes, err);
+    if (status == GDRQ_OK) {
+        gdrq_tensor_classes_free(&classes);
+        status = parse_outline(&outline, net, err);
+    }
+    gdrq_outline_free(&outline);
+    if (status != GDRQ_OK && *net) {
+        gdrq_attach_free(*net);
+        *net = NULL;
+    }
+    return status;
+}
+
+void gdrq_attach_free(network *net) {
+    const gdrq_host *host;
+    gdrq_error err;
+    if (!net || gdrq_host_find(&host, &err) != GDRQ_OK)
+        return;
+    /* The host frees these neither with the network nor elsewhere. */
+    void *forgotten[] = {net->seen, net->t, net->cost, net->scales, net->steps, net->workspace};
+    gdrq_network_state_free(net);
+    host->free_network(net);
+    for (size_t i = 0; i < sizeof forgotten / sizeof *forgotten; ++i)
+        free(forgotten[i]);
+}

@@ -1,0 +1,305 @@
+#include "gdrq.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/outline.h"
+#include "host/quantised_section.h"
+#include "host/section_keys.h"
+#include "host/tensor_union.h"
+#include "host/text_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_FILE_SIZE (16 << 20)
+
+gdrq_convert_options gdrq_convert_defaults(void) {
+    return (gdrq_convert_options){.first_weight_bits = 8,
+                                  .head_weight_bits = 8,
+                                  .head_activation_bits = 8,
+                                  .weight_bits = 4,
+                                  .activation_bits = 4};
+}
+
+/* What one layer is, and what its section becomes. */
+typedef struct layer_plan {
+    bool converted;
+    bool feeds_result; /* its output becomes a detection or a class without another convolution */
+    bool reads_input, gives_input; /* the network's input, at most moved and cropped */
+    bool bits_given;               /* it reads pixels as they are: activation bits are given */
+    int weight_bits, activation_bits;
+} layer_plan;
+
+typedef struct conversion {
+    const char *path;
+    char *text; /* of the file, n bytes */
+    size_t n;
+    gdrq_outline outline;
+    int *tensors; /* gdrq_tensor_union() */
+    layer_plan *plans;
+} conversion;
+
+static int max_int(int a, int b) {
+    return a > b ? a : b;
+}
+
+static gdrq_status check_bits(const char *what, int bits, gdrq_error *err) {
+    if (bits >= 2 && bits <= 8)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s is %d; allowed: 2 to 8", what, bits);
+}
+
+static gdrq_status check_options(const gdrq_convert_options *o, gdrq_error *err) {
+    gdrq_status status;
+    if ((status = check_bits("first_weight_bits", o->first_weight_bits, err)) != GDRQ_OK ||
+        (status = check_bits("head_weight_bits", o->head_weight_bits, err)) != GDRQ_OK ||
+        (status = check_bits("head_activation_bits", o->head_activation_bits, err)) != GDRQ_OK ||
+        (status = check_bits("weight_bits", o->weight_bits, err)) != GDRQ_OK)
+        return status;
+    return check_bits("activation_bits", o->activation_bits, err);
+}
+
+/* Only cfgs without anything of ours can be converted, and only with something to convert. */
+static gdrq_status check_stock(const conversion *c, gdrq_error *err) {
+    const gdrq_outline *o = &c->outline;
+    const gdrq_cfg_section *net = &o->cfg.sections[0];
+    for (int i = 0; i < net->n; i++) {
+        bool ours = false;
+        gdrq_key_find(&gdrq_section_kinds[0], net->options[i].key, &ours);
+        if (ours)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s:%d: [net] has %s already; only a cfg without quantised keys can "
+                             "be converted",
+                             c->path, net->options[i].line, net->options[i].key);
+    }
+    bool any = false;
+    for (int i = 0; i < o->n; i++) {
+        if (o->layers[i].quantised)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s:%d: layer %d is [%s] already; only a cfg without quantised "
+                             "sections can be converted",
+                             c->path, o->layers[i].section->line, i, o->layers[i].section->name);
+        any |= c->plans[i].converted;
+    }
+    if (!any)
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: has no [convolutional] to convert", c->path);
+    return GDRQ_OK;
+}
+
+static bool is_on(const gdrq_cfg_section *section, const char *key) {
+    const gdrq_cfg_option *option = gdrq_cfg_find(section, key);
+    return option && strtol(option->value, NULL, 10) != 0;
+}
+
+static bool can_convert(const gdrq_outline_layer *layer) {
+    return layer->type == CONVOLUTIONAL && !is_on(layer->section, "binary") &&
+           !is_on(layer->section, "xnor");
+}
+
+static bool is_result(LAYER_TYPE type) {
+    return type == YOLO || type == REGION || type == DETECTION || type == ISEG || type == SOFTMAX ||
+           type == LOGXENT || type == COST;
+}
+
+/* Between a head and its result, these do not hide the one from the other. */
+static bool passes_on(const gdrq_outline_layer *layer) {
+    return layer->type == AVGPOOL || layer->type == REORG || layer->type == COST ||
+           layer->keeps_values;
+}
+
+/* Backwards, so that every layer is seen after all that read it. */
+static void mark_heads(conversion *c) {
+    for (int i = c->outline.n - 1; i >= 0; i--) {
+        const gdrq_outline_layer *layer = &c->outline.layers[i];
+        if (!is_result(layer->type) && !(c->plans[i].feeds_result && passes_on(layer)))
+            continue;
+        for (int r = 0; r < layer->n_reads; r++)
+            if (layer->reads[r] >= 0)
+                c->plans[layer->reads[r]].feeds_result = true;
+    }
+}
+
+static void mark_input(conversion *c) {
+    for (int i = 0; i < c->outline.n; i++) {
+        const gdrq_outline_layer *layer = &c->outline.layers[i];
+        const int read = layer->reads[0];
+        c->plans[i].reads_input = read < 0 || c->plans[read].gives_input;
+        c->plans[i].gives_input =
+            c->plans[i].reads_input && (layer->keeps_values || layer->type == CROP);
+    }
+}
+
+static void choose_bits(const conversion *c, const gdrq_convert_options *options, int i) {
+    layer_plan *plan = &c->plans[i];
+    const bool head = plan->feeds_result;
+    plan->weight_bits = head ? options->head_weight_bits : options->weight_bits;
+    plan->activation_bits = head ? options->head_activation_bits : options->activation_bits;
+    if (plan->reads_input) {
+        plan->weight_bits = head ? max_int(plan->weight_bits, options->first_weight_bits)
+                                 : options->first_weight_bits;
+        plan->activation_bits = GDRQ_PIXEL_BITS;
+    }
+    plan->bits_given = c->tensors[c->outline.layers[i].reads[0] + 1] == -1;
+}
+
+/* A tensor is quantised once: all its readers get the most bits that one of them wants. */
+static gdrq_status agree_on_bits(conversion *c, gdrq_error *err) {
+    const gdrq_outline *o = &c->outline;
+    int *most = gdrq_alloc((size_t)o->n + 1, sizeof *most);
+    if (!most)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
+    for (int i = 0; i < o->n; i++) {
+        int *bits = &most[c->tensors[o->layers[i].reads[0] + 1] + 1];
+        if (c->plans[i].converted)
+            *bits = max_int(*bits, c->plans[i].activation_bits);
+    }
+    for (int i = 0; i < o->n; i++)
+        if (c->plans[i].converted)
+            c->plans[i].activation_bits = most[c->tensors[o->layers[i].reads[0] + 1] + 1];
+    free(most);
+    return GDRQ_OK;
+}
+
+static gdrq_status plan_layers(conversion *c, const gdrq_convert_options *options,
+                               gdrq_error *err) {
+    c->tensors = gdrq_tensor_union(&c->outline);
+    c->plans = gdrq_alloc((size_t)c->outline.n, sizeof *c->plans);
+    if (!c->tensors || !c->plans)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
+    for (int i = 0; i < c->outline.n; i++)
+        c->plans[i].converted = can_convert(&c->outline.layers[i]);
+    const gdrq_status status = check_stock(c, err);
+    if (status != GDRQ_OK)
+        return status;
+    mark_heads(c);
+    mark_input(c);
+    for (int i = 0; i < c->outline.n; i++)
+        choose_bits(c, options, i);
+    return agree_on_bits(c, err);
+}
+
+/* A line of the file with its end, which is "\r\n", "\n" or, in the last line, nothing. */
+typedef struct line {
+    const char *text, *end;
+    size_t n;
+} line;
+
+static line line_at(const char *text, const char *stop) {
+    const char *newline = memchr(text, '\n', (size_t)(stop - text));
+    if (!newline)
+        return (line){text, "", (size_t)(stop - text)};
+    const bool crlf = newline > text && newline[-1] == '\r';
+    return (line){text, crlf ? "\r\n" : "\n", (size_t)(newline + 1 - text)};
+}
+
+/* Adds "key=value" behind a line, with the line's own end, or `usual` where it has none. */
+static void insert_after(FILE *out, const line *before, const char *usual, const char *key,
+                         int value) {
+    if (*before->end)
+        fprintf(out, "%s=%d%s", key, value, before->end);
+    else
+        fprintf(out, "%s%s=%d", usual, key, value);
+}
+
+static void write_header(FILE *out, const line *header) {
+    const char *open = memchr(header->text, '[', header->n);
+    const char *close = memchr(open, ']', header->n - (size_t)(open - header->text));
+    fwrite(header->text, 1, (size_t)(open - header->text), out);
+    fputs("[gdrq_convolutional]", out);
+    fwrite(close + 1, 1, header->n - (size_t)(close + 1 - header->text), out);
+}
+
+static void write_lines(const conversion *c, const gdrq_convert_options *options, FILE *out) {
+    const gdrq_cfg *cfg = &c->outline.cfg;
+    const gdrq_cfg_section *net = &cfg->sections[0];
+    const char *stop = c->text + c->n;
+    const char *usual = line_at(c->text, stop).end;
+    int next = 0; /* the next layer whose section line comes */
+    int number = 1;
+    for (const char *text = c->text; text < stop; number++) {
+        const line l = line_at(text, stop);
+        text += l.n;
+        const bool header = next < c->outline.n && number == cfg->sections[next + 1].line;
+        const layer_plan *plan = header ? &c->plans[next++] : NULL;
+        if (plan && plan->converted)
+            write_header(out, &l);
+        else
+            fwrite(l.text, 1, l.n, out);
+        if (plan && plan->converted && plan->weight_bits != options->weight_bits)
+            insert_after(out, &l, usual, "weight_bits", plan->weight_bits);
+        if (plan && plan->converted && !plan->bits_given &&
+            plan->activation_bits != options->activation_bits)
+            insert_after(out, &l, usual, "activation_bits", plan->activation_bits);
+        if (number == net->options[net->n - 1].line) {
+            insert_after(out, &l, usual, "weight_bits", options->weight_bits);
+            insert_after(out, &l, usual, "activation_bits", options->activation_bits);
+        }
+    }
+}
+
+typedef struct output {
+    const char *path;
+    char *text;
+    size_t n;
+} output;
+
+static gdrq_status write_output(void *user, int fd, gdrq_error *err) {
+    const output *o = user;
+    for (size_t done = 0; done < o->n;) {
+        const ssize_t wrote = write(fd, o->text + done, o->n - done);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
+        done += (size_t)wrote;
+    }
+    return GDRQ_OK;
+}
+
+/* What is written must be a cfg that this library reads; the message names the output's lines. */
+static gdrq_status check_output(const output *o, gdrq_error *err) {
+    gdrq_outline outline;
+    const gdrq_status status = gdrq_outline_parse(o->path, o->text, o->n, &outline, err);
+    if (status == GDRQ_OK)
+        gdrq_outline_free(&outline);
+    return status;
+}
+
+static gdrq_status write_converted(const conversion *c, const gdrq_convert_options *options,
+                                   const char *out_path, gdrq_error *err) {
+    output o = {.path = out_path};
+    FILE *out = open_memstream(&o.text, &o.n);
+    if (!out)
+        return gdrq_fail_errno(err, GDRQ_ERROR_MEMORY, "%s: can't convert", c->path);
+    write_lines(c, options, out);
+    const bool failed = ferror(out) != 0;
+    gdrq_status status;
+    if (fclose(out) != 0 || failed)
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
+    else if ((status = check_output(&o, err)) == GDRQ_OK)
+        status = gdrq_write_atomically(out_path, write_output, &o, err);
+    free(o.text);
+    return status;
+}
+
+gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
+                             const gdrq_convert_options *options, gdrq_error *err) {
+    conversion c = {.path = in_path};
+    gdrq_status status = check_options(options, err);
+    if (status == GDRQ_OK)
+        status = gdrq_text_file_read(in_path, MAX_FILE_SIZE, &c.text, &c.n, err);
+    if (status == GDRQ_OK)
+        status = gdrq_outline_parse(in_path, c.text, c.n, &c.outline, err);
+    if (status == GDRQ_OK)
+        status = plan_layers(&c, options, err);
+    if (status == GDRQ_OK)
+        status = write_converted(&c, options, out_path, err);
+    free(c.plans);
+    free(c.tensors);
+    free(c.text);
+    gdrq_outline_free(&c.outline);
+    return status;
+}

@@ -1,0 +1,148 @@
+/*
+ * The exported hooks, and nothing else: functions of libdarknet that programs (and libdarknet's own
+ * files among each other) call, replaced by being found first. Their signatures are the host's and
+ * can't carry errors: those end in one line on stderr and exit status 1.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fatal.h"
+#include "base/status.h"
+#include "darknet.h"
+#include "host/attach.h"
+#include "host/host.h"
+#include "host/image_hooks.h"
+#include "host/resize.h"
+#include "host/weights.h"
+#include "primitives/gemm.h"
+#include "train/gdrq_convolutional_layer.h"
+
+/* The host's prototypes that darknet.h leaves out. */
+GDRQ_API void file_error(char *name);
+GDRQ_API void gemm(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda, float *b,
+                   int ldb, float beta, float *c, int ldc);
+GDRQ_API image load_image_cv(char *filename, int channels);
+GDRQ_API int show_image_cv(image im, const char *name, int ms);
+GDRQ_API layer make_yolo_layer(int batch, int w, int h, int n, int total, int *mask, int classes);
+GDRQ_API layer make_region_layer(int batch, int w, int h, int n, int classes, int coords);
+GDRQ_API layer make_detection_layer(int batch, int inputs, int n, int side, int classes, int coords,
+                                    int rescore);
+
+static void must(gdrq_status status, const gdrq_error *err) {
+    if (status != GDRQ_OK)
+        gdrq_fatal(err);
+}
+
+static const gdrq_host *host(void) {
+    const gdrq_host *functions;
+    gdrq_error err;
+    must(gdrq_host_find(&functions, &err), &err);
+    return functions;
+}
+
+GDRQ_API network *parse_network_cfg(char *filename) {
+    network *net;
+    gdrq_error err;
+    must(gdrq_attach_parse(filename, NULL, NULL, &net, &err), &err);
+    return net;
+}
+
+GDRQ_API void free_network(network *net) {
+    gdrq_attach_free(net);
+}
+
+GDRQ_API void free_layer(layer l) {
+    free_gdrq_convolutional_layer(&l);
+    host()->free_layer(l);
+}
+
+GDRQ_API int resize_network(network *net, int w, int h) {
+    gdrq_error err;
+    must(gdrq_resize(net, w, h, &err), &err);
+    return 0;
+}
+
+/* A backbone is what training starts from; whoever only detects should know that it is one. */
+GDRQ_API void load_weights_upto(network *net, char *filename, int start, int cutoff) {
+    gdrq_load_report report;
+    gdrq_error err;
+    must(gdrq_weights_load(net, filename, start, cutoff, true, &report, &err), &err);
+    if (!report.complete)
+        fprintf(stderr, "gdrq: %s is a backbone: layers %d to %d of %d loaded\n", filename, start,
+                report.layers - 1, net->n);
+}
+
+GDRQ_API void load_weights(network *net, char *filename) {
+    load_weights_upto(net, filename, 0, net->n);
+}
+
+GDRQ_API void save_weights_upto(network *net, char *filename, int cutoff) {
+    gdrq_error err;
+    must(gdrq_weights_save(net, filename, cutoff, &err), &err);
+}
+
+GDRQ_API void save_weights(network *net, char *filename) {
+    save_weights_upto(net, filename, net->n);
+}
+
+/* The host exits with status 0, as if all were well. */
+GDRQ_API void file_error(char *name) {
+    gdrq_error err;
+    gdrq_fail_errno(&err, GDRQ_ERROR_IO, "%s: can't open", name);
+    gdrq_fatal(&err);
+}
+
+/*
+ * The host's constructors of these three call srand(0), which makes every training run draw the
+ * same images. They get a random state of their own; the caller's is put back behind them.
+ */
+enum { RANDOM_STATE = 128 };
+
+GDRQ_API layer make_yolo_layer(int batch, int w, int h, int n, int total, int *mask, int classes) {
+    char own[RANDOM_STATE];
+    char *callers = initstate(0, own, sizeof own);
+    const layer l = host()->make_yolo_layer(batch, w, h, n, total, mask, classes);
+    setstate(callers);
+    return l;
+}
+
+GDRQ_API layer make_region_layer(int batch, int w, int h, int n, int classes, int coords) {
+    char own[RANDOM_STATE];
+    char *callers = initstate(0, own, sizeof own);
+    const layer l = host()->make_region_layer(batch, w, h, n, classes, coords);
+    setstate(callers);
+    return l;
+}
+
+GDRQ_API layer make_detection_layer(int batch, int inputs, int n, int side, int classes, int coords,
+                                    int rescore) {
+    char own[RANDOM_STATE];
+    char *callers = initstate(0, own, sizeof own);
+    const layer l = host()->make_detection_layer(batch, inputs, n, side, classes, coords, rescore);
+    setstate(callers);
+    return l;
+}
+
+GDRQ_API void gemm(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda, float *b,
+                   int ldb, float beta, float *c, int ldc) {
+    gdrq_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+GDRQ_API image load_image_cv(char *filename, int channels) {
+    image im;
+    gdrq_error err;
+    must(gdrq_load_image(filename, channels, &im, &err), &err);
+    return im;
+}
+
+/* Without a display, the host's window functions end the program inside Qt. */
+GDRQ_API int show_image_cv(image im, const char *name, int ms) {
+    return gdrq_have_display() ? host()->show_image_cv(im, name, ms) : -1;
+}
+
+GDRQ_API void make_window(char *name, int w, int h, int fullscreen) {
+    if (gdrq_have_display())
+        host()->make_window(name, w, h, fullscreen);
+}

@@ -1,0 +1,46 @@
+#include "host/network_state.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static gdrq_network_state *first;
+
+gdrq_network_state *gdrq_network_state_new(const network *net) {
+    gdrq_network_state *state = gdrq_alloc(1, sizeof *state);
+    if (!state)
+        return NULL;
+    state->net = net;
+    state->max_batch = net->batch;
+    pthread_mutex_lock(&lock);
+    state->next = first;
+    first = state;
+    pthread_mutex_unlock(&lock);
+    return state;
+}
+
+gdrq_network_state *gdrq_network_state_find(const network *net) {
+    pthread_mutex_lock(&lock);
+    gdrq_network_state *state = first;
+    while (state && state->net != net)
+        state = state->next;
+    pthread_mutex_unlock(&lock);
+    return state;
+}
+
+void gdrq_network_state_free(const network *net) {
+    pthread_mutex_lock(&lock);
+    gdrq_network_state **link = &first;
+    while (*link && (*link)->net != net)
+        link = &(*link)->next;
+    gdrq_network_state *state = *link;
+    if (state)
+        *link = state->next;
+    pthread_mutex_unlock(&lock);
+    if (!state)
+        return;
+    gdrq_tensor_classes_free(&state->tensors);
+    free(state);
+}

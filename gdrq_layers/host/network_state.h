@@ -1,0 +1,29 @@
+/*
+ * What the plugin knows of a network beyond the host's struct, which has no room for it: kept in a
+ * registry by the network's address from parse_network_cfg() to free_network().
+ */
+#ifndef GDRQ_HOST_NETWORK_STATE_H
+#define GDRQ_HOST_NETWORK_STATE_H
+
+#include "darknet.h"
+#include "host/tensor_class.h"
+#include "train/gdrq_convolutional_layer.h"
+
+typedef struct gdrq_network_state {
+    const network *net;
+    gdrq_tensor_classes tensors;
+    gdrq_training training;
+    int max_batch; /* the largest batch that buffers were made for; the host forgets it */
+    struct gdrq_network_state *next;
+} gdrq_network_state;
+
+/* Adds a state for net, which must not have one; NULL when memory is out. */
+gdrq_network_state *gdrq_network_state_new(const network *net);
+
+/* The state of net, NULL if it was not parsed by this library. */
+gdrq_network_state *gdrq_network_state_find(const network *net);
+
+/* Forgets and frees the state of net, if any. */
+void gdrq_network_state_free(const network *net);
+
+#endif

@@ -1,0 +1,102 @@
+#include "host/quantised_section.h"
+
+#include <stdlib.h>
+
+#include "base/status.h"
+#include "host/tensor_union.h"
+
+/* quant_groups = 0 stands for one group per filter. */
+static const gdrq_layer_options defaults = {.weight_bits = 4,
+                                            .activation_bits = 4,
+                                            .k_weights = 2,
+                                            .k_activations = 6,
+                                            .threshold_weights = GDRQ_THRESHOLD_SCALE,
+                                            .threshold_activations = GDRQ_THRESHOLD_SCALE,
+                                            .activation_range = GDRQ_RANGE_AUTO,
+                                            .activation_momentum = 0.001f,
+                                            .reshape = GDRQ_RESHAPE_PROJECT};
+
+static int read_choice(const gdrq_cfg_section *section, const char *name, int fallback) {
+    const gdrq_key *key = gdrq_key_find(&gdrq_section_kinds[0], name, NULL);
+    return gdrq_value_choice(section, name, key->choices, fallback);
+}
+
+/* What the section says, and `base` where it says nothing. */
+static gdrq_layer_options read_options(const gdrq_cfg_section *section,
+                                       const gdrq_layer_options *base) {
+    gdrq_layer_options o = *base;
+    o.weight_bits = gdrq_value_int(section, "weight_bits", o.weight_bits);
+    o.activation_bits = gdrq_value_int(section, "activation_bits", o.activation_bits);
+    o.quant_groups = gdrq_value_int(section, "quant_groups", o.quant_groups);
+    o.k_weights = gdrq_value_float(section, "k_weights", o.k_weights);
+    o.k_activations = gdrq_value_float(section, "k_activations", o.k_activations);
+    o.activation_momentum = gdrq_value_float(section, "activation_momentum", o.activation_momentum);
+    o.quantize_after = gdrq_value_int(section, "quantize_after", o.quantize_after);
+    /* threshold= stands for both; the more specific keys win. */
+    o.threshold_weights =
+        (gdrq_threshold)read_choice(section, "threshold", (int)o.threshold_weights);
+    o.threshold_activations =
+        (gdrq_threshold)read_choice(section, "threshold", (int)o.threshold_activations);
+    o.threshold_weights =
+        (gdrq_threshold)read_choice(section, "threshold_weights", (int)o.threshold_weights);
+    o.threshold_activations =
+        (gdrq_threshold)read_choice(section, "threshold_activations", (int)o.threshold_activations);
+    o.activation_range =
+        (gdrq_range)read_choice(section, "activation_range", (int)o.activation_range);
+    o.reshape = (gdrq_reshape)read_choice(section, "reshape", (int)o.reshape);
+    return o;
+}
+
+static gdrq_status set_groups(const gdrq_place *place, const gdrq_cfg_section *net,
+                              gdrq_outline_layer *layer, gdrq_error *err) {
+    gdrq_layer_options *o = &layer->options;
+    if (o->quant_groups == 0)
+        o->quant_groups = layer->filters;
+    if (layer->filters % o->quant_groups == 0)
+        return GDRQ_OK;
+    const gdrq_cfg_option *own = gdrq_cfg_find(place->section, "quant_groups");
+    if (own)
+        return gdrq_fail_option(place, own, err, "must divide filters=%d", layer->filters);
+    return gdrq_fail_section(place, err,
+                             "quant_groups=%d of [net] (line %d) does not divide filters=%d; give "
+                             "this section a quant_groups= of its own",
+                             o->quant_groups, gdrq_cfg_find(net, "quant_groups")->line,
+                             layer->filters);
+}
+
+static gdrq_status set_pixel_bits(const gdrq_place *place, gdrq_outline_layer *layer,
+                                  gdrq_error *err) {
+    const gdrq_cfg_option *own = gdrq_cfg_find(place->section, "activation_bits");
+    if (own && layer->options.activation_bits != GDRQ_PIXEL_BITS)
+        return gdrq_fail_option(place, own, err,
+                                "this layer reads the network's input, which are %d-bit pixels; "
+                                "only %d is possible, and is the default",
+                                GDRQ_PIXEL_BITS, GDRQ_PIXEL_BITS);
+    layer->options.activation_bits = GDRQ_PIXEL_BITS;
+    layer->activation_bits_given = own != NULL;
+    return GDRQ_OK;
+}
+
+gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err) {
+    int *tensors = gdrq_tensor_union(outline);
+    if (!tensors)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
+    const gdrq_cfg_section *net = &outline->cfg.sections[0];
+    const gdrq_layer_options net_options = read_options(net, &defaults);
+    const bool net_bits = gdrq_cfg_find(net, "activation_bits") != NULL;
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; status == GDRQ_OK && i < outline->n; i++) {
+        gdrq_outline_layer *layer = &outline->layers[i];
+        if (!layer->quantised)
+            continue;
+        const gdrq_place place = {&outline->cfg, layer->section, i};
+        layer->options = read_options(layer->section, &net_options);
+        layer->activation_bits_given =
+            net_bits || gdrq_cfg_find(layer->section, "activation_bits") != NULL;
+        status = set_groups(&place, net, layer, err);
+        if (status == GDRQ_OK && tensors[layer->reads[0] + 1] == -1)
+            status = set_pixel_bits(&place, layer, err);
+    }
+    free(tensors);
+    return status;
+}

@@ -1,0 +1,375 @@
+#include "host/resize.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/network_state.h"
+
+/* The new geometry of one layer and the buffers that go with it. */
+enum { MAX_BUFFERS = 6 };
+/* Bytes; the host asserts the same. */
+static const size_t MAX_WORKSPACE = 2000000000;
+typedef struct new_layer {
+    int w, h, c;             /* input */
+    int out_w, out_h, out_c; /* output; 0 where it is no image */
+    int inputs, outputs;
+    size_t workspace_size;
+    bool too_large;            /* more elements than the host can count */
+    void **slots[MAX_BUFFERS]; /* members of the layer that get a new buffer */
+    void *buffers[MAX_BUFFERS];
+    int n;
+} new_layer;
+
+typedef struct resizing {
+    network *net;
+    int w, h;
+    int batch; /* that buffers are made for */
+    new_layer *layers;
+    gdrq_error *err;
+} resizing;
+
+static gdrq_status fail_layer(const resizing *r, int i, const char *why) {
+    return gdrq_fail(r->err, GDRQ_ERROR_STATE, "can't resize the network to %dx%d: layer %d %s",
+                     r->w, r->h, i, why);
+}
+
+/* Adds a zeroed buffer of `count` 4-byte elements per image for *slot, if the layer has one now. */
+static bool add_buffer(const resizing *r, new_layer *to, void **slot, int count) {
+    if (!*slot)
+        return true;
+    if (to->too_large || count > INT_MAX / r->batch)
+        return false;
+    to->slots[to->n] = slot;
+    to->buffers[to->n] = gdrq_alloc((size_t)r->batch * (size_t)count, sizeof(float));
+    return to->buffers[to->n++] != NULL;
+}
+
+static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
+    return add_buffer(r, to, (void **)&l->output, to->outputs) &&
+           add_buffer(r, to, (void **)&l->delta, to->outputs);
+}
+
+static gdrq_status no_memory(const resizing *r, int i) {
+    return fail_layer(r, i, "would be too large for the memory");
+}
+
+static void set_output(new_layer *to, int out_w, int out_h, int out_c) {
+    to->out_w = out_w;
+    to->out_h = out_h;
+    to->out_c = out_c;
+    const double outputs = (double)out_w * out_h * out_c;
+    to->too_large = outputs > INT_MAX;
+    to->outputs = to->too_large ? 0 : out_w * out_h * out_c;
+}
+
+static gdrq_status resize_convolution(const resizing *r, int i, layer *l, new_layer *to) {
+    const bool transposed = l->type == DECONVOLUTIONAL;
+    const int out_w = transposed ? (to->w - 1) * l->stride + l->size - 2 * l->pad
+                                 : (to->w + 2 * l->pad - l->size) / l->stride + 1;
+    const int out_h = transposed ? (to->h - 1) * l->stride + l->size - 2 * l->pad
+                                 : (to->h + 2 * l->pad - l->size) / l->stride + 1;
+    if (out_w < 1 || out_h < 1 || to->w + 2 * l->pad < l->size || to->h + 2 * l->pad < l->size)
+        return fail_layer(r, i, "[convolutional] would have no output");
+    set_output(to, out_w, out_h, l->n);
+    /* The host's rule: one image's columns. Layers that need another amount keep theirs. */
+    const size_t taps = (size_t)l->size * (size_t)l->size;
+    const size_t columns = transposed
+                               ? (size_t)to->h * (size_t)to->w * taps * (size_t)l->n
+                               : (size_t)out_h * (size_t)out_w * taps * (size_t)(l->c / l->groups);
+    to->workspace_size = l->workspace_size;
+    if (l->workspace_size > 0 && !gdrq_convolutional_state(l))
+        to->workspace_size = columns * sizeof(float);
+    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->binary_input, to->inputs);
+    return ok ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_maxpool(const resizing *r, int i, layer *l, new_layer *to) {
+    const int room_w = to->w + l->pad - l->size, room_h = to->h + l->pad - l->size;
+    if (room_w < 0 || room_h < 0)
+        return fail_layer(r, i, "[maxpool] would have no output");
+    set_output(to, room_w / l->stride + 1, room_h / l->stride + 1, l->c);
+    return add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->indexes, to->outputs)
+               ? GDRQ_OK
+               : no_memory(r, i);
+}
+
+static gdrq_status resize_upsample(const resizing *r, int i, layer *l, new_layer *to) {
+    if (l->reverse && (to->w / l->stride < 1 || to->h / l->stride < 1))
+        return fail_layer(r, i, "[upsample] would have no output");
+    if (l->reverse)
+        set_output(to, to->w / l->stride, to->h / l->stride, l->c);
+    else
+        set_output(to, to->w * l->stride, to->h * l->stride, l->c);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_reorg(const resizing *r, int i, layer *l, new_layer *to) {
+    const int s = l->stride;
+    if (l->extra)
+        return fail_layer(r, i, "[reorg] with extra= has a fixed size");
+    if (!l->reverse && (to->w % s || to->h % s))
+        return fail_layer(r, i, "[reorg] needs a width and height that its stride divides");
+    if (l->reverse)
+        set_output(to, to->w * s, to->h * s, l->c / (s * s));
+    else
+        set_output(to, to->w / s, to->h / s, l->c * s * s);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_route(const resizing *r, int i, layer *l, new_layer *to) {
+    const new_layer *first = &r->layers[l->input_layers[0]];
+    int out_c = 0;
+    int64_t outputs = 0;
+    for (int k = 0; k < l->n; ++k) {
+        const new_layer *from = &r->layers[l->input_layers[k]];
+        if (l->out_c && (from->out_w != first->out_w || from->out_h != first->out_h))
+            return fail_layer(r, i, "[route] would join maps of different sizes");
+        out_c += from->out_c;
+        outputs += from->outputs;
+    }
+    const bool is_image = l->out_c > 0;
+    set_output(to, is_image ? first->out_w : 0, is_image ? first->out_h : 0, is_image ? out_c : 0);
+    if (outputs > INT_MAX)
+        return no_memory(r, i);
+    to->inputs = to->outputs = (int)outputs;
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+/* The host adds maps whose sizes are a whole factor apart, the same both ways. */
+static bool sizes_fit(int a_w, int a_h, int b_w, int b_h) {
+    return a_w / b_w == a_h / b_h && b_w / a_w == b_h / a_h;
+}
+
+static gdrq_status resize_shortcut(const resizing *r, int i, layer *l, new_layer *to) {
+    const new_layer *from = &r->layers[l->index];
+    const new_layer *before = &r->layers[i - 1];
+    if (from->out_w < 1 || before->out_w < 1 || !sizes_fit(before->out_w, before->out_h, from->out_w, from->out_h))
+        return fail_layer(r, i, "[shortcut] would add maps whose sizes don't fit");
+    /* Of a shortcut, w, h and c are those of the layer that is added. */
+    set_output(to, before->out_w, before->out_h, l->out_c);
+    to->w = from->out_w;
+    to->h = from->out_h;
+    to->inputs = to->outputs;
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_crop(const resizing *r, int i, layer *l, new_layer *to) {
+    set_output(to, (int)(l->scale * (float)to->w), (int)(l->scale * (float)to->h), l->c);
+    if (to->out_w < 1 || to->out_h < 1 || to->out_w > to->w || to->out_h > to->h)
+        return fail_layer(r, i, "[crop] would have no output");
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+/* Layers whose output is as large as their input. */
+static gdrq_status resize_same(const resizing *r, int i, layer *l, new_layer *to) {
+    set_output(to, l->out_w ? to->w : 0, l->out_h ? to->h : 0, l->out_c);
+    to->outputs = to->inputs;
+    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->squared, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->norms, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->loss, to->outputs);
+    return ok ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_dropout(const resizing *r, int i, layer *l, new_layer *to) {
+    set_output(to, to->w, to->h, to->c);
+    to->outputs = to->inputs;
+    return add_buffer(r, to, (void **)&l->rand, to->inputs) ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_avgpool(const resizing *r, int i, layer *l, new_layer *to) {
+    set_output(to, 1, 1, l->c);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+}
+
+static gdrq_status resize_by_type(const resizing *r, int i, layer *l, new_layer *to) {
+    switch (l->type) {
+    case CONVOLUTIONAL:
+    case DECONVOLUTIONAL:
+        return resize_convolution(r, i, l, to);
+    case MAXPOOL:
+        return resize_maxpool(r, i, l, to);
+    case UPSAMPLE:
+        return resize_upsample(r, i, l, to);
+    case REORG:
+        return resize_reorg(r, i, l, to);
+    case CROP:
+        return resize_crop(r, i, l, to);
+    case DROPOUT:
+        return resize_dropout(r, i, l, to);
+    case AVGPOOL:
+        return resize_avgpool(r, i, l, to);
+    case YOLO:
+    case REGION:
+    case BATCHNORM:
+    case NORMALIZATION:
+    case ACTIVE:
+    case LOGXENT:
+    case SOFTMAX:
+    case COST:
+        return resize_same(r, i, l, to);
+    default:
+        return fail_layer(r, i, "([connected] or the like) takes an input of one size only");
+    }
+}
+
+/* The output that layer i reads; the network's input for the first. */
+static new_layer input_of(const resizing *r, int i) {
+    if (i == 0)
+        return (new_layer){.w = r->w, .h = r->h, .c = r->net->c, .inputs = r->w * r->h * r->net->c};
+    const new_layer *from = &r->layers[i - 1];
+    return (new_layer){
+        .w = from->out_w, .h = from->out_h, .c = from->out_c, .inputs = from->outputs};
+}
+
+static gdrq_status plan_layer(const resizing *r, int i) {
+    layer *l = &r->net->layers[i];
+    new_layer *to = &r->layers[i];
+    *to = input_of(r, i);
+    if (l->type == ROUTE)
+        return resize_route(r, i, l, to);
+    if (l->type == SHORTCUT)
+        return resize_shortcut(r, i, l, to);
+    if (l->type == CONNECTED || l->type == LOCAL || l->type == DETECTION || l->type == RNN ||
+        l->type == GRU || l->type == LSTM || l->type == CRNN || l->type == L2NORM) {
+        if (to->inputs != l->inputs)
+            return fail_layer(r, i, "([connected] or the like) takes an input of one size only");
+        to->out_w = l->out_w;
+        to->out_h = l->out_h;
+        to->out_c = l->out_c;
+        to->outputs = l->outputs;
+        to->workspace_size = l->workspace_size;
+        return GDRQ_OK;
+    }
+    return resize_by_type(r, i, l, to);
+}
+
+static gdrq_status plan(resizing *r) {
+    for (int i = 0; i < r->net->n; ++i) {
+        gdrq_status status = plan_layer(r, i);
+        if (status == GDRQ_OK && r->layers[i].workspace_size > MAX_WORKSPACE)
+            status = no_memory(r, i);
+        layer *l = &r->net->layers[i];
+        if (status == GDRQ_OK && gdrq_convolutional_state(l))
+            status = resize_gdrq_convolutional_layer(l, r->batch, r->layers[i].inputs, r->err);
+        if (status != GDRQ_OK)
+            return status;
+    }
+    return GDRQ_OK;
+}
+
+static void discard(resizing *r) {
+    for (int i = 0; i < r->net->n; ++i)
+        for (int k = 0; k < r->layers[i].n; ++k)
+            free(r->layers[i].buffers[k]);
+}
+
+static void commit_layer(network *net, int i, new_layer *to) {
+    layer *l = &net->layers[i];
+    for (int k = 0; k < to->n; ++k) {
+        free(*to->slots[k]);
+        *to->slots[k] = to->buffers[k];
+    }
+    if (l->type == DROPOUT) {
+        l->output = net->layers[i - 1].output;
+        l->delta = net->layers[i - 1].delta;
+    }
+    for (int k = 0; l->type == ROUTE && k < l->n; ++k)
+        l->input_sizes[k] = net->layers[l->input_layers[k]].outputs;
+    if (l->w || l->h) {
+        l->w = to->w;
+        l->h = to->h;
+    }
+    l->out_w = to->out_w;
+    l->out_h = to->out_h;
+    l->out_c = to->out_c;
+    l->inputs = to->inputs;
+    l->outputs = to->outputs;
+    l->workspace_size = to->workspace_size;
+}
+
+/* The buffers of the network itself. */
+typedef struct net_buffers {
+    float *input, *truth, *workspace;
+} net_buffers;
+
+static void commit(resizing *r, const net_buffers *buffers) {
+    network *net = r->net;
+    for (int i = 0; i < net->n; ++i)
+        commit_layer(net, i, &r->layers[i]);
+    const layer out = get_network_output_layer(net);
+    const layer *last = &net->layers[net->n - 1];
+    net->w = r->w;
+    net->h = r->h;
+    net->inputs = net->layers[0].inputs;
+    net->outputs = out.outputs;
+    net->truths = last->truths ? last->truths : out.outputs;
+    net->output = out.output;
+    free(net->input);
+    free(net->truth);
+    free(net->workspace);
+    net->input = buffers->input;
+    net->truth = buffers->truth;
+    net->workspace = buffers->workspace;
+}
+
+/* What net->truths will be, as the host counts it. */
+static int new_truths(const resizing *r) {
+    const network *net = r->net;
+    if (net->layers[net->n - 1].truths)
+        return net->layers[net->n - 1].truths;
+    int i = net->n - 1;
+    while (i > 0 && net->layers[i].type == COST)
+        --i;
+    return r->layers[i].outputs;
+}
+
+static size_t new_workspace(const resizing *r) {
+    size_t size = 0;
+    for (int i = 0; i < r->net->n; ++i)
+        size = r->layers[i].workspace_size > size ? r->layers[i].workspace_size : size;
+    return size;
+}
+
+static gdrq_status resize_planned(resizing *r) {
+    gdrq_status status = plan(r);
+    if (status != GDRQ_OK)
+        return status;
+    const size_t batch = (size_t)r->batch;
+    const net_buffers buffers = {
+        .input = gdrq_alloc(batch * (size_t)r->layers[0].inputs, sizeof(float)),
+        .truth = gdrq_alloc(batch * (size_t)new_truths(r), sizeof(float)),
+        .workspace = gdrq_alloc(new_workspace(r), 1)};
+    if (!buffers.input || !buffers.truth || !buffers.workspace) {
+        free(buffers.input);
+        free(buffers.truth);
+        free(buffers.workspace);
+        return no_memory(r, 0);
+    }
+    commit(r, &buffers);
+    return GDRQ_OK;
+}
+
+gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize: not a network of this library");
+    if (w < 1 || h < 1 || w > 65536 || h > 65536)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w, h);
+    resizing r = {.net = net, .w = w, .h = h, .err = err};
+    r.batch = state->max_batch > net->batch ? state->max_batch : net->batch;
+    r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);
+    if (!r.layers)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "can't resize the network: out of memory");
+    const gdrq_status status = resize_planned(&r);
+    if (status != GDRQ_OK)
+        discard(&r);
+    free(r.layers);
+    return status;
+}

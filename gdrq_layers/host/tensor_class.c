@@ -1,0 +1,158 @@
+#include "host/tensor_class.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/tensor_union.h"
+
+/* The slope of the host's leaky activation. */
+static const float LEAKY_SLOPE = .1f;
+
+/* The wider of two ranges: what can hold the values of both. */
+static gdrq_range join(gdrq_range a, gdrq_range b) {
+    if (a == GDRQ_RANGE_SIGNED || b == GDRQ_RANGE_SIGNED)
+        return GDRQ_RANGE_SIGNED;
+    if (a == GDRQ_RANGE_OFFSET || b == GDRQ_RANGE_OFFSET)
+        return GDRQ_RANGE_OFFSET;
+    return GDRQ_RANGE_UNSIGNED;
+}
+
+static gdrq_range range_of_activation(ACTIVATION activation) {
+    switch (activation) {
+    case RELU:
+    case LOGISTIC:
+        return GDRQ_RANGE_UNSIGNED;
+    case LEAKY:
+        return GDRQ_RANGE_OFFSET;
+    default:
+        return GDRQ_RANGE_SIGNED;
+    }
+}
+
+/* The range of all that layer i reads; ranges[k + 1] is that of layer k's output. */
+static gdrq_range range_of_reads(const gdrq_outline_layer *l, const gdrq_range *ranges) {
+    gdrq_range range = GDRQ_RANGE_UNSIGNED;
+    for (int k = 0; k < l->n_reads; ++k)
+        range = join(range, ranges[l->reads[k] + 1]);
+    return range;
+}
+
+/* What a layer can output, given what its inputs can hold. */
+static gdrq_range range_of_output(const gdrq_outline_layer *l, const gdrq_range *ranges) {
+    if (l->keeps_values || l->type == AVGPOOL || l->type == UPSAMPLE)
+        return range_of_reads(l, ranges);
+    if (l->type == SOFTMAX)
+        return GDRQ_RANGE_UNSIGNED;
+    /* A sum of tensors without (or with a small) negative tail has none (a small one) either. */
+    if (l->type == SHORTCUT && l->activation == LINEAR && l->alpha >= 0 && l->beta >= 0)
+        return range_of_reads(l, ranges);
+    if (l->type == CONVOLUTIONAL || l->type == CONNECTED || l->type == SHORTCUT ||
+        l->type == ACTIVE || l->type == LOCAL || l->type == DECONVOLUTIONAL)
+        return range_of_activation(l->activation);
+    return GDRQ_RANGE_SIGNED;
+}
+
+static gdrq_range *ranges_of_outputs(const gdrq_outline *outline) {
+    gdrq_range *ranges = gdrq_alloc((size_t)outline->n + 1, sizeof *ranges);
+    if (!ranges)
+        return NULL;
+    ranges[0] = GDRQ_RANGE_UNSIGNED; /* pixels */
+    for (int i = 0; i < outline->n; ++i)
+        ranges[i + 1] = range_of_output(&outline->layers[i], ranges);
+    return ranges;
+}
+
+/* The range that holds the outputs of all members of a class. */
+static gdrq_range range_of_class(const gdrq_outline *outline, const int *representative,
+                                 const gdrq_range *ranges, int tensor) {
+    gdrq_range range = GDRQ_RANGE_UNSIGNED;
+    for (int i = -1; i < outline->n; ++i)
+        if (representative[i + 1] == tensor)
+            range = join(range, ranges[i + 1]);
+    return range;
+}
+
+static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor, int reader,
+                                        gdrq_range automatic) {
+    const bool pixels = tensor == -1;
+    gdrq_running_threshold t = {.tensor = tensor,
+                                .first_reader = reader,
+                                .bits = o->activation_bits,
+                                .slope = LEAKY_SLOPE,
+                                .k = o->k_activations,
+                                .momentum = o->activation_momentum,
+                                .fixed = pixels,
+                                .threshold = pixels ? 1.f : 0.f};
+    t.range = o->activation_range == GDRQ_RANGE_AUTO ? automatic : o->activation_range;
+    return t;
+}
+
+/* Two readers of one class must say the same of it; `t` stands for its first reader. */
+static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_running_threshold *t,
+                                   const gdrq_running_threshold *other, gdrq_error *err) {
+    const char *what = t->bits != other->bits           ? "activation_bits"
+                       : t->range != other->range       ? "activation_range"
+                       : t->k != other->k               ? "k_activations"
+                       : t->momentum != other->momentum ? "activation_momentum"
+                                                        : NULL;
+    if (!what)
+        return GDRQ_OK;
+    const int a = t->first_reader, b = other->first_reader;
+    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                     "%s: layer %d (line %d) and layer %d (line %d) read the same tensor but differ "
+                     "in %s: give both the same value",
+                     outline->cfg.path, a, outline->layers[a].section->line, b,
+                     outline->layers[b].section->line, what);
+}
+
+static int find_class(const gdrq_tensor_classes *classes, int tensor) {
+    for (int k = 0; k < classes->n; ++k)
+        if (classes->classes[k].tensor == tensor)
+            return k;
+    return -1;
+}
+
+static gdrq_status add_reader(const gdrq_outline *outline, const int *representative,
+                              const gdrq_range *ranges, int reader, gdrq_tensor_classes *out,
+                              gdrq_error *err) {
+    const int tensor = representative[outline->layers[reader].reads[0] + 1];
+    const gdrq_running_threshold t =
+        new_class(&outline->layers[reader].options, tensor, reader,
+                  range_of_class(outline, representative, ranges, tensor));
+    int k = find_class(out, tensor);
+    if (k < 0) {
+        k = out->n++;
+        out->classes[k] = t;
+    }
+    out->of_layer[reader] = k;
+    return check_agreement(outline, &out->classes[k], &t, err);
+}
+
+gdrq_status gdrq_tensor_classes_build(const gdrq_outline *outline, gdrq_tensor_classes *out,
+                                      gdrq_error *err) {
+    *out = (gdrq_tensor_classes){0};
+    gdrq_status status = GDRQ_OK;
+    int *representative = gdrq_tensor_union(outline);
+    gdrq_range *ranges = ranges_of_outputs(outline);
+    out->classes = gdrq_alloc((size_t)outline->n, sizeof *out->classes);
+    out->of_layer = gdrq_alloc((size_t)outline->n, sizeof *out->of_layer);
+    if (!representative || !ranges || !out->classes || !out->of_layer)
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
+    for (int i = 0; status == GDRQ_OK && i < outline->n; ++i) {
+        out->of_layer[i] = -1;
+        if (outline->layers[i].quantised)
+            status = add_reader(outline, representative, ranges, i, out, err);
+    }
+    free(representative);
+    free(ranges);
+    if (status != GDRQ_OK)
+        gdrq_tensor_classes_free(out);
+    return status;
+}
+
+void gdrq_tensor_classes_free(gdrq_tensor_classes *classes) {
+    free(classes->classes);
+    free(classes->of_layer);
+    *classes = (gdrq_tensor_classes){0};
+}

@@ -1,0 +1,43 @@
+/*
+ * The trailer behind the last layer of a .weights file of a network with quantised layers. Stock
+ * Darknet and OpenCV stop reading before it. Little-endian:
+ *
+ *   bytes  field
+ *   8      magic "GDRQWTS1"
+ *   8      iteration: updates since the start of the training, int64
+ *   4      number of thresholds n, uint32, at most 65536
+ *   n x    { tensor int32, k float32, threshold float32, moves uint64 }
+ *   8      FNV-1a hash (64 bits) of everything before it in the file, header and weights included
+ *
+ * tensor is the index of the first layer whose output the threshold clips.
+ */
+#ifndef GDRQ_HOST_TRAILER_H
+#define GDRQ_HOST_TRAILER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gdrq.h"
+#include "host/network_state.h"
+
+/* FNV-1a over n more bytes (http://www.isthe.com/chongo/tech/comp/fnv); start with GDRQ_HASH. */
+#define GDRQ_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t gdrq_hash(uint64_t hash, const void *bytes, size_t n);
+
+/* Bytes of the trailer without its closing hash. */
+size_t gdrq_trailer_size(const gdrq_network_state *state);
+
+/* Writes gdrq_trailer_size() bytes to out. Thresholds that were never set are written as moves 0. */
+void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out);
+
+/*
+ * Checks a trailer of n bytes, closing hash included, that follows `body` bytes at `file`. Changes
+ * nothing.
+ */
+gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
+                               gdrq_error *err);
+
+/* Takes over iteration and thresholds from a checked trailer. */
+void gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state);
+
+#endif

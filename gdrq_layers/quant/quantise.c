@@ -1,0 +1,135 @@
+#include "quant/quantise.h"
+
+#include <math.h>
+
+/* Chunks of an array are summed apart and then in order, whatever the number of threads is. */
+enum { CHUNKS = 64, BLOCK = 1024, LANES = 16 };
+
+/* 1.5 * 2^23: adding it leaves a float no fraction bits, so the sum rounds half to even. */
+static const float ROUNDER = 12582912.f;
+
+/* Start of chunk i of n elements; chunks are whole blocks. */
+static size_t chunk_start(size_t n, int i) {
+    const size_t blocks = (n + BLOCK - 1) / BLOCK;
+    const size_t start = blocks * (size_t)i / CHUNKS * BLOCK;
+    return start < n ? start : n;
+}
+
+/* At most BLOCK elements; float lanes of 64 terms each keep the sum's error below 2^-18. */
+static double sum_abs_block(const float *x, size_t n) {
+    float lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (int k = 0; k < LANES; ++k)
+            lanes[k] += fabsf(x[i + k]);
+    double sum = 0;
+    for (; i < n; ++i)
+        sum += fabsf(x[i]);
+    for (int k = 0; k < LANES; ++k)
+        sum += lanes[k];
+    return sum;
+}
+
+static void round_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
+    const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
+    for (size_t i = 0; i < n; ++i) {
+        float v = x[i] * inv;
+        v = v < min ? min : v;
+        v = v > max ? max : v;
+        codes[i] = (v + ROUNDER) - ROUNDER;
+    }
+}
+
+static void clip_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
+    const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
+    for (size_t i = 0; i < n; ++i) {
+        float v = x[i] * inv;
+        v = v < min ? min : v;
+        codes[i] = v > max ? max : v;
+    }
+}
+
+/* One read and one write per element: the sum is taken while the block is in the first cache. */
+static double quantise_span(const float *x, size_t n, const gdrq_grid *grid, bool round,
+                            float *codes) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i += BLOCK) {
+        const size_t count = n - i < BLOCK ? n - i : BLOCK;
+        sum += sum_abs_block(x + i, count);
+        if (round)
+            round_block(x + i, count, grid, codes + i);
+        else
+            clip_block(x + i, count, grid, codes + i);
+    }
+    return sum;
+}
+
+static double sum_abs_span(const float *x, size_t n) {
+    double sum = 0;
+    for (size_t i = 0; i < n; i += BLOCK)
+        sum += sum_abs_block(x + i, n - i < BLOCK ? n - i : BLOCK);
+    return sum;
+}
+
+static double add_in_order(const double *sums) {
+    double total = 0;
+    for (int i = 0; i < CHUNKS; ++i)
+        total += sums[i];
+    return total;
+}
+
+double gdrq_sum_abs(const float *x, size_t n) {
+    double sums[CHUNKS];
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < CHUNKS; ++i) {
+        const size_t start = chunk_start(n, i);
+        sums[i] = sum_abs_span(x + start, chunk_start(n, i + 1) - start);
+    }
+    return add_in_order(sums);
+}
+
+double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round, float *codes) {
+    double sums[CHUNKS];
+#pragma omp parallel for schedule(static)
+    for (int i = 0; i < CHUNKS; ++i) {
+        const size_t start = chunk_start(n, i);
+        sums[i] =
+            quantise_span(x + start, chunk_start(n, i + 1) - start, grid, round, codes + start);
+    }
+    return add_in_order(sums);
+}
+
+static float group_threshold(const float *weights, size_t n, float k) {
+    return (float)(k * (sum_abs_span(weights, n) / (double)n));
+}
+
+void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, int bits, float k,
+                           bool round, float *codes, float *steps) {
+#pragma omp parallel for schedule(static)
+    for (int g = 0; g < groups; ++g) {
+        const float *w = weights + (size_t)g * group_size;
+        const gdrq_grid grid = gdrq_weight_grid(bits, group_threshold(w, group_size, k));
+        quantise_span(w, group_size, &grid, round, codes + (size_t)g * group_size);
+        steps[g] = grid.step;
+    }
+}
+
+void gdrq_project_weights(float *weights, int groups, size_t group_size, float k) {
+#pragma omp parallel for schedule(static)
+    for (int g = 0; g < groups; ++g) {
+        float *w = weights + (size_t)g * group_size;
+        const float t = group_threshold(w, group_size, k);
+        for (size_t i = 0; i < group_size; ++i) {
+            const float v = w[i] < -t ? -t : w[i];
+            w[i] = v > t ? t : v;
+        }
+    }
+}
+
+void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
+                               float *delta) {
+    const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
+#pragma omp parallel for simd schedule(static)
+    for (size_t i = 0; i < n; ++i)
+        delta[i] += x[i] >= low && x[i] <= high ? dx[i] : 0.f;
+}

@@ -1,0 +1,42 @@
+/*
+ * Scale-Clip and rounding on arrays (GDRQ, arXiv 1908.01477): clip(x; T) = min(max(x, -T), T) with
+ * T = k * mean|x|, then codes = round half to even of x/step. Codes come out as integer-valued
+ * floats. A NaN stays NaN, so that the loss shows it.
+ *
+ * Threaded over a fixed split of the array: results don't depend on the number of threads.
+ */
+#ifndef GDRQ_QUANT_QUANTISE_H
+#define GDRQ_QUANT_QUANTISE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "quant/grid.h"
+
+/* Sum of |x[i]| over n elements. */
+double gdrq_sum_abs(const float *x, size_t n);
+
+/*
+ * codes[i] = x[i] on the grid, clipped and, with `round`, rounded; without it the reshape stage's
+ * clipped x/step. Returns the sum of |x[i]| from the same pass. codes may be x.
+ */
+double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round, float *codes);
+
+/*
+ * Weights in groups of group_size consecutive elements, each with its own T = k * mean|w|:
+ * steps[g] and the codes of all groups.
+ */
+void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, int bits, float k,
+                           bool round, float *codes, float *steps);
+
+/* The reshape stage's projection: clips the stored weights of each group to [-T, T], T as above. */
+void gdrq_project_weights(float *weights, int groups, size_t group_size, float k);
+
+/*
+ * Straight-through gradient of an activation quantiser: delta[i] += dx[i] where x[i] lies in the
+ * grid's representable range [min*step, max*step], else nothing.
+ */
+void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
+                               float *delta);
+
+#endif

@@ -1,0 +1,88 @@
+# What the tests of the command share; sourced by the bats files.
+
+photo=/usr/share/darknet/data/dog.jpg
+darknet() { "$BUILD/darknet" "$@"; }
+# A sanitized command would report what the stock library leaks.
+export ASAN_OPTIONS=detect_leaks=0
+export OMP_NUM_THREADS=2
+
+top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+
+# write_cfg FILE [KEY=VALUE ...]: a small 4-bit detector of the composed signs, with other values of
+# the keys of [net].
+write_cfg() {
+    cat > "$1" << 'EOF'
+[net]
+batch=8
+subdivisions=2
+width=96
+height=96
+channels=3
+momentum=0.9
+decay=0.0005
+saturation=1.5
+exposure=1.5
+hue=.1
+learning_rate=0.002
+burn_in=5
+policy=constant
+max_batches=12
+[gdrq_convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=leaky
+weight_bits=8
+[maxpool]
+size=2
+stride=2
+[gdrq_convolutional]
+batch_normalize=1
+filters=16
+size=3
+stride=2
+pad=1
+activation=leaky
+[gdrq_convolutional]
+size=1
+stride=1
+pad=1
+filters=18
+activation=linear
+weight_bits=8
+activation_bits=8
+[yolo]
+mask=0,1
+anchors=20,20, 50,50
+classes=4
+num=2
+jitter=.2
+ignore_thresh=.7
+EOF
+    local option
+    for option in "${@:2}"; do
+        sed -i "1,/^\[gdrq/s/^${option%%=*}=.*/$option/" "$1"
+    done
+}
+
+# The current folder gets a data set in set/ (24 training images and 8 others) and signs.data.
+compose() {
+    "$top/scripts/compose_dataset" set --train 24 --valid 8 --size 128 > compose.log
+    cp set/signs.data signs.data
+}
+
+# The message is one line on stderr that begins with the program's name.
+one_line_error() {
+    echo "$output"
+    [ "$status" -eq "$1" ]
+    [ "${#lines[@]}" -eq 1 ]
+    [[ "${lines[0]}" == "darknet: "*"$2"* ]]
+}
+
+# Counts as an assertion anywhere in a test, which [[ ]] before the last line does not everywhere.
+says() {
+    echo "$output"
+    [[ "$output" == *"$1"* ]] || return 1
+}

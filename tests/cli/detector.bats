@@ -1,0 +1,252 @@
+# darknet detector and gdrq, end to end on a small data set and on a real photo.
+
+setup_file() {
+    load common
+    cd "$BATS_FILE_TMPDIR"
+    compose
+    write_cfg small.cfg
+    darknet detector train signs.data small.cfg -seed 1 > train.log 2> train.err
+    cp set/backup/small_final.weights trained.weights
+}
+
+# Each test works on a copy: training leaves files behind.
+setup() {
+    load common
+    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR"
+    rm -f set/backup/*
+}
+
+# The files of a folder, without temporary ones that a crash would leave.
+files_in() { ls -A "$1" | tr '\n' ' '; }
+
+@test "train shows one line per iteration and writes the final weights" {
+    grep -q "^12/12: quantise, .* loss, .* avg, .* rate, .* images/s, ETA 0:00:00$" train.log
+    [ "$(grep -c '^[0-9]*/12: ' train.log)" -eq 12 ]
+    grep -q "Saved set/backup/small_final.weights" train.log
+    [ -s trained.weights ]
+}
+
+@test "the same seed trains the same network, another one does not" {
+    darknet detector train signs.data small.cfg -seed 1 > /dev/null 2>&1
+    cmp set/backup/small_final.weights trained.weights
+    darknet detector train signs.data small.cfg -seed 2 > /dev/null 2>&1
+    ! cmp -s set/backup/small_final.weights trained.weights
+}
+
+@test "training lowers the loss" {
+    write_cfg small.cfg max_batches=150
+    darknet detector train signs.data small.cfg -seed 3 > log 2> err
+    first=$(sed -n 's/^1\/150: .*, \([0-9.]*\) loss.*/\1/p' log)
+    last=$(sed -n 's/^150\/150: .*, \([0-9.]*\) avg.*/\1/p' log)
+    echo "first $first last $last"
+    awk "BEGIN { exit !($last < $first / 4) }"
+    [ "$(files_in set/backup)" = "small_final.weights small_last.weights " ]
+}
+
+@test "a stopped training saves what it has, and goes on from there" {
+    write_cfg small.cfg max_batches=100000
+    for signal in INT TERM; do
+        darknet detector train signs.data small.cfg -seed 1 > log 2> err &
+        pid=$!
+        for _ in $(seq 200); do
+            if grep -q '^3/' log; then break; fi
+            sleep 0.1
+        done
+        kill -$signal $pid
+        code=0
+        wait $pid || code=$?
+        cat log err
+        [ "$code" -eq "$((128 + $(kill -l $signal)))" ]
+        grep -q "Saved set/backup/small_last.weights" log
+        [ "$(files_in set/backup)" = "small_last.weights " ]
+    done
+    reached=$(sed -n 's/^\([0-9]*\)\/100000: .*/\1/p' log | tail -n 1)
+    write_cfg small.cfg max_batches=$((reached + 2))
+    run darknet detector train signs.data small.cfg set/backup/small_last.weights -seed 1
+    [ "$status" -eq 0 ]
+    says "Loaded set/backup/small_last.weights: all 5 layers, with activation thresholds"
+    says "$((reached + 1))/$((reached + 2)): "
+    [[ "$output" != *$'\n'"$reached/"* ]]
+}
+
+@test "finished weights are trained on only with -clear" {
+    run darknet detector train signs.data small.cfg trained.weights
+    [ "$status" -eq 1 ]
+    says "max_batches is 12; -clear starts the count anew"
+    run darknet detector train signs.data small.cfg trained.weights -clear
+    [ "$status" -eq 0 ]
+    says "1/12: "
+}
+
+@test "a backbone is trained on, but nothing detects with it" {
+    # The first layer alone: 16 bytes of header or 20, 8 biases, 24 of batch norm, 216 weights.
+    head -c $((20 + 4 * (8 + 24 + 216))) trained.weights > backbone.weights
+    run darknet detector train signs.data small.cfg backbone.weights -clear
+    [ "$status" -eq 0 ]
+    says "Loaded backbone.weights, a backbone: layers 0 to "
+    run darknet detector test signs.data small.cfg backbone.weights $photo
+    [ "$status" -eq 1 ]
+    says "darknet: "
+    run darknet detector map signs.data small.cfg backbone.weights
+    [ "$status" -eq 1 ]
+}
+
+@test "a loss that is not finite stops the training and keeps the last good file" {
+    echo "good" > set/backup/small_last.weights
+    write_cfg small.cfg learning_rate=1e30 burn_in=0 max_batches=200
+    run darknet detector train signs.data small.cfg -seed 1
+    [ "$status" -eq 1 ]
+    says "learning_rate"
+    [ "$(cat set/backup/small_last.weights)" = "good" ]
+    [ "$(files_in set/backup)" = "small_last.weights " ]
+}
+
+@test "random=1 changes the input's size" {
+    write_cfg small.cfg max_batches=202 batch=1 subdivisions=1
+    sed -i 's/jitter=.2/jitter=.2\nrandom=1/' small.cfg
+    darknet detector train signs.data small.cfg -seed 1 > log 2> err &
+    pid=$!
+    for _ in $(seq 300); do
+        if grep -q '^4/' log; then break; fi
+        sleep 0.1
+    done
+    kill -INT $pid
+    wait $pid || true
+    cat log err
+    grep -q '^4/202: ' log
+    ! grep -q nan log
+}
+
+@test "bad labels, images and lists are found before training" {
+    echo "99 .5 .5 .1 .1" >> set/train/labels/00003.txt
+    run darknet detector train signs.data small.cfg
+    [ "$status" -eq 1 ]
+    says "00003.txt"
+    says "99"
+    sed -i '$d' set/train/labels/00003.txt
+    echo "set/train/images/missing.jpg" >> set/train.txt
+    run darknet detector train signs.data small.cfg
+    [ "$status" -eq 1 ]
+    says "missing.jpg"
+    [ "$(files_in set/backup)" = "" ]
+}
+
+@test "an image that can't be decoded stops the training with its name" {
+    for image in set/train/images/*.jpg; do echo "no image" > $image; done
+    run darknet detector train signs.data small.cfg
+    [ "$status" -eq 1 ]
+    says "set/train/images/"
+    [ "$(grep -c 'darknet: .*decoded' <<< "$output")" -eq 1 ]
+}
+
+@test "data, names and cfg must agree on the classes" {
+    sed 's/classes = 4/classes = 5/' signs.data > five.data
+    run darknet detector test five.data small.cfg trained.weights $photo
+    [ "$status" -eq 1 ]
+    says "five.data has classes=5"
+    says "small.cfg has classes=4"
+    echo "one more" >> set/signs.names
+    run darknet detector test signs.data small.cfg trained.weights $photo
+    [ "$status" -eq 1 ]
+    says "set/signs.names has 5 names"
+}
+
+@test "test predicts on a real photo and writes the picture" {
+    run darknet detector test signs.data small.cfg trained.weights $photo
+    [ "$status" -eq 0 ]
+    says "$photo: Predicted in "
+    [ "$(head -c 2 predictions.jpg | od -An -tx1 | tr -d ' ')" = ffd8 ]
+    darknet detector test signs.data small.cfg trained.weights $photo -out found
+    cmp found.jpg predictions.jpg
+    darknet detector test signs.data small.cfg trained.weights $photo -out a/../found.png || true
+    [ ! -e found.png ]
+    darknet detector test signs.data small.cfg trained.weights $photo -out found.png
+    [ "$(head -c 4 found.png | tail -c 3)" = PNG ]
+    darknet detector test signs.data small.cfg trained.weights $photo -out version.2
+    cmp version.2.jpg predictions.jpg
+}
+
+@test "test prints every class above the threshold, and draws boxes" {
+    run darknet detector test signs.data small.cfg trained.weights $photo -thresh 0 -ext_output
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ (stop|yield|speed_limit|priority):\ [0-9]+%.*left_x: ]]
+    darknet detector test signs.data small.cfg trained.weights $photo -thresh 1 -out none.png
+    darknet detector test signs.data small.cfg trained.weights $photo -thresh 0 -out some.png
+    ! cmp -s none.png some.png
+}
+
+@test "test asks for images until the input ends, and survives a bad one" {
+    printf '%s\nmissing.jpg\n\n%s\n' $photo $photo > answers
+    run bash -c '"$BUILD/darknet" detector test signs.data small.cfg trained.weights < answers'
+    [ "$status" -eq 0 ]
+    [ "$(grep -o 'Predicted in' <<< "$output" | wc -l)" -eq 2 ]
+    [ "$(grep -o 'Enter Image Path: ' <<< "$output" | wc -l)" -eq 5 ]
+    says "darknet: missing.jpg"
+}
+
+@test "test needs neither a display nor a shell" {
+    cp $photo 'a $(touch owned) photo;touch owned.jpg'
+    run env -u DISPLAY -u WAYLAND_DISPLAY "$BUILD/darknet" detector test signs.data small.cfg \
+        trained.weights 'a $(touch owned) photo;touch owned.jpg'
+    [ "$status" -eq 0 ]
+    run darknet detector test signs.data small.cfg trained.weights 'missing $(touch owned).jpg'
+    [ "$status" -eq 1 ]
+    [ ! -e owned ]
+    [ ! -e bad.list ]
+}
+
+@test "missing, truncated and foreign weights are refused" {
+    run darknet detector test signs.data small.cfg missing.weights $photo
+    [ "$status" -eq 1 ]
+    says "missing.weights"
+    head -c 3000 trained.weights > cut.weights
+    run darknet detector test signs.data small.cfg cut.weights $photo
+    [ "$status" -eq 1 ]
+    says "cut.weights"
+    head -c 20000 $photo > foreign.weights
+    run darknet detector test signs.data small.cfg foreign.weights $photo
+    [ "$status" -eq 1 ]
+    says "foreign.weights"
+    [ ! -e predictions.jpg ]
+}
+
+@test "map measures the valid list" {
+    run darknet detector map signs.data small.cfg trained.weights
+    [ "$status" -eq 0 ]
+    for name in stop yield speed_limit priority "mAP@0.50 = 0." "mAP@[.50:.95] = 0."; do
+        says "$name"
+    done
+    run darknet detector map signs.data small.cfg trained.weights -iou_thresh .75
+    [ "$status" -eq 0 ]
+    says "mAP@0.75 = 0."
+    grep -v valid signs.data > no_valid.data
+    run darknet detector map no_valid.data small.cfg trained.weights
+    [ "$status" -eq 1 ]
+    says "valid"
+}
+
+@test "a stock network is converted, calibrated and tested without training" {
+    # The stock form of the same network, trained a little by the same command.
+    sed 's/gdrq_convolutional/convolutional/; /_bits=/d' small.cfg > stock.cfg
+    darknet detector train signs.data stock.cfg -seed 1 > log 2> err
+    grep -q "^12/12: float, " log
+    darknet gdrq convert stock.cfg four.cfg
+    grep -q "gdrq_convolutional" four.cfg
+    run darknet detector test signs.data four.cfg set/backup/stock_final.weights $photo
+    [ "$status" -eq 1 ]
+    says "calibrate"
+    head -n 6 set/train.txt > some.txt
+    for images in set/valid/images some.txt $photo; do
+        run darknet gdrq calibrate four.cfg set/backup/stock_final.weights $images four.weights
+        echo "$output"
+        [ "$status" -eq 0 ]
+        run darknet detector test signs.data four.cfg four.weights $photo
+        [ "$status" -eq 0 ]
+    done
+    mkdir empty
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights empty out.weights
+    [ "$status" -eq 1 ]
+    says "no picture"
+    [ ! -e out.weights ]
+}

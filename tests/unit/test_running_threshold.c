@@ -1,0 +1,92 @@
+/* The update rule of an activation tensor's threshold T. */
+#include <math.h>
+
+#include "cmocka_all.h"
+#include "quant/running_threshold.h"
+
+static gdrq_running_threshold fresh(void) {
+    return (gdrq_running_threshold){
+        .bits = 4, .range = GDRQ_RANGE_UNSIGNED, .k = 4, .momentum = .1f, .slope = .1f};
+}
+
+/* A plain mean until 1/(t+1) falls below the momentum, an exponential one from then on. */
+static void moves_by_the_larger_of_two_rates(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    double expected = 0;
+    for (int i = 0; i < 40; ++i) {
+        const double mean = 1 + .3 * i;
+        gdrq_threshold_observe(&t, mean * 50, 50);
+        gdrq_threshold_commit(&t);
+        const double rate = fmax(.1f, 1. / (i + 1));
+        expected += rate * (4 * mean - expected);
+        assert_float_equal(t.threshold, expected, 1e-4);
+        assert_int_equal(t.moves, i + 1);
+    }
+}
+
+/* All reads of one forward count together, weighted by their sizes, as one move. */
+static void reads_of_one_forward_are_pooled(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    gdrq_threshold_observe(&t, 30, 10);
+    gdrq_threshold_observe(&t, 10, 30);
+    gdrq_threshold_commit(&t);
+    assert_float_equal(t.threshold, 4 * 40. / 40, 1e-6);
+    assert_int_equal(t.moves, 1);
+    gdrq_threshold_commit(&t);
+    assert_int_equal(t.moves, 1);
+}
+
+/* Takes effect at the commit, not at the observation; the first forward uses its first read. */
+static void takes_effect_from_the_next_forward(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    assert_false(gdrq_threshold_is_set(&t));
+    gdrq_threshold_start(&t, 20, 10);
+    assert_float_equal(t.threshold, 8, 1e-6);
+    gdrq_threshold_observe(&t, 20, 10);
+    gdrq_threshold_observe(&t, 40, 10);
+    assert_float_equal(t.threshold, 8, 1e-6);
+    gdrq_threshold_commit(&t);
+    assert_true(gdrq_threshold_is_set(&t));
+    assert_float_equal(t.threshold, 12, 1e-6);
+    gdrq_threshold_start(&t, 1000, 10);
+    assert_float_equal(t.threshold, 12, 1e-6);
+}
+
+static void not_finite_sums_are_left_out(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    gdrq_threshold_observe(&t, 10, 10);
+    gdrq_threshold_observe(&t, NAN, 10);
+    gdrq_threshold_observe(&t, INFINITY, 10);
+    gdrq_threshold_commit(&t);
+    assert_float_equal(t.threshold, 4, 1e-6);
+}
+
+static void pixels_never_move(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    t.bits = 8;
+    t.fixed = true;
+    t.threshold = 1;
+    assert_true(gdrq_threshold_is_set(&t));
+    gdrq_threshold_observe(&t, 10, 10);
+    gdrq_threshold_commit(&t);
+    assert_true(t.threshold == 1);
+    const gdrq_grid g = gdrq_threshold_grid(&t);
+    for (int code = 0; code < 256; ++code)
+        assert_true(rintf((float)code / 255.f * g.inv_step) == (float)code);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moves_by_the_larger_of_two_rates),
+        cmocka_unit_test(reads_of_one_forward_are_pooled),
+        cmocka_unit_test(takes_effect_from_the_next_forward),
+        cmocka_unit_test(not_finite_sums_are_left_out),
+        cmocka_unit_test(pixels_never_move),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
