@@ -77,7 +77,8 @@ GDRQ_API gdrq_status gdrq_network_load(struct network *net, const char *path, bo
 /*
  * Saves the network as a .weights file that stock Darknet and OpenCV read too; activation
  * thresholds travel in a trailer behind the last layer. Atomic: a temporary file beside `path` is
- * written, synced and renamed, so that a file that was there survives any failure.
+ * written, synced and renamed, so that a file that was there survives any failure. Weights that are
+ * not finite are not saved (GDRQ_ERROR_STATE): a good file is never replaced by a ruined one.
  */
 GDRQ_API gdrq_status gdrq_network_save(struct network *net, const char *path, gdrq_error *err);
 

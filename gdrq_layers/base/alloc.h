@@ -1,4 +1,5 @@
-/* Checked allocation: sizes are multiplied without overflow, memory is zeroed, NULL means failure. */
+/* Checked allocation: sizes are multiplied without overflow, memory is zeroed, NULL means failure.
+ */
 #ifndef GDRQ_BASE_ALLOC_H
 #define GDRQ_BASE_ALLOC_H
 

@@ -11,4 +11,10 @@
 /* May be called from any thread: buffers are flushed, exit handlers are not run. */
 _Noreturn void gdrq_fatal(const gdrq_error *err);
 
+/* Ends the program unless status is GDRQ_OK. */
+static inline void gdrq_must(gdrq_status status, const gdrq_error *err) {
+    if (status != GDRQ_OK)
+        gdrq_fatal(err);
+}
+
 #endif

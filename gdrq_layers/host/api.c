@@ -2,7 +2,6 @@
 #include "darknet.h"
 #include "gdrq.h"
 
-#include "base/status.h"
 #include "host/attach.h"
 #include "host/network_state.h"
 #include "host/resize.h"
@@ -32,16 +31,15 @@ gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq_error *e
 
 gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
-    for (int i = 0; state && i < state->tensors.n; ++i) {
-        gdrq_running_threshold *t = &state->tensors.classes[i];
-        gdrq_threshold_commit(t);
-        if (!gdrq_threshold_is_set(t))
-            return gdrq_fail(err, GDRQ_ERROR_STATE,
-                             "the activation threshold that layer %d needs was never set: train the "
-                             "network, or set it from images with `darknet gdrq calibrate`",
-                             t->first_reader);
+    for (int i = 0; state && i < state->tensors.n; ++i)
+        gdrq_threshold_commit(&state->tensors.classes[i]);
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
+        const gdrq_convolutional *quantised = gdrq_convolutional_state(&net->layers[i]);
+        if (quantised)
+            status = gdrq_convolutional_check(quantised, err);
     }
-    return GDRQ_OK;
+    return status;
 }
 
 void gdrq_network_calibrating(struct network *net, bool on) {

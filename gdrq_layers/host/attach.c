@@ -47,11 +47,11 @@ static gdrq_status check_shapes(const gdrq_outline *outline, const network *net,
         if (l->type != o->type || l->outputs != o->outputs || l->out_w != o->out_w ||
             l->out_h != o->out_h || l->out_c != o->out_c || l->batch != outline->batch ||
             !l->forward)
-            return gdrq_fail(err, GDRQ_ERROR_HOST,
-                             "%s: libdarknet made layer %d %dx%dx%d instead of %dx%dx%d: it differs "
-                             "from the darknet.h that libgdrq was built with",
-                             outline->cfg.path, i, l->out_w, l->out_h, l->out_c, o->out_w, o->out_h,
-                             o->out_c);
+            return gdrq_fail(
+                err, GDRQ_ERROR_HOST,
+                "%s: libdarknet made layer %d %dx%dx%d instead of %dx%dx%d: it differs "
+                "from the darknet.h that libgdrq was built with",
+                outline->cfg.path, i, l->out_w, l->out_h, l->out_c, o->out_w, o->out_h, o->out_c);
     }
     return GDRQ_OK;
 }
@@ -101,14 +101,16 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
 
-/* The scratch buffer that all layers share; the host sizes it before our layers say what they need. */
+/* The scratch buffer that all layers share; the host sizes it before our layers say what they need.
+ */
 static gdrq_status fit_workspace(network *net, gdrq_error *err) {
     size_t size = 0;
     for (int i = 0; i < net->n; ++i)
         size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
     float *workspace = gdrq_alloc(size, 1);
     if (!workspace)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes", size);
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes",
+                         size);
     free(net->workspace);
     net->workspace = workspace;
     return GDRQ_OK;

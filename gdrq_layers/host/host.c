@@ -33,10 +33,11 @@ static gdrq_status check_layout(void) {
 #endif
     if (host_gpu == our_gpu && host_cudnn == our_cudnn)
         return GDRQ_OK;
-    return gdrq_fail(&reason, GDRQ_ERROR_HOST,
-                     "libdarknet was built with GPU=%d CUDNN=%d, libgdrq with GPU=%d CUDNN=%d: build "
-                     "libgdrq with DARKNET=/path/to/that/darknet",
-                     host_gpu, host_cudnn, our_gpu, our_cudnn);
+    return gdrq_fail(
+        &reason, GDRQ_ERROR_HOST,
+        "libdarknet was built with GPU=%d CUDNN=%d, libgdrq with GPU=%d CUDNN=%d: build "
+        "libgdrq with DARKNET=/path/to/that/darknet",
+        host_gpu, host_cudnn, our_gpu, our_cudnn);
 }
 
 static void find(void) {

@@ -30,22 +30,17 @@ GDRQ_API layer make_region_layer(int batch, int w, int h, int n, int classes, in
 GDRQ_API layer make_detection_layer(int batch, int inputs, int n, int side, int classes, int coords,
                                     int rescore);
 
-static void must(gdrq_status status, const gdrq_error *err) {
-    if (status != GDRQ_OK)
-        gdrq_fatal(err);
-}
-
 static const gdrq_host *host(void) {
     const gdrq_host *functions;
     gdrq_error err;
-    must(gdrq_host_find(&functions, &err), &err);
+    gdrq_must(gdrq_host_find(&functions, &err), &err);
     return functions;
 }
 
 GDRQ_API network *parse_network_cfg(char *filename) {
     network *net;
     gdrq_error err;
-    must(gdrq_attach_parse(filename, NULL, NULL, &net, &err), &err);
+    gdrq_must(gdrq_attach_parse(filename, NULL, NULL, &net, &err), &err);
     return net;
 }
 
@@ -60,7 +55,7 @@ GDRQ_API void free_layer(layer l) {
 
 GDRQ_API int resize_network(network *net, int w, int h) {
     gdrq_error err;
-    must(gdrq_resize(net, w, h, &err), &err);
+    gdrq_must(gdrq_resize(net, w, h, &err), &err);
     return 0;
 }
 
@@ -68,7 +63,7 @@ GDRQ_API int resize_network(network *net, int w, int h) {
 GDRQ_API void load_weights_upto(network *net, char *filename, int start, int cutoff) {
     gdrq_load_report report;
     gdrq_error err;
-    must(gdrq_weights_load(net, filename, start, cutoff, true, &report, &err), &err);
+    gdrq_must(gdrq_weights_load(net, filename, start, cutoff, true, &report, &err), &err);
     if (!report.complete)
         fprintf(stderr, "gdrq: %s is a backbone: layers %d to %d of %d loaded\n", filename, start,
                 report.layers - 1, net->n);
@@ -80,7 +75,7 @@ GDRQ_API void load_weights(network *net, char *filename) {
 
 GDRQ_API void save_weights_upto(network *net, char *filename, int cutoff) {
     gdrq_error err;
-    must(gdrq_weights_save(net, filename, cutoff, &err), &err);
+    gdrq_must(gdrq_weights_save(net, filename, cutoff, &err), &err);
 }
 
 GDRQ_API void save_weights(network *net, char *filename) {
@@ -133,7 +128,7 @@ GDRQ_API void gemm(int ta, int tb, int m, int n, int k, float alpha, float *a, i
 GDRQ_API image load_image_cv(char *filename, int channels) {
     image im;
     gdrq_error err;
-    must(gdrq_load_image(filename, channels, &im, &err), &err);
+    gdrq_must(gdrq_load_image(filename, channels, &im, &err), &err);
     return im;
 }
 

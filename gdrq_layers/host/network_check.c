@@ -119,21 +119,40 @@ static bool keeps_gradient(const gdrq_outline *o, const gdrq_layer_facts *facts,
     return i >= 0 && facts[i].has_gradient;
 }
 
-/* The layer from which the backward pass starts is the last; a stopbackward layer ends it. */
-static int last_not_trained(const gdrq_outline *o) {
+/* The backward pass starts at the last layer and ends before one with stopbackward; -1: none. */
+static int last_stop(const gdrq_outline *o) {
     int i = o->n - 1;
     while (i >= 0 && !gdrq_value_int(o->layers[i].section, "stopbackward", 0))
         i--;
     return i;
 }
 
-/* NULL, or what layer i lacks in the backward pass. */
-static const char *training_fault(const gdrq_outline *o, const gdrq_layer_facts *facts, int i) {
-    const gdrq_outline_layer *layer = &o->layers[i];
+/* Values per channel over which batch norm takes its variance; 0 without batch norm. */
+static int64_t normalised_values(const gdrq_outline *o, const gdrq_outline_layer *layer) {
+    const bool normalises =
+        layer->type == BATCHNORM || gdrq_value_int(layer->section, "batch_normalize", 0);
+    return normalises && layer->out_c ? (int64_t)o->batch * layer->out_w * layer->out_h : 0;
+}
+
+/* NULL, or what of a layer fails in training even where no gradient reaches it. */
+static const char *forward_fault(const gdrq_outline *o, const gdrq_outline_layer *layer) {
+    /* The variance divides by one less than the number of values. */
+    if (normalised_values(o, layer) == 1)
+        return "batch norm of a single value; raise batch= or lower subdivisions=";
 #ifndef GPU
-    if (layer->type == LSTM)
-        return "Darknet trains it with a GPU only";
+    /* The state of the one is too short for a training pass; the other has no backward pass. */
+    if (layer->type == RNN || layer->type == LSTM)
+        return "Darknet can train it with a GPU only";
+    if (layer->type == CONVOLUTIONAL && gdrq_value_int(layer->section, "binary", 0) &&
+        !gdrq_value_int(layer->section, "batch_normalize", 0))
+        return "with binary=1 Darknet updates scales that only batch_normalize=1 brings";
 #endif
+    return NULL;
+}
+
+/* NULL, or what layer i lacks in the backward pass. */
+static const char *backward_fault(const gdrq_outline *o, const gdrq_layer_facts *facts, int i) {
+    const gdrq_outline_layer *layer = &o->layers[i];
     if (facts[i].writes_gradient && !keeps_gradient(o, facts, i - 1))
         return i ? "the layer before it takes no gradient"
                  : "the first layer has none to pass it to";
@@ -146,8 +165,11 @@ static const char *training_fault(const gdrq_outline *o, const gdrq_layer_facts 
 
 gdrq_status gdrq_network_check_training(gdrq_outline *outline, const gdrq_layer_facts *facts,
                                         gdrq_notes *notes, gdrq_error *err) {
-    for (int i = last_not_trained(outline) + 1; i < outline->n; i++) {
-        const char *fault = training_fault(outline, facts, i);
+    const int stop = last_stop(outline);
+    for (int i = 0; i < outline->n; i++) {
+        const char *fault = forward_fault(outline, &outline->layers[i]);
+        if (!fault && i > stop)
+            fault = backward_fault(outline, facts, i);
         if (!fault)
             continue;
         const gdrq_cfg_section *section = outline->layers[i].section;

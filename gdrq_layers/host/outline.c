@@ -155,17 +155,30 @@ void gdrq_outline_free(gdrq_outline *outline) {
     *outline = (gdrq_outline){0};
 }
 
+/* Whether the host's parser looks at a key. */
+static bool is_stock(const gdrq_section_kind *kind, const gdrq_key *key) {
+    bool ours;
+    gdrq_key_find(kind, key->name, &ours);
+    return !ours && key->kind != GDRQ_KEY_IGNORED && key->kind != GDRQ_KEY_FIXED &&
+           key->kind != GDRQ_KEY_SAME;
+}
+
 /* Writes the options that the host knows; of repeated ones the first. */
 static void translate_section(const gdrq_cfg_section *section, FILE *out) {
     const gdrq_section_kind *kind = gdrq_section_kind_find(section->name);
+    const gdrq_key *written[GDRQ_MAX_KEYS];
+    int n = 0;
     fprintf(out, "[%s]\n", kind->stock);
     for (int i = 0; i < section->n; i++) {
         const gdrq_cfg_option *option = &section->options[i];
-        bool ours;
-        const gdrq_key *key = gdrq_key_find(kind, option->key, &ours);
-        const bool stock = !ours && key->kind != GDRQ_KEY_IGNORED && key->kind != GDRQ_KEY_FIXED &&
-                           key->kind != GDRQ_KEY_SAME;
-        if (stock && gdrq_cfg_find(section, option->key) == option)
+        const gdrq_key *key = gdrq_key_find(kind, option->key, NULL);
+        int known = 0;
+        while (known < n && written[known] != key)
+            known++;
+        if (known < n)
+            continue;
+        written[n++] = key;
+        if (is_stock(kind, key))
             fprintf(out, "%s=%s\n", option->key, option->value);
     }
 }

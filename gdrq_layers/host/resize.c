@@ -148,7 +148,8 @@ static bool sizes_fit(int a_w, int a_h, int b_w, int b_h) {
 static gdrq_status resize_shortcut(const resizing *r, int i, layer *l, new_layer *to) {
     const new_layer *from = &r->layers[l->index];
     const new_layer *before = &r->layers[i - 1];
-    if (from->out_w < 1 || before->out_w < 1 || !sizes_fit(before->out_w, before->out_h, from->out_w, from->out_h))
+    if (from->out_w < 1 || before->out_w < 1 ||
+        !sizes_fit(before->out_w, before->out_h, from->out_w, from->out_h))
         return fail_layer(r, i, "[shortcut] would add maps whose sizes don't fit");
     /* Of a shortcut, w, h and c are those of the layer that is added. */
     set_output(to, before->out_w, before->out_h, l->out_c);
@@ -342,10 +343,10 @@ static gdrq_status resize_planned(resizing *r) {
     if (status != GDRQ_OK)
         return status;
     const size_t batch = (size_t)r->batch;
-    const net_buffers buffers = {
-        .input = gdrq_alloc(batch * (size_t)r->layers[0].inputs, sizeof(float)),
-        .truth = gdrq_alloc(batch * (size_t)new_truths(r), sizeof(float)),
-        .workspace = gdrq_alloc(new_workspace(r), 1)};
+    const net_buffers buffers = {.input =
+                                     gdrq_alloc(batch * (size_t)r->layers[0].inputs, sizeof(float)),
+                                 .truth = gdrq_alloc(batch * (size_t)new_truths(r), sizeof(float)),
+                                 .workspace = gdrq_alloc(new_workspace(r), 1)};
     if (!buffers.input || !buffers.truth || !buffers.workspace) {
         free(buffers.input);
         free(buffers.truth);
@@ -361,7 +362,8 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
     if (!state)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize: not a network of this library");
     if (w < 1 || h < 1 || w > 65536 || h > 65536)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w, h);
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w,
+                         h);
     resizing r = {.net = net, .w = w, .h = h, .err = err};
     r.batch = state->max_batch > net->batch ? state->max_batch : net->batch;
     r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);

@@ -6,10 +6,10 @@
 #include "gdrq.h"
 
 /*
- * Resizes every layer, for w, h >= 1 pixels. All new buffers are made before the first old one goes,
- * so on error (a layer that would vanish, sizes that no longer fit together, a connected layer
- * whose input would change, memory) nothing has changed. Buffers are sized for the largest batch
- * that the network was made for, whatever set_batch_network() says now.
+ * Resizes every layer, for w, h >= 1 pixels. All new buffers are made before the first old one
+ * goes, so on error (a layer that would vanish, sizes that no longer fit together, a connected
+ * layer whose input would change, memory) nothing has changed. Buffers are sized for the largest
+ * batch that the network was made for, whatever set_batch_network() says now.
  */
 gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err);
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define LONGEST_NAME 64 /* longer names are not worth a search for the nearest */
-#define MAX_KEYS 128    /* of one kind of section */
 
 gdrq_status gdrq_notes_add(gdrq_notes *notes, const gdrq_cfg *cfg, int line, gdrq_error *err,
                            const char *format, ...) {
@@ -123,7 +122,7 @@ static gdrq_status note_ignored(const gdrq_place *place, const gdrq_key *key,
 
 /* The options that came first of each key, in no order; a later one must not contradict. */
 typedef struct seen_options {
-    const gdrq_cfg_option *first[MAX_KEYS];
+    const gdrq_cfg_option *first[GDRQ_MAX_KEYS];
     int n;
 } seen_options;
 
@@ -157,7 +156,7 @@ static gdrq_status check_option(const gdrq_place *place, const gdrq_section_kind
     const gdrq_cfg_option *first = find_first(seen, option->key);
     if (first)
         return check_repeated(place, key, first, option, notes, err);
-    /* Every key was found in the section's table, so there are fewer of them than MAX_KEYS. */
+    /* Every key was found in the section's table, so there are fewer of them than GDRQ_MAX_KEYS. */
     seen->first[seen->n++] = option;
     if (key->kind == GDRQ_KEY_IGNORED)
         return note_ignored(place, key, option, notes, err);

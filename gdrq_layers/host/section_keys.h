@@ -46,6 +46,9 @@ typedef struct gdrq_section_kind {
     gdrq_keys lists[4]; /* unused ones have NULL keys */
 } gdrq_section_kind;
 
+/* No section has as many different keys. */
+#define GDRQ_MAX_KEYS 128
+
 /* All sections; ends with a NULL name. The first is [net]. */
 extern const gdrq_section_kind gdrq_section_kinds[];
 

@@ -81,7 +81,7 @@ gdrq_status gdrq_shape_shortcut(const gdrq_layer_input *in, gdrq_outline_layer *
     if (gdrq_list_count(option->value) != 1)
         return gdrq_fail_option(&in->place, option, err,
                                 "a shortcut of this Darknet adds one layer only");
-    int from;
+    int from = 0;
     const char *list = option->value;
     gdrq_status status = resolve(in, option, gdrq_list_next(&list), &from, err);
     if (status != GDRQ_OK || (status = gdrq_shape_needs_image(in, err)) != GDRQ_OK)

@@ -99,11 +99,12 @@ static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_runni
     if (!what)
         return GDRQ_OK;
     const int a = t->first_reader, b = other->first_reader;
-    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                     "%s: layer %d (line %d) and layer %d (line %d) read the same tensor but differ "
-                     "in %s: give both the same value",
-                     outline->cfg.path, a, outline->layers[a].section->line, b,
-                     outline->layers[b].section->line, what);
+    return gdrq_fail(
+        err, GDRQ_ERROR_FORMAT,
+        "%s: layer %d (line %d) and layer %d (line %d) read the same tensor but differ "
+        "in %s: give both the same value",
+        outline->cfg.path, a, outline->layers[a].section->line, b, outline->layers[b].section->line,
+        what);
 }
 
 static int find_class(const gdrq_tensor_classes *classes, int tensor) {

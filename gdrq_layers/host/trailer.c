@@ -89,8 +89,8 @@ gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size
     const unsigned char *trailer = file + body;
     if (n < HEAD + 8 || memcmp(trailer, MAGIC, sizeof MAGIC) != 0)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                         "%s: %zu bytes, but this network takes %zu: it belongs to another cfg", path,
-                         body + n, body);
+                         "%s: %zu bytes, but this network takes %zu: it belongs to another cfg",
+                         path, body + n, body);
     const uint32_t entries = count_entries(trailer);
     if (entries > MAX_ENTRIES || n != HEAD + (size_t)entries * ENTRY + 8)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,

@@ -27,7 +27,8 @@ uint64_t gdrq_hash(uint64_t hash, const void *bytes, size_t n);
 /* Bytes of the trailer without its closing hash. */
 size_t gdrq_trailer_size(const gdrq_network_state *state);
 
-/* Writes gdrq_trailer_size() bytes to out. Thresholds that were never set are written as moves 0. */
+/* Writes gdrq_trailer_size() bytes to out. Thresholds that were never set are written as moves 0.
+ */
 void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out);
 
 /*

@@ -65,8 +65,7 @@ static void visit_connected_parts(walk *w, layer *const *parts, size_t n) {
 
 static void visit_recurrent(walk *w, const layer *l) {
     if (l->type == RNN)
-        visit_connected_parts(
-            w, (layer *[]){l->input_layer, l->self_layer, l->output_layer}, 3);
+        visit_connected_parts(w, (layer *[]){l->input_layer, l->self_layer, l->output_layer}, 3);
     if (l->type == GRU)
         visit_connected_parts(w, (layer *[]){l->wz, l->wr, l->wh, l->uz, l->ur, l->uh}, 6);
     if (l->type == LSTM)

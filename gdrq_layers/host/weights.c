@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,10 +36,14 @@ typedef struct coverage {
 } coverage;
 
 static const char *const TYPE_NAMES[] = {
-    [CONVOLUTIONAL] = "convolutional", [DECONVOLUTIONAL] = "deconvolutional",
-    [CONNECTED] = "connected",         [LOCAL] = "local",
-    [RNN] = "rnn",                     [GRU] = "gru",
-    [LSTM] = "lstm",                   [CRNN] = "crnn",
+    [CONVOLUTIONAL] = "convolutional",
+    [DECONVOLUTIONAL] = "deconvolutional",
+    [CONNECTED] = "connected",
+    [LOCAL] = "local",
+    [RNN] = "rnn",
+    [GRU] = "gru",
+    [LSTM] = "lstm",
+    [CRNN] = "crnn",
     [BATCHNORM] = "batchnorm",
 };
 
@@ -54,9 +59,8 @@ static gdrq_status map_file(const char *path, weights_file *file, gdrq_error *er
     else if (!S_ISREG(st.st_mode))
         status = gdrq_fail(err, GDRQ_ERROR_IO, "%s: not a weights file: not a regular file", path);
     else if (st.st_size < 20)
-        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                           "%s: %lld bytes is too short for a weights file", path,
-                           (long long)st.st_size);
+        status = gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: %lld bytes is too short for a weights file",
+                           path, (long long)st.st_size);
     if (status == GDRQ_OK) {
         file->size = (size_t)st.st_size;
         void *map = mmap(NULL, file->size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -119,10 +123,11 @@ static gdrq_status check_coverage(const network *net, const weights_file *file, 
     if (c->weighted_layers == 0)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: holds no layers", file->path);
     if (!allow_backbone)
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                         "%s: %zu bytes, but this network takes %zu: it ends behind layer %d, so it "
-                         "is a backbone: train the network from it first",
-                         file->path, file->size, c->expected, c->layers - 1);
+        return gdrq_fail(
+            err, GDRQ_ERROR_FORMAT,
+            "%s: %zu bytes, but this network takes %zu: it ends behind layer %d, so it "
+            "is a backbone: train the network from it first",
+            file->path, file->size, c->expected, c->layers - 1);
     return GDRQ_OK;
 }
 
@@ -202,7 +207,8 @@ typedef struct writer {
     int cutoff;
     int fd;
     uint64_t hash;
-    bool failed; /* errno says why */
+    bool failed;     /* errno says why */
+    bool not_finite; /* a weight is NaN or infinite */
 } writer;
 
 static void write_all(writer *w, const void *bytes, size_t n) {
@@ -221,8 +227,19 @@ static void write_all(writer *w, const void *bytes, size_t n) {
     }
 }
 
+static bool all_finite(const float *x, size_t n) {
+    bool finite = true;
+    for (size_t i = 0; i < n; ++i)
+        finite &= isfinite(x[i]) != 0;
+    return finite;
+}
+
 static bool write_span(void *user, const gdrq_weight_span *span) {
     writer *w = user;
+    if (!all_finite(span->data, span->count)) {
+        w->not_finite = true;
+        return false;
+    }
     write_all(w, span->data, span->count * sizeof(float));
     return !w->failed;
 }
@@ -249,8 +266,12 @@ static gdrq_status write_weights(void *user, int fd, gdrq_error *err) {
     const uint64_t seen = *w->net->seen;
     write_all(w, version, sizeof version);
     write_all(w, &seen, sizeof seen);
-    for (int i = 0; i < w->cutoff && !w->failed; ++i)
+    for (int i = 0; i < w->cutoff && !w->failed; ++i) {
         gdrq_visit_weight_spans(&w->net->layers[i], GDRQ_SAVING, write_span, w);
+        if (w->not_finite)
+            return gdrq_fail(err, GDRQ_ERROR_STATE,
+                             "layer %d has weights that are not finite: training diverged", i);
+    }
     gdrq_network_state *state = gdrq_network_state_find(w->net);
     gdrq_status status = GDRQ_OK;
     if (state && state->tensors.n > 0 && w->cutoff == w->net->n && !w->failed)

@@ -25,8 +25,8 @@ typedef enum gdrq_reshape {
 
 typedef struct gdrq_layer_options {
     int weight_bits, activation_bits; /* 2..8 */
-    int quant_groups;                 /* G groups of filters/G consecutive filters; divides filters */
-    float k_weights, k_activations;   /* k of Scale-Clip, > 0 */
+    int quant_groups;               /* G groups of filters/G consecutive filters; divides filters */
+    float k_weights, k_activations; /* k of Scale-Clip, > 0 */
     gdrq_threshold threshold_weights, threshold_activations;
     gdrq_range activation_range;
     float activation_momentum; /* lambda of T's running mean, (0, 1] */

@@ -23,9 +23,9 @@ typedef struct gdrq_running_threshold {
     gdrq_range range; /* never AUTO */
     float slope;      /* of the leaky activation that an offset range is for */
     float k, momentum;
-    bool fixed;       /* 8-bit pixels: T = 1 for ever */
-    float threshold;  /* T in effect */
-    uint64_t moves;   /* times that T moved; 0 = never set, unless fixed */
+    bool fixed;                        /* 8-bit pixels: T = 1 for ever */
+    float threshold;                   /* T in effect */
+    uint64_t moves;                    /* times that T moved; 0 = never set, unless fixed */
     double pending_sum, pending_count; /* of |x| in the forward that runs */
 } gdrq_running_threshold;
 

@@ -5,32 +5,9 @@
 #include "base/alloc.h"
 #include "base/fatal.h"
 #include "base/status.h"
-#include "primitives/batchnorm.h"
-#include "primitives/convolution.h"
+#include "primitives/convolutional_parts.h"
 #include "primitives/stock.h"
 #include "quant/quantise.h"
-
-static gdrq_conv_shape conv_shape(const layer *l) {
-    return (gdrq_conv_shape){.batch = l->batch,
-                             .c = l->c,
-                             .h = l->h,
-                             .w = l->w,
-                             .n = l->n,
-                             .groups = l->groups,
-                             .size = l->size,
-                             .stride = l->stride,
-                             .pad = l->pad};
-}
-
-static gdrq_bn_shape output_shape(const layer *l) {
-    return (gdrq_bn_shape){.batch = l->batch, .channels = l->n, .spatial = l->out_w * l->out_h};
-}
-
-/* The host's layer functions return nothing: an error in them ends the program. */
-static void must(gdrq_status status, const gdrq_error *err) {
-    if (status != GDRQ_OK)
-        gdrq_fatal(err);
-}
 
 gdrq_convolutional *gdrq_convolutional_state(const layer *l) {
     return l->forward == forward_gdrq_convolutional_layer ? (gdrq_convolutional *)l->self_layer
@@ -113,6 +90,15 @@ bool gdrq_convolutional_reshapes(const gdrq_convolutional *state) {
     return state->training->iteration < state->options.quantize_after;
 }
 
+gdrq_status gdrq_convolutional_check(const gdrq_convolutional *state, gdrq_error *err) {
+    if (gdrq_threshold_is_set(state->input))
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_STATE,
+                     "the activation threshold that layer %d needs was never set: train the "
+                     "network, or set it from images with `darknet gdrq calibrate`",
+                     state->index);
+}
+
 /*
  * One pass over the input makes the codes and the sum of |x| that T's next move needs; only the
  * very first forward reads it twice, having no T to start with.
@@ -122,7 +108,10 @@ static void quantise_input(gdrq_convolutional *state, const float *x, size_t n, 
     gdrq_running_threshold *t = state->input;
     if (t->first_reader == state->index)
         gdrq_threshold_commit(t);
-    if (observe && !gdrq_threshold_is_set(t) && t->first_reader == state->index)
+    gdrq_error err;
+    if (!observe)
+        gdrq_must(gdrq_convolutional_check(state, &err), &err);
+    else if (t->first_reader == state->index && !gdrq_threshold_is_set(t))
         gdrq_threshold_start(t, gdrq_sum_abs(x, n), n);
     state->grid = gdrq_threshold_grid(t);
     const double sum = gdrq_quantise(x, n, &state->grid, round, state->input_codes);
@@ -139,35 +128,10 @@ static void quantise_weights(gdrq_convolutional *state, const layer *l, bool rou
         state->factor[i] = state->weight_steps[i / filters_per_group] * state->grid.step;
 }
 
-/* From sums to the layer's output with this batch's statistics; the rolling ones move by 1 %. */
-static void normalise_training(gdrq_convolutional *state, const layer *l, float *sums) {
-    const gdrq_bn_shape shape = output_shape(l);
-    gdrq_batchnorm_statistics(&shape, sums, state->factor, l->mean, l->variance);
-    for (int i = 0; i < l->n; ++i) {
-        l->rolling_mean[i] = .99f * l->rolling_mean[i] + .01f * l->mean[i];
-        l->rolling_variance[i] = .99f * l->rolling_variance[i] + .01f * l->variance[i];
-    }
-    gdrq_batchnorm_fold(l->n, state->factor, l->scales, l->biases, l->mean, l->variance,
-                        state->scale, state->bias);
-    gdrq_scale_bias_activate(&shape, sums, state->scale, state->bias, l->activation, l->output);
-}
-
-static void normalise_inference(gdrq_convolutional *state, const layer *l, float *sums) {
-    const gdrq_bn_shape shape = output_shape(l);
-    const float *scale = state->factor, *bias = l->biases;
-    if (l->batch_normalize) {
-        gdrq_batchnorm_fold(l->n, state->factor, l->scales, l->biases, l->rolling_mean,
-                            l->rolling_variance, state->scale, state->bias);
-        scale = state->scale;
-        bias = state->bias;
-    }
-    gdrq_scale_bias_activate(&shape, sums, scale, bias, l->activation, l->output);
-}
-
 void forward_gdrq_convolutional_layer(layer l, network net) {
     gdrq_convolutional *state = gdrq_convolutional_state(&l);
     gdrq_error err;
-    must(resize_gdrq_convolutional_layer(&l, l.batch, l.inputs, &err), &err);
+    gdrq_must(resize_gdrq_convolutional_layer(&l, l.batch, l.inputs, &err), &err);
 
     /* Deployment always rounds, so inference does too, whatever stage training is in. */
     const bool round = !net.train || !gdrq_convolutional_reshapes(state);
@@ -175,22 +139,18 @@ void forward_gdrq_convolutional_layer(layer l, network net) {
                    net.train || state->training->calibrating);
     quantise_weights(state, &l, round);
 
-    /* Batch norm's backward needs the sums again, so training keeps them apart from the output. */
-    const bool keep_sums = net.train && l.batch_normalize;
-    float *sums = keep_sums ? l.x : l.output;
-    const gdrq_conv_shape shape = conv_shape(&l);
-    must(gdrq_conv_forward(&shape, state->input_codes, state->weight_codes, sums, &err), &err);
-    if (keep_sums)
-        normalise_training(state, &l, sums);
-    else
-        normalise_inference(state, &l, sums);
+    /* Batch norm's backward needs the sums again. */
+    float *sums = l.batch_normalize ? l.x : l.output;
+    const gdrq_conv_shape shape = gdrq_layer_conv_shape(&l);
+    gdrq_must(gdrq_conv_forward(&shape, state->input_codes, state->weight_codes, sums, &err), &err);
+    gdrq_normalise_sums(&l, state->factor, sums, net.train, state->scale, state->bias);
 }
 
 /* dL/dw = dL/d(quantised w) = step_x * conv_backward_weights(x codes, dL/dz): straight through. */
 static void add_weight_gradient(const gdrq_convolutional *state, const layer *l, float *workspace) {
     gdrq_error err;
-    const gdrq_conv_shape shape = conv_shape(l);
-    must(gdrq_conv_backward_weights(&shape, state->input_codes, l->delta, workspace, &err), &err);
+    const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
+    gdrq_must(gdrq_conv_backward_weights(&shape, state->input_codes, l->delta, workspace, &err), &err);
     const float step = state->grid.step;
 #pragma omp parallel for simd schedule(static)
     for (int i = 0; i < l->nweights; ++i)
@@ -204,25 +164,20 @@ static void add_weight_gradient(const gdrq_convolutional *state, const layer *l,
 static void add_input_gradient(gdrq_convolutional *state, const layer *l, const float *x,
                                float *delta, float *workspace) {
     gdrq_error err;
-    const gdrq_conv_shape shape = conv_shape(l);
+    const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
     const int per_group = l->nweights / state->options.quant_groups;
 #pragma omp parallel for schedule(static)
     for (int g = 0; g < state->options.quant_groups; ++g)
         for (int i = g * per_group; i < (g + 1) * per_group; ++i)
             workspace[i] = state->weight_steps[g] * state->weight_codes[i];
-    must(gdrq_conv_backward_data(&shape, workspace, l->delta, state->input_codes, &err), &err);
+    gdrq_must(gdrq_conv_backward_data(&shape, workspace, l->delta, state->input_codes, &err), &err);
     gdrq_add_straight_through(x, (size_t)l->batch * (size_t)l->inputs, &state->grid,
                               state->input_codes, delta);
 }
 
 void backward_gdrq_convolutional_layer(layer l, network net) {
     gdrq_convolutional *state = gdrq_convolutional_state(&l);
-    const gdrq_bn_shape shape = output_shape(&l);
-    if (l.batch_normalize)
-        gdrq_batchnorm_backward(&shape, l.x, state->factor, l.mean, l.variance, l.scales, l.output,
-                                l.activation, l.delta, l.scale_updates, l.bias_updates);
-    else
-        gdrq_bias_backward(&shape, l.output, l.activation, l.delta, l.bias_updates);
+    gdrq_backward_to_sums(&l, state->factor, net.train);
     add_weight_gradient(state, &l, net.workspace);
     if (net.delta)
         add_input_gradient(state, &l, net.input, net.delta, net.workspace);

@@ -55,6 +55,9 @@ gdrq_status resize_gdrq_convolutional_layer(layer *l, int batch, int inputs, gdr
 
 void free_gdrq_convolutional_layer(layer *l);
 
+/* GDRQ_ERROR_STATE if the threshold of the layer's input was never set, so it can't infer. */
+gdrq_status gdrq_convolutional_check(const gdrq_convolutional *state, gdrq_error *err);
+
 /* Whether the next training forward only clips (GDRQ's reshape stage). */
 bool gdrq_convolutional_reshapes(const gdrq_convolutional *state);
 

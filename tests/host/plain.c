@@ -1,7 +1,9 @@
-/* A Darknet program that knows nothing of gdrq: trains CFG for N batches on LIST, saves, detects. */
+/* A Darknet program that knows nothing of gdrq: trains CFG for N batches on LIST, saves, detects.
+ */
 #include "darknet.h"
 int main(int argc, char **argv) {
-    if (argc != 6) return fprintf(stderr, "usage: plain CFG LIST N OUT.weights IMAGE\n"), 2;
+    if (argc != 6)
+        return fprintf(stderr, "usage: plain CFG LIST N OUT.weights IMAGE\n"), 2;
     network *net = load_network(argv[1], 0, 1);
     layer last = net->layers[net->n - 1];
     list *paths = get_paths(argv[2]);

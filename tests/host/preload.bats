@@ -48,6 +48,14 @@ make_data() {
     LD_PRELOAD="$plugin" python3 predict.py - gdrq.cfg out.weights images/dog.jpg
 }
 
+@test "a network whose thresholds were never set does not pretend to infer" {
+    make_data
+    stock bugs save stock.cfg stock.weights
+    run plugged outputs run gdrq.cfg stock.weights out.bin
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"threshold that layer 2 needs was never set"*"calibrate"* ]]
+}
+
 # Same outputs to float rounding, with the same weights, for cfgs that run in about a second.
 @test "stock cfgs give the same outputs with the plugin" {
     for name in tiny cifar.test darknet yolov3-tiny yolov2-tiny-voc resnet18 rnn gru go.test; do
@@ -78,6 +86,7 @@ size=1
 activation=linear
 EOF
     plugged bugs save gdrq.cfg out.weights
+    [ "$(grep -c GDRQWTS1 out.weights)" -eq 1 ]
     sed 's/gdrq_convolutional/convolutional/' gdrq.cfg > stock.cfg
     stock outputs run stock.cfg out.weights stock.out > /dev/null
     "$BUILD/tests/opencv_reads" stock.cfg out.weights opencv.out

@@ -10,7 +10,8 @@
 
 static const gdrq_range RANGES[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};
 
-/* Levels as design says: 2^b - 1 symmetric ones, 2^b in the other ranges; offset spans T and tail. */
+/* Levels as design says: 2^b - 1 symmetric ones, 2^b in the other ranges; offset spans T and tail.
+ */
 static void grids_have_the_stated_codes(void **state) {
     (void)state;
     for (int bits = 2; bits <= 8; ++bits) {

@@ -47,33 +47,39 @@ static void ranges_follow_the_producers(void **state) {
     assert_range(HEAD CONV("convolutional", "leaky") "[maxpool]\nsize=2\nstride=2\n" READER, o);
     assert_range(HEAD CONV("convolutional", "relu") "[avgpool]\n" READER, u);
     /* A sum of values without a negative tail has none; an activation behind it decides anew. */
-    assert_range(HEAD CONV("convolutional", "relu") CONV("convolutional", "relu")
-                     "[shortcut]\nfrom=0\nactivation=linear\n" READER, u);
-    assert_range(HEAD CONV("convolutional", "relu") CONV("convolutional", "linear")
-                     "[shortcut]\nfrom=0\nactivation=linear\n" READER, s);
-    assert_range(HEAD CONV("convolutional", "linear") CONV("convolutional", "linear")
-                     "[shortcut]\nfrom=0\nactivation=leaky\n" READER, o);
+    assert_range(HEAD CONV("convolutional", "relu")
+                     CONV("convolutional", "relu") "[shortcut]\nfrom=0\nactivation=linear\n" READER,
+                 u);
+    assert_range(HEAD CONV("convolutional", "relu") CONV(
+                     "convolutional", "linear") "[shortcut]\nfrom=0\nactivation=linear\n" READER,
+                 s);
+    assert_range(HEAD CONV("convolutional", "linear") CONV(
+                     "convolutional", "linear") "[shortcut]\nfrom=0\nactivation=leaky\n" READER,
+                 o);
     /* Joined tensors take the wider range. */
-    assert_range(HEAD CONV("convolutional", "relu") CONV("convolutional", "leaky")
-                     "[route]\nlayers=0,1\n" READER, o);
-    assert_range(HEAD CONV("convolutional", "linear") CONV("convolutional", "leaky")
-                     "[route]\nlayers=0,1\n" READER, s);
-    assert_range(HEAD CONV("convolutional", "leaky")
-                     "[gdrq_convolutional]\nfilters=8\nsize=1\nactivation=linear\n"
-                     "activation_range=signed\n", s);
+    assert_range(HEAD CONV("convolutional", "relu")
+                     CONV("convolutional", "leaky") "[route]\nlayers=0,1\n" READER,
+                 o);
+    assert_range(HEAD CONV("convolutional", "linear")
+                     CONV("convolutional", "leaky") "[route]\nlayers=0,1\n" READER,
+                 s);
+    assert_range(HEAD CONV("convolutional",
+                           "leaky") "[gdrq_convolutional]\nfilters=8\nsize=1\nactivation=linear\n"
+                                    "activation_range=signed\n",
+                 s);
 }
 
 static void joined_tensors_are_one_class(void **state) {
     (void)state;
-    parsed p = build(HEAD CONV("convolutional", "leaky")      /* 0 */
-                     READER                                   /* 1 reads 0 */
-                     "[maxpool]\nsize=2\nstride=1\n"          /* 2 of 1 */
-                     CONV("gdrq_convolutional", "leaky")      /* 3 reads 1 by 2 */
-                     "[route]\nlayers=-1,1\n"                 /* 4 joins 3 and 1 */
-                     "[upsample]\nstride=2\n"                 /* 5 of 4 */
-                     READER                                   /* 6 reads it all */
-                     "[upsample]\nstride=2\nscale=.5\n"       /* 7 does not keep values */
-                     READER);                                 /* 8 */
+    parsed p = build(HEAD CONV("convolutional", "leaky") /* 0 */
+                     READER                              /* 1 reads 0 */
+                     "[maxpool]\nsize=2\nstride=1\n"     /* 2 of 1 */
+                     CONV("gdrq_convolutional", "leaky") /* 3 reads 1 by 2 */
+                     "[route]\nlayers=-1,1\n"            /* 4 joins 3 and 1 */
+                     "[upsample]\nstride=2\n"            /* 5 of 4 */
+                     READER                              /* 6 reads it all */
+                     "[upsample]\nstride=2\nscale=.5\n"  /* 7 does not keep values */
+                     READER);                            /* 8 */
     const int *of = p.classes.of_layer;
     assert_int_equal(p.classes.n, 3);
     assert_int_equal(of[0], -1);

@@ -50,8 +50,8 @@ static void assert_same_layers(const network *a, const network *b) {
         const layer *l = &a->layers[i], *m = &b->layers[i];
         if (l->type != CONVOLUTIONAL && l->type != CONNECTED)
             continue;
-        const size_t n = l->type == CONVOLUTIONAL ? (size_t)l->nweights
-                                                  : (size_t)l->inputs * (size_t)l->outputs;
+        const size_t n =
+            l->type == CONVOLUTIONAL ? (size_t)l->nweights : (size_t)l->inputs * (size_t)l->outputs;
         const size_t filters = (size_t)(l->type == CONVOLUTIONAL ? l->n : l->outputs);
         assert_memory_equal(l->weights, m->weights, n * sizeof(float));
         assert_memory_equal(l->biases, m->biases, filters * sizeof(float));
@@ -217,6 +217,16 @@ static void failed_saves_lose_nothing(void **state) {
     assert_non_null(strstr(err.message, "/dev/full"));
     assert_non_null(strstr(err.message, "No space left"));
     assert_int_equal(gdrq_network_save(net, "/nonexistent/x.weights", &err), GDRQ_ERROR_IO);
+    char *path = temporary_file("good", 4);
+    net->layers[2].weights[3] = NAN;
+    assert_int_equal(gdrq_network_save(net, path, &err), GDRQ_ERROR_STATE);
+    assert_non_null(strstr(err.message, "layer 2"));
+    size_t n;
+    char *bytes = read_all(path, &n);
+    assert_int_equal(n, 4);
+    unlink(path);
+    free(path);
+    free(bytes);
     free_network(net);
 }
 
@@ -243,12 +253,9 @@ static void thresholds_follow_k(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip_keeps_everything),
-        cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(backbones_are_for_training),
-        cmocka_unit_test(old_headers_are_read),
-        cmocka_unit_test(failed_saves_lose_nothing),
-        cmocka_unit_test(thresholds_follow_k),
+        cmocka_unit_test(round_trip_keeps_everything), cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(backbones_are_for_training),  cmocka_unit_test(old_headers_are_read),
+        cmocka_unit_test(failed_saves_lose_nothing),   cmocka_unit_test(thresholds_follow_k),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
