@@ -1,5 +1,6 @@
 #include "args.h"
 
+#include "base/edit_distance.h"
 #include "base/status.h"
 #include "report.h"
 
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_LENGTH = 64 };
+enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
 /* Both choose a GPU: accepted, since scripts pass them, and without effect in this CPU build. */
 static bool global_no_gpu;
@@ -66,29 +67,6 @@ static bool asks_for_help(const char *text) {
     return !strcmp(name, "h") || !strcmp(name, "help");
 }
 
-static int smallest(int a, int b, int c) {
-    const int least = a < b ? a : b;
-    return least < c ? least : c;
-}
-
-/* Levenshtein distance: the insertions, deletions and replacements that turn a into b. */
-static int distance(const char *a, const char *b) {
-    int row[NAME_LENGTH];
-    const int n = (int)strlen(b);
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            const int replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = smallest(row[j] + 1, row[j - 1] + 1, replaced);
-        }
-    }
-    return row[n];
-}
-
 static const char *nearest_flag(const arg_spec *spec, const char *text) {
     char wanted[NAME_LENGTH], known[NAME_LENGTH];
     normalise(text, wanted);
@@ -96,7 +74,7 @@ static const char *nearest_flag(const arg_spec *spec, const char *text) {
     int least = INT_MAX;
     for (int i = 0; i < spec->n_flags + n_global_flags; i++) {
         normalise(flag_at(spec, i)->name, known);
-        const int d = distance(wanted, known);
+        const int d = gdrq_edit_distance(wanted, known);
         if (d < least) {
             least = d;
             nearest = flag_at(spec, i)->name;

@@ -79,6 +79,8 @@ static gdrq_status prepare(const arg_operands *operands, const train_options *o,
     srand((unsigned)o->seed); /* the host draws the first weights */
     gdrq_status status = detector_open(operands->at[0], operands->at[1], d, err);
     if (status == GDRQ_OK)
+        status = gdrq_network_trainable(d->net, err);
+    if (status == GDRQ_OK)
         status = data_cfg_require(&d->data, "train", &train, err);
     if (status == GDRQ_OK)
         status = data_cfg_require(&d->data, "backup", &backup, err);

@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "handover.h"
 #include "report.h"
+#include "wait_policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,14 @@ static bool asks_for_help(const char *text) {
     return !strcmp(text, "-h") || !strcmp(text, "-help") || !strcmp(text, "--help");
 }
 
+/* The exit status, after all of stdout has been written: a full disk must not pass for success. */
+static int finish(int status) {
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    report("can't write to standard output");
+    return status ? status : 1;
+}
+
 int main(int argc, char **argv) {
     gdrq_error err;
     int skipped;
@@ -44,12 +53,13 @@ int main(int argc, char **argv) {
     }
     const int at = 1 + skipped;
     if (at >= argc || asks_for_help(argv[at]))
-        return print_help(0, NULL);
+        return finish(print_help(0, NULL));
     if (argv[at][0] == '-') {
         report("unknown flag %s before the command (see: darknet help)", argv[at]);
         return 2;
     }
+    wait_policy_apply(argv);
     hand_over_remember(argv);
     const command *found = command_find(commands, n_commands, argv[at]);
-    return found ? found->run(argc - at - 1, argv + at + 1) : hand_over(argv[at], argv);
+    return finish(found ? found->run(argc - at - 1, argv + at + 1) : hand_over(argv[at], argv));
 }

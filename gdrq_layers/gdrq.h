@@ -88,6 +88,9 @@ GDRQ_API gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq
 /* GDRQ_ERROR_STATE if an activation threshold was never set; the message names the layer. */
 GDRQ_API gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err);
 
+/* GDRQ_ERROR_STATE if the network can only infer, and why: training it would crash in the host. */
+GDRQ_API gdrq_status gdrq_network_trainable(const struct network *net, gdrq_error *err);
+
 /*
  * While on, a forward pass with net->train = 0 updates the activation thresholds as a training
  * forward would; weights and batch norm's statistics stay as they are.

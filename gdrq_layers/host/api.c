@@ -2,6 +2,7 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+#include "base/status.h"
 #include "host/attach.h"
 #include "host/network_state.h"
 #include "host/resize.h"
@@ -40,6 +41,13 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
             status = gdrq_convolutional_check(quantised, err);
     }
     return status;
+}
+
+gdrq_status gdrq_network_trainable(const struct network *net, gdrq_error *err) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state || !state->untrainable[0])
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_STATE, "%s", state->untrainable);
 }
 
 void gdrq_network_calibrating(struct network *net, bool on) {

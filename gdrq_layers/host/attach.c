@@ -38,15 +38,15 @@ static gdrq_status parse_text(const char *cfg_path, const char *text, network **
 
 /* What we expect and what the host made must agree, else its struct layout is not ours. */
 static gdrq_status check_shapes(const gdrq_outline *outline, const network *net, gdrq_error *err) {
-    if (net->n != outline->n)
-        return gdrq_fail(err, GDRQ_ERROR_HOST, "%s: libdarknet made %d layers of %d",
-                         outline->cfg.path, net->n, outline->n);
+    if (net->n != outline->n || net->batch != outline->batch)
+        return gdrq_fail(err, GDRQ_ERROR_HOST,
+                         "%s: libdarknet made %d layers and a batch of %d instead of %d and %d",
+                         outline->cfg.path, net->n, net->batch, outline->n, outline->batch);
     for (int i = 0; i < net->n; ++i) {
         const layer *l = &net->layers[i];
         const gdrq_outline_layer *o = &outline->layers[i];
         if (l->type != o->type || l->outputs != o->outputs || l->out_w != o->out_w ||
-            l->out_h != o->out_h || l->out_c != o->out_c || l->batch != outline->batch ||
-            !l->forward)
+            l->out_h != o->out_h || l->out_c != o->out_c || !l->forward)
             return gdrq_fail(
                 err, GDRQ_ERROR_HOST,
                 "%s: libdarknet made layer %d %dx%dx%d instead of %dx%dx%d: it differs "
@@ -80,13 +80,20 @@ static gdrq_status fit_truth(network *net, const char *path, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* The host's constructor of batch norm layers leaves out two buffers that its forward writes. */
+static bool has_buffer(float **buffer, size_t n) {
+    if (!*buffer)
+        *buffer = gdrq_alloc(n, sizeof(float));
+    return *buffer != NULL;
+}
+
+/* The host's constructor of batch norm layers leaves out buffers that its forward and backward use.
+ */
 static gdrq_status complete_batchnorm(layer *l, gdrq_error *err) {
-    const size_t n = (size_t)l->batch * (size_t)l->outputs;
-    l->x = l->x ? l->x : gdrq_alloc(n, sizeof(float));
-    l->x_norm = l->x_norm ? l->x_norm : gdrq_alloc(n, sizeof(float));
-    return l->x && l->x_norm ? GDRQ_OK
-                             : gdrq_fail(err, GDRQ_ERROR_MEMORY, "[batchnorm]: out of memory");
+    const size_t n = (size_t)l->batch * (size_t)l->outputs, channels = (size_t)l->c;
+    const bool ok = has_buffer(&l->x, n) && has_buffer(&l->x_norm, n) &&
+                    has_buffer(&l->mean_delta, channels) &&
+                    has_buffer(&l->variance_delta, channels);
+    return ok ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "[batchnorm]: out of memory");
 }
 
 static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline,
@@ -121,6 +128,8 @@ static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error 
     if (!state)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     gdrq_status status = gdrq_tensor_classes_build(outline, &state->tensors, err);
+    if (outline->untrainable)
+        snprintf(state->untrainable, sizeof state->untrainable, "%s", outline->untrainable);
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i)
         status = attach_layer(net, i, outline, state, err);
     if (status == GDRQ_OK)

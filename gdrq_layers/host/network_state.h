@@ -13,7 +13,8 @@ typedef struct gdrq_network_state {
     const network *net;
     gdrq_tensor_classes tensors;
     gdrq_training training;
-    int max_batch; /* the largest batch that buffers were made for; the host forgets it */
+    int max_batch;         /* the largest batch that buffers were made for; the host forgets it */
+    char untrainable[512]; /* why the network can only infer, empty if it can be trained */
     struct gdrq_network_state *next;
 } gdrq_network_state;
 

@@ -1,7 +1,7 @@
 /*
  * The checked outline of a network: what every layer is, what it reads and its shapes, worked out
- * from the cfg text before the host's parser sees it. The host's parser exits, asserts or writes out
- * of bounds on much that a cfg can say (indices, counts, shapes); a cfg that has an outline has
+ * from the cfg text before the host's parser sees it. The host's parser exits, asserts or writes
+ * out of bounds on much that a cfg can say (indices, counts, shapes); a cfg that has an outline has
  * none of that. Pure: no host calls, no I/O but reading the file.
  */
 #ifndef GDRQ_HOST_OUTLINE_H
@@ -19,14 +19,14 @@ typedef struct gdrq_outline_layer {
     bool activation_bits_given; /* by the section itself or by [net] */
     gdrq_layer_options options;
     ACTIVATION activation;
-    float alpha, beta;   /* shortcut's factors, both 1 by default */
-    bool keeps_values;   /* every output value is one of the input's values: maxpool, route,
-                            upsample with scale 1, reorg with extra 0, dropout (at inference),
-                            crop with noadjust=1 */
-    int *reads;          /* indices of the layers that it reads; -1 is the network's input */
+    float alpha, beta; /* shortcut's factors, both 1 by default */
+    bool keeps_values; /* every output value is one of the input's values: maxpool, route,
+                          upsample with scale 1, reorg with extra 0, dropout (at inference),
+                          crop with noadjust=1 */
+    int *reads;        /* indices of the layers that it reads; -1 is the network's input */
     int n_reads;
-    int w, h, c, inputs;             /* of the input, per image; w = h = c = 0 where it is no image */
-    int out_w, out_h, out_c, outputs; /* of the output */
+    int w, h, c, inputs; /* of the input, per image; w = h = c = 0 where it is no image */
+    int out_w, out_h, out_c, outputs;       /* of the output */
     int filters, size, stride, pad, groups; /* convolutional and deconvolutional */
 } gdrq_outline_layer;
 

@@ -1,14 +1,13 @@
 #include "host/section_check.h"
 
 #include "base/alloc.h"
+#include "base/edit_distance.h"
 #include "base/status.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define LONGEST_NAME 64 /* longer names are not worth a search for the nearest */
 
 gdrq_status gdrq_notes_add(gdrq_notes *notes, const gdrq_cfg *cfg, int line, gdrq_error *err,
                            const char *format, ...) {
@@ -18,7 +17,10 @@ gdrq_status gdrq_notes_add(gdrq_notes *notes, const gdrq_cfg *cfg, int line, gdr
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     snprintf(text, sizeof text, "%s:%d: %s", cfg->path, line, what);
-    char **lines = gdrq_realloc(notes->lines, (size_t)notes->n + 1, sizeof *lines);
+    /* The capacity is the next power of two, so growing is rare. */
+    const bool full = (notes->n & (notes->n - 1)) == 0;
+    const size_t capacity = notes->n ? 2 * (size_t)notes->n : 1;
+    char **lines = full ? gdrq_realloc(notes->lines, capacity, sizeof *lines) : notes->lines;
     if (lines)
         notes->lines = lines;
     char *copy = lines ? gdrq_strdup(text) : NULL;
@@ -35,25 +37,6 @@ void gdrq_notes_free(gdrq_notes *notes) {
     *notes = (gdrq_notes){0};
 }
 
-/* Levenshtein's distance, row by row; both names are at most LONGEST_NAME long. */
-static int edit_distance(const char *a, const char *b) {
-    int row[LONGEST_NAME + 1];
-    const int n = (int)strlen(b);
-    for (int j = 0; j <= n; j++)
-        row[j] = j;
-    for (int i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
-        row[0] = i;
-        for (int j = 1; j <= n; j++) {
-            const int replaced = diagonal + (a[i - 1] != b[j - 1]);
-            const int shorter = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-            diagonal = row[j];
-            row[j] = replaced < shorter ? replaced : shorter;
-        }
-    }
-    return row[n];
-}
-
 /* A search for the name that a wrong one was probably meant to be. */
 typedef struct nearest {
     const char *wrong, *best;
@@ -61,13 +44,13 @@ typedef struct nearest {
 } nearest;
 
 static nearest start_search(const char *wrong) {
-    const int length = (int)strnlen(wrong, LONGEST_NAME + 1);
+    const int length = (int)strnlen(wrong, GDRQ_LONGEST_NAME + 1);
     /* Beyond a third of its letters, a resemblance is chance. */
-    return (nearest){.wrong = wrong, .distance = length > LONGEST_NAME ? 0 : 2 + length / 3};
+    return (nearest){.wrong = wrong, .distance = length > GDRQ_LONGEST_NAME ? 0 : 2 + length / 3};
 }
 
 static void consider(nearest *search, const char *name) {
-    const int distance = search->distance ? edit_distance(search->wrong, name) : 0;
+    const int distance = search->distance ? gdrq_edit_distance(search->wrong, name) : 0;
     if (distance < search->distance) {
         search->best = name;
         search->distance = distance;

@@ -1,6 +1,6 @@
 /*
- * What float and quantised convolutional layers share around the convolution itself. `factor` is the
- * value of one unit of each filter's sums (NULL: 1), see batchnorm.h.
+ * What float and quantised convolutional layers share around the convolution itself. `factor` is
+ * the value of one unit of each filter's sums (NULL: 1), see batchnorm.h.
  */
 #ifndef GDRQ_PRIMITIVES_CONVOLUTIONAL_PARTS_H
 #define GDRQ_PRIMITIVES_CONVOLUTIONAL_PARTS_H

@@ -150,7 +150,8 @@ void forward_gdrq_convolutional_layer(layer l, network net) {
 static void add_weight_gradient(const gdrq_convolutional *state, const layer *l, float *workspace) {
     gdrq_error err;
     const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
-    gdrq_must(gdrq_conv_backward_weights(&shape, state->input_codes, l->delta, workspace, &err), &err);
+    gdrq_must(gdrq_conv_backward_weights(&shape, state->input_codes, l->delta, workspace, &err),
+              &err);
     const float step = state->grid.step;
 #pragma omp parallel for simd schedule(static)
     for (int i = 0; i < l->nweights; ++i)

@@ -31,6 +31,11 @@ setup() {
     [[ "$output" =~ libgdrq\ [0-9]+\.[0-9]+\.[0-9]+ ]]
 }
 
+@test "what can't be printed is an error" {
+    run bash -c '"$BUILD/darknet" version > /dev/full'
+    one_line_error 1 "standard output"
+}
+
 @test "an unknown flag is an error that names the nearest" {
     run darknet detector test d c w -tresh .3
     one_line_error 2 "-tresh; the nearest is -thresh"
