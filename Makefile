@@ -106,7 +106,7 @@ deps:
 	scripts/install_deps
 
 test: deps
-	$(MAKE) tests
+	$(MAKE) -j$(shell nproc) tests
 	$(MAKE) unit_test
 	$(MAKE) cli_test
 
@@ -117,7 +117,7 @@ cli_test: tests
 	BUILD=$(abspath $(BUILD)) SANITIZE=$(SANITIZE) bats tests/host tests/cli
 
 quickstart: deps
-	$(MAKE) all
+	$(MAKE) -j$(shell nproc) all
 	BUILD=$(BUILD) scripts/quickstart quickstart
 
 install: all
@@ -135,11 +135,11 @@ uninstall:
 
 own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' 2>/dev/null)
 format:
-	clang-format -i $(own_sources)
+	@clang-format -i $(own_sources)
 
 lint:
-	clang-format --dry-run --Werror $(own_sources)
-	cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+	@clang-format --dry-run --Werror $(own_sources)
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 	  --enable=warning,performance,portability --suppress=missingIncludeSystem \
 	  --suppress=normalCheckLevelMaxBranches --suppress=unknownMacro -Igdrq_layers -Idarknet \
 	  gdrq_layers darknet

@@ -48,8 +48,13 @@ GDRQ_API void free_network(network *net) {
     gdrq_attach_free(net);
 }
 
+/* The host forgets two members that only these types have. */
 GDRQ_API void free_layer(layer l) {
     free_gdrq_convolutional_layer(&l);
+    if (l.type == YOLO)
+        free(l.mask);
+    if (l.type == SOFTMAX || l.type == LOGXENT)
+        free(l.loss);
     host()->free_layer(l);
 }
 

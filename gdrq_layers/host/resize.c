@@ -366,6 +366,8 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
                          h);
     resizing r = {.net = net, .w = w, .h = h, .err = err};
     r.batch = state->max_batch > net->batch ? state->max_batch : net->batch;
+    if ((double)w * h * net->c * r.batch > INT_MAX)
+        return no_memory(&r, 0);
     r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);
     if (!r.layers)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "can't resize the network: out of memory");
