@@ -5,11 +5,9 @@
 #include "base/status.h"
 #include "host/tensor_union.h"
 
-/* quant_groups = 0 stands for one group per filter. */
+/* quant_groups = 0 stands for one group per filter, k = 0 for what suits the bits. */
 static const gdrq_layer_options defaults = {.weight_bits = 4,
                                             .activation_bits = 4,
-                                            .k_weights = 2,
-                                            .k_activations = 6,
                                             .threshold_weights = GDRQ_THRESHOLD_SCALE,
                                             .threshold_activations = GDRQ_THRESHOLD_SCALE,
                                             .activation_range = GDRQ_RANGE_AUTO,
@@ -73,8 +71,14 @@ static gdrq_status set_pixel_bits(const gdrq_place *place, gdrq_outline_layer *l
                                 "only %d is possible, and is the default",
                                 GDRQ_PIXEL_BITS, GDRQ_PIXEL_BITS);
     layer->options.activation_bits = GDRQ_PIXEL_BITS;
-    layer->activation_bits_given = own != NULL;
     return GDRQ_OK;
+}
+
+static void set_default_k(gdrq_layer_options *o) {
+    if (o->k_weights == 0)
+        o->k_weights = gdrq_default_k_weights(o->weight_bits);
+    if (o->k_activations == 0)
+        o->k_activations = gdrq_default_k_activations(o->activation_bits);
 }
 
 gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err) {
@@ -83,7 +87,6 @@ gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     const gdrq_cfg_section *net = &outline->cfg.sections[0];
     const gdrq_layer_options net_options = read_options(net, &defaults);
-    const bool net_bits = gdrq_cfg_find(net, "activation_bits") != NULL;
     gdrq_status status = GDRQ_OK;
     for (int i = 0; status == GDRQ_OK && i < outline->n; i++) {
         gdrq_outline_layer *layer = &outline->layers[i];
@@ -91,11 +94,10 @@ gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err)
             continue;
         const gdrq_place place = {&outline->cfg, layer->section, i};
         layer->options = read_options(layer->section, &net_options);
-        layer->activation_bits_given =
-            net_bits || gdrq_cfg_find(layer->section, "activation_bits") != NULL;
         status = set_groups(&place, net, layer, err);
         if (status == GDRQ_OK && tensors[layer->reads[0] + 1] == -1)
             status = set_pixel_bits(&place, layer, err);
+        set_default_k(&layer->options);
     }
     free(tensors);
     return status;

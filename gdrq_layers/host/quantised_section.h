@@ -9,7 +9,7 @@
 #define GDRQ_PIXEL_BITS 8
 
 /*
- * Fills activation_bits_given and options of every quantised layer; shapes and reads are known.
+ * Fills the options of every quantised layer; shapes and reads are known.
  * Errors name the section, and [net] where the value comes from there.
  */
 gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err);

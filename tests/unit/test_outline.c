@@ -217,7 +217,6 @@ static void quantised_options_have_defaults(void **state) {
     const gdrq_layer_options *q = &o.layers[1].options;
     assert_true(o.layers[1].quantised);
     assert_int_equal(o.layers[1].type, CONVOLUTIONAL);
-    assert_false(o.layers[1].activation_bits_given);
     assert_int_equal(q->weight_bits, 4);
     assert_int_equal(q->activation_bits, 4);
     assert_int_equal(q->quant_groups, 12);
@@ -230,6 +229,23 @@ static void quantised_options_have_defaults(void **state) {
     assert_int_equal(o.layers[0].options.activation_bits, 8);
     assert_int_equal(o.layers[0].options.weight_bits, 4);
     gdrq_outline_free(&o);
+}
+
+/* With more bits the tails are worth keeping. */
+static void k_follows_the_bits(void **state) {
+    (void)state;
+    static const float weights[] = {2, 2, 2, 4, 6, 8, 10}, activations[] = {6, 6, 6, 8, 10, 12, 14};
+    for (int bits = 2; bits <= 8; bits++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 NET CONV8 "[gdrq_convolutional]\nfilters=6\nweight_bits=%d\nactivation_bits=%d\n",
+                 bits, bits);
+        gdrq_outline o;
+        parse(text, &o);
+        assert_true(o.layers[1].options.k_weights == weights[bits - 2]);
+        assert_true(o.layers[1].options.k_activations == activations[bits - 2]);
+        gdrq_outline_free(&o);
+    }
 }
 
 static void net_sets_the_defaults_of_quantised_layers(void **state) {
@@ -245,9 +261,7 @@ static void net_sets_the_defaults_of_quantised_layers(void **state) {
     const gdrq_layer_options *first = &o.layers[1].options, *q = &o.layers[2].options,
                              *own = &o.layers[3].options;
     assert_int_equal(first->activation_bits, 8); /* pixels, through the maxpool */
-    assert_false(o.layers[1].activation_bits_given);
     assert_int_equal(first->weight_bits, 3);
-    assert_true(o.layers[2].activation_bits_given);
     assert_int_equal(q->weight_bits, 3);
     assert_int_equal(q->activation_bits, 5);
     assert_int_equal(q->quant_groups, 4);
@@ -519,6 +533,7 @@ int main(void) {
         cmocka_unit_test(layers_know_what_they_read),
         cmocka_unit_test(tensor_classes_start_at_their_lowest_layer),
         cmocka_unit_test(quantised_options_have_defaults),
+        cmocka_unit_test(k_follows_the_bits),
         cmocka_unit_test(net_sets_the_defaults_of_quantised_layers),
         cmocka_unit_test(translation_is_stock),
         cmocka_unit_test(keys_of_other_darknets_are_noted),

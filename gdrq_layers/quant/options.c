@@ -1,0 +1,9 @@
+#include "quant/options.h"
+
+float gdrq_default_k_weights(int bits) {
+    return bits <= 4 ? 2.f : 2.f * (float)(bits - 3);
+}
+
+float gdrq_default_k_activations(int bits) {
+    return bits <= 4 ? 6.f : 6.f + 2.f * (float)(bits - 4);
+}
