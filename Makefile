@@ -1,8 +1,8 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
-#   make test | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
+#   make test | bench | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^#define GDRQ_VERSION "\(.*\)"/\1/p' gdrq_layers/gdrq.h)
 PREFIX ?= /usr/local
 CC ?= cc
 CXX ?= c++
@@ -51,7 +51,7 @@ part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 
-.PHONY: all deps tests test unit_test cli_test quickstart install uninstall format lint clean FORCE
+.PHONY: all deps tests test unit_test cli_test bench quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -116,6 +116,23 @@ unit_test: tests
 cli_test: tests
 	BUILD=$(abspath $(BUILD)) SANITIZE=$(SANITIZE) bats tests/host tests/cli
 
+# Like the host programs, they know nothing of gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
+bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker compare)
+
+$(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) -std=c11 -O2 -g $(warnings) -D_GNU_SOURCE -DOPENCV -isystem $(DARKNET_INCLUDE) $< \
+	  $(darknet_libs) -lm -o $@
+
+$(BUILD)/bench/%: tests/bench/%.cpp $(wildcard tests/bench/*.h) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CXX)$(CXX) -std=c++17 -O2 -g $(warnings) -isystem /usr/include/opencv4 $< \
+	  -lopencv_dnn -lopencv_core -o $@
+
+bench: deps
+	$(MAKE) -j$(shell nproc) all $(bench_programs)
+	BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
+
 quickstart: deps
 	$(MAKE) -j$(shell nproc) all
 	BUILD=$(BUILD) scripts/quickstart quickstart
@@ -128,6 +145,7 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DARKNET_LIB@|$(DARKNET_LIB)|' \
 	  scripts/gdrq.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/darknet $(DESTDIR)$(PREFIX)/lib/libgdrq.so \
@@ -135,9 +153,11 @@ uninstall:
 
 own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' 2>/dev/null)
 format:
+	@scripts/install_deps --dev
 	@clang-format -i $(own_sources)
 
 lint:
+	@scripts/install_deps --dev
 	@clang-format --dry-run --Werror $(own_sources)
 	@cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 	  --enable=warning,performance,portability --suppress=missingIncludeSystem \

@@ -43,7 +43,7 @@ static gdrq_status load_weights_file(network *net, const char *path, gdrq_error 
         return status;
     if (found.complete)
         printf("Loaded %s: all %d layers%s\n", path, net->n,
-               found.has_trailer ? ", with activation thresholds" : "");
+               found.has_thresholds ? ", with activation thresholds" : "");
     else
         printf("Loaded %s, a backbone: layers 0 to %d; layers %d to %d start at random\n", path,
                found.layers - 1, found.layers, net->n - 1);

@@ -24,6 +24,16 @@ static gdrq_status check_layers(const network *net, const char *cfg_path, int *c
     return GDRQ_OK;
 }
 
+/* Pictures are loaded in colour. */
+static gdrq_status check_input(const network *net, const char *cfg_path, gdrq_error *err) {
+    if (net->c == 3 && net->w > 0 && net->h > 0 && net->inputs == net->w * net->h * 3)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                     "%s: [net] must have channels=3 and a width and height: pictures are read in "
+                     "colour",
+                     cfg_path);
+}
+
 static gdrq_status check_classes(detector *d, const char *cfg_path, gdrq_error *err) {
     int classes = d->classes;
     gdrq_status status = data_cfg_find_int(&d->data, "classes", 1, 1 << 20, &classes, err);
@@ -52,6 +62,8 @@ gdrq_status detector_open(const char *data_path, const char *cfg_path, detector 
         status = gdrq_network_parse(cfg_path, report_note, NULL, &d->net, err);
     if (status == GDRQ_OK)
         status = check_layers(d->net, cfg_path, &d->classes, err);
+    if (status == GDRQ_OK)
+        status = check_input(d->net, cfg_path, err);
     if (status == GDRQ_OK)
         status = check_classes(d, cfg_path, err);
     if (status != GDRQ_OK)

@@ -8,7 +8,8 @@
  *
  * Every function that can fail returns a gdrq_status and fills `err` (which may be NULL) with one
  * line that names the file, section or key and says what to do. On failure nothing that the caller
- * owns has changed, unless said otherwise. No function prints or exits.
+ * owns has changed, unless said otherwise. No function prints or exits by itself; what the host
+ * prints while it parses a cfg (its table of layers) still goes to stderr.
  */
 #ifndef GDRQ_H
 #define GDRQ_H
@@ -63,7 +64,7 @@ GDRQ_API gdrq_status gdrq_network_parse(const char *cfg_path, gdrq_note *note, v
 typedef struct gdrq_load_report {
     int layers;       /* layers 0..layers-1 were covered by the file */
     bool complete;    /* the file covers the whole network, else it is a backbone */
-    bool has_trailer; /* it carries activation thresholds */
+    bool has_thresholds; /* it carries activation thresholds; others in the network are unset now */
 } gdrq_load_report;
 
 /*

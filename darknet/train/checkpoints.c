@@ -4,7 +4,6 @@
 #include "base/status.h"
 
 #include <errno.h>
-#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,16 +27,30 @@ static gdrq_status make_folder(const char *folder, gdrq_error *err) {
     return status;
 }
 
+/* Whether files can be made there: permissions alone don't tell (read-only mounts, /proc). */
+static gdrq_status probe(const char *folder, gdrq_error *err) {
+    char *name = gdrq_alloc(strlen(folder) + sizeof "/.probe-XXXXXX", 1);
+    if (!name)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+    sprintf(name, "%s/.probe-XXXXXX", folder);
+    const int fd = mkstemp(name);
+    gdrq_status status = GDRQ_OK;
+    if (fd < 0)
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder",
+                                 folder);
+    else
+        close(fd), unlink(name);
+    free(name);
+    return status;
+}
+
 static gdrq_status check_writable(const char *folder, gdrq_error *err) {
     struct stat st;
     if (stat(folder, &st) != 0)
         return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't use as backup folder", folder);
     if (!S_ISDIR(st.st_mode))
         return gdrq_fail(err, GDRQ_ERROR_IO, "%s: the backup folder is a file", folder);
-    if (access(folder, W_OK | X_OK) != 0)
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder",
-                               folder);
-    return GDRQ_OK;
+    return probe(folder, err);
 }
 
 /* "folder/BASE_suffix.weights"; NULL when memory is out. */
@@ -67,40 +80,6 @@ gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg
         return GDRQ_OK;
     checkpoints_close(c);
     return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
-}
-
-static bool all_finite(const float *x, size_t n) {
-    for (size_t i = 0; x && i < n; i++)
-        if (!isfinite(x[i]))
-            return false;
-    return true;
-}
-
-/* Whether what a weights file holds of the layer is finite. */
-static bool layer_finite(const layer *l) {
-    size_t weights = 0, channels = 0;
-    if (l->type == CONVOLUTIONAL || l->type == DECONVOLUTIONAL) {
-        weights = (size_t)l->nweights;
-        channels = (size_t)l->n;
-    } else if (l->type == CONNECTED) {
-        weights = (size_t)l->inputs * l->outputs;
-        channels = (size_t)l->outputs;
-    } else if (l->type == BATCHNORM) {
-        channels = (size_t)l->c;
-    }
-    return all_finite(l->weights, weights) && all_finite(l->biases, channels) &&
-           all_finite(l->scales, channels) && all_finite(l->rolling_mean, channels) &&
-           all_finite(l->rolling_variance, channels);
-}
-
-gdrq_status checkpoints_save(network *net, const char *path, gdrq_error *err) {
-    for (int i = 0; i < net->n; i++)
-        if (!layer_finite(&net->layers[i]))
-            return gdrq_fail(err, GDRQ_ERROR_STATE,
-                             "%s: not saved, since layer %d has weights that are infinite or not a "
-                             "number; try a lower learning_rate",
-                             path, i);
-    return gdrq_network_save(net, path, err);
 }
 
 void checkpoints_close(checkpoints *c) {

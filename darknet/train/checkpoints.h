@@ -16,12 +16,6 @@ typedef struct checkpoints {
 gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg_path,
                              gdrq_error *err);
 
-/*
- * Saves the network, unless it holds a number that is not finite: that is an error which names the
- * layer, and the file that was there stays.
- */
-gdrq_status checkpoints_save(network *net, const char *path, gdrq_error *err);
-
 void checkpoints_close(checkpoints *c);
 
 #endif

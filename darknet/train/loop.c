@@ -14,7 +14,8 @@ typedef struct loop {
     network *net;
     progress shown;
     size_t done;  /* iterations of this run */
-    size_t saved; /* the iteration that BASE_last.weights holds; 0: none of this run */
+    bool diverged; /* the loss, so the weights are not worth saving */
+    size_t saved;  /* the iteration that BASE_last.weights holds; 0: none of this run */
 } loop;
 
 static int images_per_iteration(const network *net) {
@@ -53,7 +54,8 @@ static void feed(network *net, const loader_batch *batch, int first) {
            (size_t)net->truths * net->batch * sizeof *net->truth);
 }
 
-static gdrq_status diverged(const loop *l, double loss, gdrq_error *err) {
+static gdrq_status stop_diverged(loop *l, double loss, gdrq_error *err) {
+    l->diverged = true;
     char kept[300] = "no file was written";
     if (l->saved)
         snprintf(kept, sizeof kept, "%.200s holds iteration %zu", l->job->files->last, l->saved);
@@ -75,7 +77,7 @@ static gdrq_status train_step(loop *l, double *cost, gdrq_error *err) {
     *cost = *net->cost;
     if (!isfinite(*cost)) {
         *net->seen -= (size_t)net->batch;
-        return diverged(l, *cost, err);
+        return stop_diverged(l, *cost, err);
     }
     backward_network(net);
     if (*net->seen / (size_t)net->batch % (size_t)net->subdivisions == 0)
@@ -107,7 +109,7 @@ static gdrq_status train_iteration(loop *l, const loader_batch *batch, double *l
 }
 
 static gdrq_status save_last(loop *l, gdrq_error *err) {
-    const gdrq_status status = checkpoints_save(l->net, l->job->files->last, err);
+    const gdrq_status status = gdrq_network_save(l->net, l->job->files->last, err);
     if (status != GDRQ_OK)
         return status;
     l->saved = get_current_batch(l->net);
@@ -158,12 +160,12 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
 static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
     progress_end_line(&l->shown);
     if (failed == GDRQ_OK && !stop_signal()) {
-        const gdrq_status status = checkpoints_save(l->net, l->job->files->final, err);
+        const gdrq_status status = gdrq_network_save(l->net, l->job->files->final, err);
         if (status == GDRQ_OK)
             fprintf(l->job->out, "Saved %s\n", l->job->files->final);
         return status;
     }
-    if (failed == GDRQ_ERROR_STATE)
+    if (l->diverged)
         return failed;
     if (!l->done) {
         if (failed == GDRQ_OK)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,29 +34,37 @@ static void sync_folder_of(const char *path) {
     free(folder);
 }
 
-/* mkstemp makes the file private; give it the mode it had, or the one a plain open would give. */
-static void set_usual_mode(int fd, const char *path) {
-    struct stat st;
-    mode_t mode;
-    if (stat(path, &st) == 0) {
-        mode = st.st_mode & 07777;
-    } else {
-        const mode_t mask = umask(0);
-        umask(mask);
-        mode = 0666 & ~mask;
+/* A new file; unlike mkstemp's it has the mode that the umask gives. Fills in the name's last 8. */
+static int create_temporary(char *name) {
+    char *digits = name + strlen(name) - 8;
+    int fd = -1;
+    for (int tries = 0; fd < 0 && tries < 100; ++tries) {
+        unsigned random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return -1;
+        sprintf(digits, "%08x", random);
+        fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
     }
-    if (fchmod(fd, mode) != 0)
+    return fd;
+}
+
+/* The mode of the file that it will replace, if there is one. */
+static void keep_mode(int fd, const char *path) {
+    struct stat st;
+    if (stat(path, &st) == 0 && fchmod(fd, st.st_mode & 07777) != 0)
         errno = 0; /* some file systems have no modes; the content matters */
 }
 
 static gdrq_status write_and_rename(const char *path, char *temporary, gdrq_write_fn *write,
                                     void *user, gdrq_error *err) {
-    const int fd = mkstemp(temporary);
+    const int fd = create_temporary(temporary);
     if (fd < 0)
         return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't create a file beside it", path);
     gdrq_status status = write(user, fd, err);
     if (status == GDRQ_OK) {
-        set_usual_mode(fd, path);
+        keep_mode(fd, path);
         if (fsync(fd) != 0)
             status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", path);
     }
@@ -93,7 +102,7 @@ gdrq_status gdrq_write_atomically(const char *path, gdrq_write_fn *write, void *
     if (!temporary) {
         status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
     } else {
-        sprintf(temporary, "%s.tmp-XXXXXX", target);
+        sprintf(temporary, "%s.tmp-00000000", target);
         status = write_and_rename(target, temporary, write, user, err);
     }
     free(temporary);

@@ -13,6 +13,7 @@
 #include "host/network_state.h"
 #include "host/outline.h"
 #include "primitives/replace.h"
+#include "primitives/replacements.h"
 
 /* Gives the host's parser the translated text under a name that it can open. */
 static gdrq_status parse_text(const char *cfg_path, const char *text, network **net,
@@ -156,7 +157,9 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
                               gdrq_error *err) {
     gdrq_outline outline;
     *net = NULL;
-    gdrq_status status = gdrq_outline_read(cfg_path, &outline, err);
+    gdrq_status status = gdrq_replacements_check(err);
+    if (status == GDRQ_OK)
+        status = gdrq_outline_read(cfg_path, &outline, err);
     if (status != GDRQ_OK)
         return status;
     for (int i = 0; note && i < outline.n_notes; ++i)

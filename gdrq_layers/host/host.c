@@ -41,12 +41,23 @@ static gdrq_status check_layout(void) {
 }
 
 static void find(void) {
-    const bool all = look_up("parse_network_cfg", &functions.parse_network_cfg) &&
-                     look_up("free_network", &functions.free_network) &&
-                     look_up("free_layer", &functions.free_layer) &&
-                     look_up("make_yolo_layer", &functions.make_yolo_layer) &&
-                     look_up("make_region_layer", &functions.make_region_layer) &&
-                     look_up("make_detection_layer", &functions.make_detection_layer);
+    const bool all =
+        look_up("parse_network_cfg", &functions.parse_network_cfg) &&
+        look_up("free_network", &functions.free_network) &&
+        look_up("free_layer", &functions.free_layer) &&
+        look_up("make_yolo_layer", &functions.make_yolo_layer) &&
+        look_up("make_region_layer", &functions.make_region_layer) &&
+        look_up("make_detection_layer", &functions.make_detection_layer) &&
+        look_up("network_predict", &functions.network_predict) &&
+        look_up("forward_connected_layer", &functions.forward_connected_layer) &&
+        look_up("backward_connected_layer", &functions.backward_connected_layer) &&
+        look_up("update_connected_layer", &functions.update_connected_layer) &&
+        look_up("update_convolutional_layer", &functions.update_convolutional_layer) &&
+        look_up("activate_array", &functions.activate_array) &&
+        look_up("gradient_array", &functions.gradient_array) && look_up("gemm", &functions.gemm) &&
+        look_up("gemm_cpu", &functions.gemm_cpu) && look_up("fill_cpu", &functions.fill_cpu) &&
+        look_up("copy_cpu", &functions.copy_cpu) && look_up("axpy_cpu", &functions.axpy_cpu) &&
+        look_up("scal_cpu", &functions.scal_cpu);
     if (!all) {
         found = gdrq_fail(&reason, GDRQ_ERROR_HOST,
                           "libdarknet.so is not loaded behind libgdrq.so, or is not pjreddie's "

@@ -17,6 +17,20 @@ typedef struct gdrq_host {
     layer (*make_detection_layer)(int, int, int, int, int, int, int);
     int (*show_image_cv)(image, const char *, int);
     void (*make_window)(char *, int, int, int);
+    float *(*network_predict)(network *, float *);
+    void (*forward_connected_layer)(layer, network);
+    void (*backward_connected_layer)(layer, network);
+    void (*update_connected_layer)(layer, update_args);
+    void (*update_convolutional_layer)(layer, update_args);
+    void (*activate_array)(float *, const int, const ACTIVATION);
+    void (*gradient_array)(const float *, const int, const ACTIVATION, float *);
+    void (*gemm)(int, int, int, int, int, float, float *, int, float *, int, float, float *, int);
+    void (*gemm_cpu)(int, int, int, int, int, float, float *, int, float *, int, float, float *,
+                     int);
+    void (*fill_cpu)(int, float, float *, int);
+    void (*copy_cpu)(int, float *, int, float *, int);
+    void (*axpy_cpu)(int, float, float *, int, float *, int);
+    void (*scal_cpu)(int, float, float *, int);
 } gdrq_host;
 
 /*

@@ -16,13 +16,27 @@
 #include "host/image_hooks.h"
 #include "host/resize.h"
 #include "host/weights.h"
+#include "primitives/activation.h"
+#include "primitives/blas.h"
+#include "primitives/connected_layer.h"
 #include "primitives/gemm.h"
+#include "primitives/predict.h"
+#include "primitives/replacements.h"
+#include "primitives/update.h"
 #include "train/gdrq_convolutional_layer.h"
 
 /* The host's prototypes that darknet.h leaves out. */
 GDRQ_API void file_error(char *name);
 GDRQ_API void gemm(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda, float *b,
                    int ldb, float beta, float *c, int ldc);
+GDRQ_API void gemm_cpu(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda,
+                       float *b, int ldb, float beta, float *c, int ldc);
+GDRQ_API void activate_array(float *x, const int n, const ACTIVATION a);
+GDRQ_API void gradient_array(const float *x, const int n, const ACTIVATION a, float *delta);
+GDRQ_API void forward_connected_layer(layer l, network net);
+GDRQ_API void backward_connected_layer(layer l, network net);
+GDRQ_API void update_connected_layer(layer l, update_args a);
+GDRQ_API void update_convolutional_layer(layer l, update_args a);
 GDRQ_API image load_image_cv(char *filename, int channels);
 GDRQ_API int show_image_cv(image im, const char *name, int ms);
 GDRQ_API layer make_yolo_layer(int batch, int w, int h, int n, int total, int *mask, int classes);
@@ -41,6 +55,18 @@ GDRQ_API network *parse_network_cfg(char *filename) {
     network *net;
     gdrq_error err;
     gdrq_must(gdrq_attach_parse(filename, NULL, NULL, &net, &err), &err);
+    return net;
+}
+
+/* As the host's, and with clear the reshape stage begins anew, too. */
+GDRQ_API network *load_network(char *cfg, char *weights, int clear) {
+    network *net = parse_network_cfg(cfg);
+    if (weights && weights[0])
+        load_weights(net, weights);
+    if (clear) {
+        *net->seen = 0;
+        gdrq_network_restart(net);
+    }
     return net;
 }
 
@@ -127,7 +153,100 @@ GDRQ_API layer make_detection_layer(int batch, int inputs, int n, int side, int 
 
 GDRQ_API void gemm(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda, float *b,
                    int ldb, float beta, float *c, int ldc) {
-    gdrq_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    if (gdrq_replaces(GDRQ_REPLACES_GEMM))
+        gdrq_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    else
+        host()->gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+/* What deconvolutional layers call. */
+GDRQ_API void gemm_cpu(int ta, int tb, int m, int n, int k, float alpha, float *a, int lda,
+                       float *b, int ldb, float beta, float *c, int ldc) {
+    if (gdrq_replaces(GDRQ_REPLACES_GEMM))
+        gdrq_gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    else
+        host()->gemm_cpu(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+GDRQ_API void fill_cpu(int n, float alpha, float *x, int incx) {
+    if (gdrq_replaces(GDRQ_REPLACES_BLAS))
+        gdrq_fill_cpu(n, alpha, x, incx);
+    else
+        host()->fill_cpu(n, alpha, x, incx);
+}
+
+GDRQ_API void copy_cpu(int n, float *x, int incx, float *y, int incy) {
+    if (gdrq_replaces(GDRQ_REPLACES_BLAS))
+        gdrq_copy_cpu(n, x, incx, y, incy);
+    else
+        host()->copy_cpu(n, x, incx, y, incy);
+}
+
+GDRQ_API void axpy_cpu(int n, float alpha, float *x, int incx, float *y, int incy) {
+    if (gdrq_replaces(GDRQ_REPLACES_BLAS))
+        gdrq_axpy_cpu(n, alpha, x, incx, y, incy);
+    else
+        host()->axpy_cpu(n, alpha, x, incx, y, incy);
+}
+
+GDRQ_API void scal_cpu(int n, float alpha, float *x, int incx) {
+    if (gdrq_replaces(GDRQ_REPLACES_BLAS))
+        gdrq_scal_cpu(n, alpha, x, incx);
+    else
+        host()->scal_cpu(n, alpha, x, incx);
+}
+
+GDRQ_API void activate_array(float *x, const int n, const ACTIVATION a) {
+    if (gdrq_replaces(GDRQ_REPLACES_ACTIVATION))
+        gdrq_activate(x, n > 0 ? (size_t)n : 0, a);
+    else
+        host()->activate_array(x, n, a);
+}
+
+GDRQ_API void gradient_array(const float *x, const int n, const ACTIVATION a, float *delta) {
+    if (gdrq_replaces(GDRQ_REPLACES_ACTIVATION))
+        gdrq_activation_gradient(x, n > 0 ? (size_t)n : 0, a, delta);
+    else
+        host()->gradient_array(x, n, a, delta);
+}
+
+/* Recurrent layers call these four for the layers inside of them. */
+GDRQ_API void forward_connected_layer(layer l, network net) {
+    if (gdrq_replaces(GDRQ_REPLACES_CONNECTED))
+        gdrq_forward_connected_layer(l, net);
+    else
+        host()->forward_connected_layer(l, net);
+}
+
+GDRQ_API void backward_connected_layer(layer l, network net) {
+    if (gdrq_replaces(GDRQ_REPLACES_CONNECTED))
+        gdrq_backward_connected_layer(l, net);
+    else
+        host()->backward_connected_layer(l, net);
+}
+
+GDRQ_API void update_connected_layer(layer l, update_args a) {
+    if (gdrq_replaces(GDRQ_REPLACES_UPDATE))
+        gdrq_update_connected_layer(l, a);
+    else
+        host()->update_connected_layer(l, a);
+}
+
+GDRQ_API void update_convolutional_layer(layer l, update_args a) {
+    if (gdrq_replaces(GDRQ_REPLACES_UPDATE))
+        gdrq_update_convolutional_layer(l, a);
+    else
+        host()->update_convolutional_layer(l, a);
+}
+
+GDRQ_API float *network_predict(network *net, float *input) {
+#ifdef GPU
+    if (net->gpu_index >= 0)
+        return host()->network_predict(net, input);
+#endif
+    if (gdrq_replaces(GDRQ_REPLACES_PREDICT))
+        return gdrq_network_predict(net, input);
+    return host()->network_predict(net, input);
 }
 
 GDRQ_API image load_image_cv(char *filename, int channels) {

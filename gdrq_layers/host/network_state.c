@@ -30,6 +30,18 @@ gdrq_network_state *gdrq_network_state_find(const network *net) {
     return state;
 }
 
+void gdrq_network_state_reset(gdrq_network_state *state) {
+    for (int i = 0; i < state->tensors.n; ++i) {
+        gdrq_running_threshold *t = &state->tensors.classes[i];
+        if (!t->fixed)
+            t->threshold = 0;
+        t->moves = 0;
+        t->pending_sum = t->pending_count = 0;
+    }
+    state->training.iteration = 0;
+    state->training.start = -(int64_t)*state->net->t;
+}
+
 void gdrq_network_state_free(const network *net) {
     pthread_mutex_lock(&lock);
     gdrq_network_state **link = &first;

@@ -24,6 +24,9 @@ gdrq_network_state *gdrq_network_state_new(const network *net);
 /* The state of net, NULL if it was not parsed by this library. */
 gdrq_network_state *gdrq_network_state_find(const network *net);
 
+/* As of a network that was never trained: no thresholds, iteration 0. */
+void gdrq_network_state_reset(gdrq_network_state *state);
+
 /* Forgets and frees the state of net, if any. */
 void gdrq_network_state_free(const network *net);
 

@@ -71,6 +71,12 @@ static gdrq_status set_pixel_bits(const gdrq_place *place, gdrq_outline_layer *l
                                 "only %d is possible, and is the default",
                                 GDRQ_PIXEL_BITS, GDRQ_PIXEL_BITS);
     layer->options.activation_bits = GDRQ_PIXEL_BITS;
+    const gdrq_cfg_option *range = gdrq_cfg_find(place->section, "activation_range");
+    if (range && layer->options.activation_range != GDRQ_RANGE_AUTO &&
+        layer->options.activation_range != GDRQ_RANGE_UNSIGNED)
+        return gdrq_fail_option(place, range, err,
+                                "this layer reads the network's input, which are pixels; only "
+                                "unsigned is possible, and is what auto means here");
     return GDRQ_OK;
 }
 

@@ -53,7 +53,8 @@ static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
 }
 
 static gdrq_status no_memory(const resizing *r, int i) {
-    return fail_layer(r, i, "would be too large for the memory");
+    fail_layer(r, i, "would be too large for the memory");
+    return GDRQ_ERROR_MEMORY;
 }
 
 static void set_output(new_layer *to, int out_w, int out_h, int out_c) {

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "host/section_value.h"
 #include "host/tensor_union.h"
 
 /* The slope of the host's leaky activation. */
@@ -40,8 +41,10 @@ static gdrq_range range_of_reads(const gdrq_outline_layer *l, const gdrq_range *
 
 /* What a layer can output, given what its inputs can hold. */
 static gdrq_range range_of_output(const gdrq_outline_layer *l, const gdrq_range *ranges) {
-    if (l->keeps_values || l->type == AVGPOOL || l->type == UPSAMPLE)
+    if (l->keeps_values || l->type == AVGPOOL)
         return range_of_reads(l, ranges);
+    if (l->type == UPSAMPLE)
+        return gdrq_value_float(l->section, "scale", 1) >= 0 ? range_of_reads(l, ranges) : GDRQ_RANGE_SIGNED;
     if (l->type == SOFTMAX)
         return GDRQ_RANGE_UNSIGNED;
     /* A sum of tensors without (or with a small) negative tail has none (a small one) either. */
@@ -84,13 +87,17 @@ static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor,
                                 .momentum = o->activation_momentum,
                                 .fixed = pixels,
                                 .threshold = pixels ? 1.f : 0.f};
-    t.range = o->activation_range == GDRQ_RANGE_AUTO ? automatic : o->activation_range;
+    t.range = pixels                                   ? GDRQ_RANGE_UNSIGNED
+              : o->activation_range == GDRQ_RANGE_AUTO ? automatic
+                                                       : o->activation_range;
     return t;
 }
 
 /* Two readers of one class must say the same of it; `t` stands for its first reader. */
 static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_running_threshold *t,
                                    const gdrq_running_threshold *other, gdrq_error *err) {
+    if (t->fixed)
+        return GDRQ_OK;
     const char *what = t->bits != other->bits           ? "activation_bits"
                        : t->range != other->range       ? "activation_range"
                        : t->k != other->k               ? "k_activations"
@@ -107,6 +114,20 @@ static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_runni
         what);
 }
 
+/* Pixels have a fixed threshold, which what a layer computes can't share. */
+static gdrq_status check_pixels(const gdrq_outline *outline, const int *representative, int reader,
+                                gdrq_error *err) {
+    for (int i = 0; i < outline->n; ++i)
+        if (representative[i + 1] == -1 && !outline->layers[i].keeps_values)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s: layer %d (line %d) reads pixels of the input joined with the "
+                             "output of layer %d (line %d), which no single quantiser fits: make it "
+                             "a [convolutional], or don't join them",
+                             outline->cfg.path, reader, outline->layers[reader].section->line, i,
+                             outline->layers[i].section->line);
+    return GDRQ_OK;
+}
+
 static int find_class(const gdrq_tensor_classes *classes, int tensor) {
     for (int k = 0; k < classes->n; ++k)
         if (classes->classes[k].tensor == tensor)
@@ -118,6 +139,10 @@ static gdrq_status add_reader(const gdrq_outline *outline, const int *representa
                               const gdrq_range *ranges, int reader, gdrq_tensor_classes *out,
                               gdrq_error *err) {
     const int tensor = representative[outline->layers[reader].reads[0] + 1];
+    const gdrq_status status =
+        tensor == -1 ? check_pixels(outline, representative, reader, err) : GDRQ_OK;
+    if (status != GDRQ_OK)
+        return status;
     const gdrq_running_threshold t =
         new_class(&outline->layers[reader].options, tensor, reader,
                   range_of_class(outline, representative, ranges, tensor));

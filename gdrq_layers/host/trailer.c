@@ -105,7 +105,7 @@ gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size
     return check_entries(path, trailer, err);
 }
 
-static void apply_entry(const entry *e, gdrq_network_state *state) {
+static bool apply_entry(const entry *e, gdrq_network_state *state) {
     for (int i = 0; i < state->tensors.n; ++i) {
         gdrq_running_threshold *t = &state->tensors.classes[i];
         if (t->tensor != e->tensor || t->fixed || e->moves == 0)
@@ -113,16 +113,19 @@ static void apply_entry(const entry *e, gdrq_network_state *state) {
         /* T is proportional to k: a cfg with another k needs no new calibration. */
         t->threshold = e->threshold * (t->k / e->k);
         t->moves = e->moves;
-        t->pending_sum = t->pending_count = 0;
+        return true;
     }
+    return false;
 }
 
-void gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state) {
+int gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state) {
     const unsigned char *in = trailer + HEAD;
     memcpy(&state->training.iteration, trailer + 8, 8);
     state->training.start = state->training.iteration - *state->net->t;
+    int applied = 0;
     for (uint32_t i = 0; i < count_entries(trailer); ++i) {
         const entry e = read_entry(&in);
-        apply_entry(&e, state);
+        applied += apply_entry(&e, state);
     }
+    return applied;
 }

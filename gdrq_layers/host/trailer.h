@@ -38,7 +38,7 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out);
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err);
 
-/* Takes over iteration and thresholds from a checked trailer. */
-void gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state);
+/* Takes over iteration and thresholds from a checked trailer; returns how many thresholds. */
+int gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state);
 
 #endif

@@ -176,11 +176,15 @@ static gdrq_status load_mapped(network *net, const weights_file *file, int start
         return status;
     copy_layers(net, file, start, c.layers);
     gdrq_network_state *state = gdrq_network_state_find(net);
-    if (behind > 0 && state)
-        gdrq_trailer_apply(file->bytes + c.expected, state);
+    /* Thresholds belong to the weights that they were measured with. */
+    if (state && start == 0)
+        gdrq_network_state_reset(state);
+    const int thresholds =
+        behind > 0 && state ? gdrq_trailer_apply(file->bytes + c.expected, state) : 0;
     if (report)
-        *report = (gdrq_load_report){
-            .layers = c.layers, .complete = c.expected <= file->size, .has_trailer = behind > 0};
+        *report = (gdrq_load_report){.layers = c.layers,
+                                     .complete = c.expected <= file->size,
+                                     .has_thresholds = thresholds > 0};
     return GDRQ_OK;
 }
 

@@ -6,9 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Below this many floats a second thread costs more than it saves. */
-enum { PARALLEL_FROM = 8 * GDRQ_BLOCK };
-
 /*
  * exp(v) for v in [-87.33, 0], 1 ulp or so: v = n*ln2 + r with |r| <= ln2/2, exp(v) = 2^n * exp(r),
  * the polynomial for exp(r) from Cephes' expf. A NaN stays one.
@@ -134,13 +131,13 @@ void gdrq_activation_gradient_block(const float *y, size_t n, ACTIVATION a, floa
 }
 
 void gdrq_activate(float *x, size_t n, ACTIVATION a) {
-#pragma omp parallel for schedule(static) if (n >= PARALLEL_FROM && kernels[a].value)
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM && kernels[a].value)
     for (size_t i = 0; i < n; i += GDRQ_BLOCK)
         gdrq_activate_block(x + i, gdrq_block_length(i, n), a);
 }
 
 void gdrq_activation_gradient(const float *y, size_t n, ACTIVATION a, float *delta) {
-#pragma omp parallel for schedule(static) if (n >= PARALLEL_FROM && kernels[a].slope)
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM && kernels[a].slope)
     for (size_t i = 0; i < n; i += GDRQ_BLOCK)
         gdrq_activation_gradient_block(y + i, gdrq_block_length(i, n), a, delta + i);
 }

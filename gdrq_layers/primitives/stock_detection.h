@@ -15,4 +15,7 @@ void softmax_cpu(float *input, int n, int batch, int batch_offset, int groups, i
 /* The product of x[c * stride] over c and its ancestors. */
 float get_hierarchy_probability(float *x, tree *hier, int c, int stride);
 
+/* Looks at net.truth even at inference, where it is NULL. */
+void forward_iseg_layer(layer l, network net);
+
 #endif

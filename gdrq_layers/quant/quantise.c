@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include "base/kernels.h"
+
 /* Chunks of an array are summed apart and then in order, whatever the number of threads is. */
 enum { CHUNKS = 64, BLOCK = 1024, LANES = 16 };
 
@@ -16,7 +18,7 @@ static size_t chunk_start(size_t n, int i) {
 }
 
 /* At most BLOCK elements; float lanes of 64 terms each keep the sum's error below 2^-18. */
-static double sum_abs_block(const float *x, size_t n) {
+GDRQ_KERNEL double sum_abs_block(const float *x, size_t n) {
     float lanes[LANES] = {0};
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
@@ -30,7 +32,7 @@ static double sum_abs_block(const float *x, size_t n) {
     return sum;
 }
 
-static void round_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
+GDRQ_KERNEL void round_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
     const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
     for (size_t i = 0; i < n; ++i) {
         float v = x[i] * inv;
@@ -40,12 +42,27 @@ static void round_block(const float *x, size_t n, const gdrq_grid *grid, float *
     }
 }
 
-static void clip_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
+GDRQ_KERNEL void clip_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
     const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
     for (size_t i = 0; i < n; ++i) {
         float v = x[i] * inv;
         v = v < min ? min : v;
         codes[i] = v > max ? max : v;
+    }
+}
+
+/* delta[i] += dx[i] where x[i] lies in [low, high] */
+GDRQ_KERNEL void pass_block(const float *restrict x, size_t n, float low, float high,
+                            const float *restrict dx, float *restrict delta) {
+    for (size_t i = 0; i < n; ++i)
+        delta[i] += x[i] >= low && x[i] <= high ? dx[i] : 0.f;
+}
+
+/* w[i] clipped to [-limit, limit] */
+GDRQ_KERNEL void clamp_values(float *w, size_t n, float limit) {
+    for (size_t i = 0; i < n; ++i) {
+        const float v = w[i] < -limit ? -limit : w[i];
+        w[i] = v > limit ? limit : v;
     }
 }
 
@@ -118,18 +135,14 @@ void gdrq_project_weights(float *weights, int groups, size_t group_size, float k
 #pragma omp parallel for schedule(static)
     for (int g = 0; g < groups; ++g) {
         float *w = weights + (size_t)g * group_size;
-        const float t = group_threshold(w, group_size, k);
-        for (size_t i = 0; i < group_size; ++i) {
-            const float v = w[i] < -t ? -t : w[i];
-            w[i] = v > t ? t : v;
-        }
+        clamp_values(w, group_size, group_threshold(w, group_size, k));
     }
 }
 
 void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
                                float *delta) {
     const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
-#pragma omp parallel for simd schedule(static)
-    for (size_t i = 0; i < n; ++i)
-        delta[i] += x[i] >= low && x[i] <= high ? dx[i] : 0.f;
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
+    for (size_t i = 0; i < n; i += BLOCK)
+        pass_block(x + i, n - i < BLOCK ? n - i : BLOCK, low, high, dx + i, delta + i);
 }

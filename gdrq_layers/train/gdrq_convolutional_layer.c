@@ -5,10 +5,24 @@
 #include "base/alloc.h"
 #include "base/fatal.h"
 #include "base/status.h"
+#include "primitives/blas.h"
 #include "primitives/convolutional_parts.h"
-#include "primitives/stock.h"
+#include "primitives/update.h"
 #include "quant/quantise.h"
 
+/*
+ * Passes over memory (one read or one write of an array) beyond those of the float layer, whose
+ * convolutions, batch norm, activation and update are the same. I: the input's array, W: the
+ * weights'.
+ *
+ *   forward    input codes: read I, write I; sum |x| comes along. The first forward ever: read I
+ *              more, to have a threshold.
+ *              weight codes: read W, write W. A group is read twice, for its threshold and for its
+ *              codes, but is in the cache the second time unless it is larger.
+ *   backward   dequantised weights: read W, write W.
+ *              the mask of the input's gradient: read I, in the pass that adds the gradient.
+ *   update     only while reshaping: read W, write W, and a group twice as above.
+ */
 gdrq_convolutional *gdrq_convolutional_state(const layer *l) {
     return l->forward == forward_gdrq_convolutional_layer ? (gdrq_convolutional *)l->self_layer
                                                           : NULL;
@@ -152,10 +166,7 @@ static void add_weight_gradient(const gdrq_convolutional *state, const layer *l,
     const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
     gdrq_must(gdrq_conv_backward_weights(&shape, state->input_codes, l->delta, workspace, &err),
               &err);
-    const float step = state->grid.step;
-#pragma omp parallel for simd schedule(static)
-    for (int i = 0; i < l->nweights; ++i)
-        l->weight_updates[i] += step * workspace[i];
+    gdrq_add_scaled(state->grid.step, workspace, (size_t)l->nweights, l->weight_updates);
 }
 
 /*
@@ -186,9 +197,12 @@ void backward_gdrq_convolutional_layer(layer l, network net) {
 
 void update_gdrq_convolutional_layer(layer l, update_args a) {
     gdrq_convolutional *state = gdrq_convolutional_state(&l);
-    update_convolutional_layer(l, a);
-    state->training->iteration = state->training->start + a.t;
-    if (gdrq_convolutional_reshapes(state) && state->options.reshape == GDRQ_RESHAPE_PROJECT)
+    gdrq_update_convolutional_layer(l, a);
+    /* The iteration that this update ends, which the other layers may have raised already. */
+    state->training->iteration = state->training->start + a.t - 1;
+    const bool reshapes = gdrq_convolutional_reshapes(state);
+    ++state->training->iteration;
+    if (reshapes && state->options.reshape == GDRQ_RESHAPE_PROJECT)
         gdrq_project_weights(l.weights, state->options.quant_groups,
                              (size_t)(l.nweights / state->options.quant_groups),
                              state->options.k_weights);

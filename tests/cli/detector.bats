@@ -250,3 +250,11 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     says "no picture"
     [ ! -e out.weights ]
 }
+
+@test "a cfg that does not read colour pictures is refused" {
+    write_cfg grey.cfg channels=1
+    run darknet detector train signs.data grey.cfg
+    [ "$status" -eq 1 ]
+    says "grey.cfg"
+    says "channels=3"
+}

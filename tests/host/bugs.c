@@ -58,6 +58,15 @@ static int save_in_place(char *cfg, char *weights) {
     return 0;
 }
 
+/* Loads as for a new training, makes one step and saves. */
+static int resave(char *cfg, char *from, char *to) {
+    network *net = load_network(cfg, from, 1);
+    fill(net->input, net->inputs);
+    train_network_datum(net);
+    save_weights(net, to);
+    return 0;
+}
+
 static int windows(char *picture) {
     image im = load_image_color(picture, 0, 0);
     make_window("test", 64, 64, 0);
@@ -75,6 +84,20 @@ static int step(char *cfg, float second) {
     }
     train_network_datum(net);
     return 0;
+}
+
+/* A training step of an instance segmentation layer on one instance of class `id`, then inference. */
+static int iseg(char *cfg, float id) {
+    network *net = load_network(cfg, 0, 0);
+    const layer l = net->layers[net->n - 1];
+    const int mask = l.w * l.h;
+    fill(net->input, net->inputs);
+    for (int i = 0; i < mask; ++i)
+        net->truth[1 + i] = 1;
+    net->truth[0] = id;
+    net->truth[mask + 1] = -1;
+    train_network_datum(net);
+    return network_predict(net, net->input) == 0;
 }
 
 /* As the trainers do it: a label file's boxes, up to the yolo layer's max of them, per image. */
@@ -140,12 +163,16 @@ int main(int argc, char **argv) {
         return load_network(argv[2], argc > 3 ? argv[3] : 0, 0) == 0;
     if (!strcmp(what, "save"))
         return save_in_place(argv[2], argv[3]);
+    if (!strcmp(what, "resave"))
+        return resave(argv[2], argv[3], argv[4]);
     if (!strcmp(what, "windows"))
         return windows(argv[2]);
     if (!strcmp(what, "step"))
         return step(argv[2], argc > 3 ? (float)atof(argv[3]) : 0);
     if (!strcmp(what, "many_boxes"))
         return many_boxes(argv[2]);
+    if (!strcmp(what, "iseg"))
+        return iseg(argv[2], (float)atof(argv[3]));
     if (!strcmp(what, "random"))
         return random_sequence(argv[2]);
     if (!strcmp(what, "maxpool_nan"))

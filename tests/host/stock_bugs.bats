@@ -160,6 +160,23 @@ EOF
     plugged bugs step net.cfg -100000000
 }
 
+@test "bug 12: nor is it in instance segmentation, which can also infer" {
+    write_cfg net.cfg << EOF
+[convolutional]
+filters=10
+size=1
+activation=linear
+[iseg]
+classes=2
+ids=8
+EOF
+    for id in 100000000 1; do
+        run stock bugs iseg net.cfg $id
+        [ "$status" -gt 128 ]
+        plugged bugs iseg net.cfg $id
+    done
+}
+
 @test "bug 12: more than 90 boxes per image fit" {
     write_detector net.cfg 4000
     run stock bugs many_boxes net.cfg
@@ -178,6 +195,36 @@ EOF
     printf '[route]\nlayers=99999999\n' | write_cfg bad.cfg
     run stock bugs load bad.cfg
     [ "$status" -gt 128 ]
+}
+
+@test "bug 12: anchors, steps and scales that don't fit are refused" {
+    write_detector net.cfg
+    many=$(seq -s, 1 20000)
+    sed "s/anchors=.*/anchors=$many/" net.cfg > bad.cfg
+    run stock bugs load bad.cfg
+    [ "$status" -gt 128 ]
+    run plugged bugs load bad.cfg
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"bad.cfg"*"anchors"* ]]
+    sed 's/learning_rate=0.001/policy=steps\nsteps=1,2,3\nscales=.1/' net.cfg > bad.cfg
+    run stock bugs load bad.cfg
+    [ "$status" -gt 128 ]
+    run plugged bugs load bad.cfg
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"bad.cfg"*"scales"* ]]
+}
+
+@test "load_network with clear starts the reshape stage anew" {
+    write_detector net.cfg
+    sed -i 's/\[convolutional\]/[gdrq_convolutional]/' net.cfg
+    plugged bugs save net.cfg w.weights
+    # The iteration is the 8 bytes behind the trailer's magic.
+    at=$(grep -abo GDRQWTS1 w.weights | cut -d: -f1)
+    [ -n "$at" ]
+    plugged bugs resave net.cfg w.weights again.weights
+    [ "$(tail -c +$((at + 9)) again.weights | head -c 8 | od -An -td8 | tr -d ' ')" -eq 1 ]
+    plugged bugs resave net.cfg again.weights third.weights
+    [ "$(tail -c +$((at + 9)) third.weights | head -c 8 | od -An -td8 | tr -d ' ')" -eq 1 ]
 }
 
 @test "bug 13: networks with dropout and strided shortcuts resize" {

@@ -328,7 +328,8 @@ static void readers_share_one_threshold(void **state) {
     network *net = parse_text(
         "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nk_activations=5\n"
         "[convolutional]\nfilters=4\nsize=1\nactivation=relu\n"
-        "[gdrq_convolutional]\nfilters=4\nsize=1\nactivation=relu\n[route]\nlayers=0\n"
+        "[gdrq_convolutional]\nfilters=4\nsize=1\nactivation=relu\nbatch_normalize=1\n"
+        "[route]\nlayers=0\n"
         "[maxpool]\nsize=2\nstride=2\n[gdrq_convolutional]\nfilters=4\nsize=1\nactivation=relu\n"
         "[cost]\n");
     randomise(net);
@@ -357,11 +358,16 @@ static void readers_share_one_threshold(void **state) {
     assert_int_equal(gdrq_network_ready(net, &err), GDRQ_OK);
     assert_int_equal(a->input->moves, 3);
     gdrq_network_calibrating(net, true);
-    const float mean_before = net->layers[1].biases[0];
+    const float mean_before = net->layers[1].rolling_mean[0];
+    const float variance_before = net->layers[1].rolling_variance[0];
     forward_network(net);
     assert_int_equal(gdrq_network_ready(net, &err), GDRQ_OK);
     assert_int_equal(a->input->moves, 4);
-    assert_true(net->layers[1].biases[0] == mean_before);
+    assert_true(net->layers[1].rolling_mean[0] == mean_before);
+    assert_true(net->layers[1].rolling_variance[0] == variance_before);
+    net->train = 1;
+    forward_network(net);
+    assert_true(net->layers[1].rolling_mean[0] != mean_before);
     free_network(net);
 }
 
@@ -375,6 +381,84 @@ static void readers_that_disagree_are_an_error(void **state) {
     assert_non_null(strstr(err.message, "activation_bits"));
     assert_non_null(strstr(err.message, "layer 1 (line 10)"));
     assert_non_null(strstr(err.message, "layer 3 (line 17)"));
+}
+
+/* The largest weight of a filter over its mean magnitude, over all filters of a layer. */
+static double largest_ratio(const layer *l) {
+    const int per_filter = l->nweights / l->n;
+    double ratio = 0;
+    for (int f = 0; f < l->n; ++f) {
+        double sum = 0, most = 0;
+        for (int k = 0; k < per_filter; ++k) {
+            sum += fabs((double)l->weights[f * per_filter + k]);
+            most = fmax(most, fabs((double)l->weights[f * per_filter + k]));
+        }
+        ratio = fmax(ratio, most / (sum / per_filter));
+    }
+    return ratio;
+}
+
+/* One update in the reshape stage clips the stored weights with project, and not with copy. */
+static void only_projection_reshapes_the_stored_weights(void **state) {
+    (void)state;
+    for (int copy = 0; copy < 2; ++copy) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "[net]\nbatch=1\nwidth=6\nheight=6\nchannels=3\nlearning_rate=.0001\n"
+                 "quantize_after=1\nreshape=%s\n"
+                 "[gdrq_convolutional]\nfilters=8\nsize=3\nactivation=linear\n[cost]\n",
+                 copy ? "copy" : "project");
+        network *net = parse_text(text);
+        seed_random(16);
+        randomise(net);
+        random_pixels(net);
+        assert_int_equal(gdrq_network_stage(net), GDRQ_STAGE_RESHAPE);
+        assert_true(largest_ratio(&net->layers[0]) > 2.6);
+        train_network_datum(net);
+        assert_int_equal(gdrq_network_stage(net), GDRQ_STAGE_QUANTISE);
+        const double ratio = largest_ratio(&net->layers[0]);
+        assert_true(copy ? ratio > 2.6 : ratio < 2.6);
+        free_network(net);
+    }
+}
+
+/* Two sub-batches make one update and two moves of T; the update is that of their joint gradient. */
+static void subdivisions_add_up(void **state) {
+    (void)state;
+    network *nets[2];
+    for (int k = 0; k < 2; ++k) {
+        char text[512];
+        snprintf(text, sizeof text,
+                 "[net]\nbatch=2\nsubdivisions=%d\nwidth=6\nheight=6\nchannels=3\n"
+                 "learning_rate=.01\n"
+                 "[gdrq_convolutional]\nfilters=4\nsize=3\nactivation=leaky\n[cost]\n",
+                 k + 1);
+        nets[k] = parse_text(text);
+        seed_random(17);
+        randomise(nets[k]);
+    }
+    network *whole = nets[0], *parts = nets[1];
+    random_pixels(whole);
+    for (int i = 0; i < 2 * whole->truths; ++i)
+        whole->truth[i] = random_normal();
+    float *before = copy_of(whole->layers[0].weights, whole->layers[0].nweights);
+    train_network_datum(whole);
+    for (int part = 0; part < 2; ++part) {
+        memcpy(parts->input, whole->input + part * whole->inputs,
+               sizeof(float) * (size_t)whole->inputs);
+        memcpy(parts->truth, whole->truth + part * whole->truths,
+               sizeof(float) * (size_t)whole->truths);
+        train_network_datum(parts);
+    }
+    double moved = 0;
+    for (int i = 0; i < whole->layers[0].nweights; ++i) {
+        assert_float_equal(whole->layers[0].weights[i], parts->layers[0].weights[i], 1e-5);
+        moved = fmax(moved, fabs((double)whole->layers[0].weights[i] - before[i]));
+    }
+    assert_true(moved > 1e-3);
+    free(before);
+    free_network(whole);
+    free_network(parts);
 }
 
 /* Projection keeps the stored weights inside T in the reshape stage; training lowers the loss. */
@@ -399,20 +483,9 @@ static void training_lowers_the_loss_through_both_stages(void **state) {
         if (i == 0)
             first = cost;
         last = cost;
-        if (i == 20) {
-            const layer *l = &net->layers[1];
-            const int per_filter = l->nweights / l->n;
-            for (int f = 0; f < l->n; ++f) {
-                double sum = 0, most = 0;
-                for (int k = 0; k < per_filter; ++k) {
-                    sum += fabs((double)l->weights[f * per_filter + k]);
-                    most = fmax(most, fabs((double)l->weights[f * per_filter + k]));
-                }
-                /* Clipping lowers the mean, so T afterwards is a little below what was clipped to.
-                 */
-                assert_true(most <= 2.2 * sum / per_filter);
-            }
-        }
+        /* Clipping lowers the mean, so T afterwards is a little below what was clipped to. */
+        if (i == 20)
+            assert_true(largest_ratio(&net->layers[1]) <= 2.2);
     }
     printf("loss %g -> %g\n", first, last);
     assert_true(last < .6 * first);
@@ -428,6 +501,8 @@ int main(void) {
         cmocka_unit_test(code_sums_are_exact),
         cmocka_unit_test(readers_share_one_threshold),
         cmocka_unit_test(readers_that_disagree_are_an_error),
+        cmocka_unit_test(only_projection_reshapes_the_stored_weights),
+        cmocka_unit_test(subdivisions_add_up),
         cmocka_unit_test(training_lowers_the_loss_through_both_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

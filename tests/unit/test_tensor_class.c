@@ -46,6 +46,8 @@ static void ranges_follow_the_producers(void **state) {
     assert_range(HEAD CONV("convolutional", "tanh") READER, s);
     assert_range(HEAD CONV("convolutional", "leaky") "[maxpool]\nsize=2\nstride=2\n" READER, o);
     assert_range(HEAD CONV("convolutional", "relu") "[avgpool]\n" READER, u);
+    assert_range(HEAD CONV("convolutional", "relu") "[upsample]\nscale=.5\n" READER, u);
+    assert_range(HEAD CONV("convolutional", "relu") "[upsample]\nscale=-1\n" READER, s);
     /* A sum of values without a negative tail has none; an activation behind it decides anew. */
     assert_range(HEAD CONV("convolutional", "relu")
                      CONV("convolutional", "relu") "[shortcut]\nfrom=0\nactivation=linear\n" READER,
@@ -103,10 +105,42 @@ static void pixels_are_eight_bits_with_a_fixed_threshold(void **state) {
     release(&p);
 }
 
+/* What a layer computes can't share the pixels' fixed threshold. */
+static void pixels_joined_with_computed_values_are_an_error(void **state) {
+    (void)state;
+    static const char text[] = HEAD "[maxpool]\nsize=2\nstride=1\n" READER
+                                    "[route]\nlayers=0,1\n" READER;
+    gdrq_outline outline;
+    gdrq_tensor_classes classes;
+    gdrq_error err = {{0}};
+    assert_int_equal(gdrq_outline_parse("test.cfg", text, strlen(text), &outline, &err), GDRQ_OK);
+    assert_int_equal(gdrq_tensor_classes_build(&outline, &classes, &err), GDRQ_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "layer 1 (line 9)"));
+    assert_non_null(strstr(err.message, "pixels"));
+    gdrq_outline_free(&outline);
+}
+
+/* [net]'s defaults for activations are not for pixels; a section that insists is refused. */
+static void pixels_are_always_unsigned(void **state) {
+    (void)state;
+    parsed p = build(HEAD "activation_range=signed\nk_activations=3\n" READER READER);
+    assert_int_equal(p.classes.classes[p.classes.of_layer[0]].range, GDRQ_RANGE_UNSIGNED);
+    assert_int_equal(p.classes.classes[p.classes.of_layer[1]].range, GDRQ_RANGE_SIGNED);
+    release(&p);
+    static const char text[] = HEAD READER "activation_range=signed\n";
+    gdrq_outline outline;
+    gdrq_error err = {{0}};
+    assert_int_equal(gdrq_outline_parse("test.cfg", text, strlen(text), &outline, &err),
+                     GDRQ_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "activation_range"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_follow_the_producers),
         cmocka_unit_test(joined_tensors_are_one_class),
+        cmocka_unit_test(pixels_joined_with_computed_values_are_an_error),
+        cmocka_unit_test(pixels_are_always_unsigned),
         cmocka_unit_test(pixels_are_eight_bits_with_a_fixed_threshold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

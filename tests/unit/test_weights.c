@@ -74,7 +74,7 @@ static void round_trip_keeps_everything(void **state) {
     gdrq_load_report report;
     gdrq_error err;
     assert_int_equal(gdrq_network_load(other, path, false, &report, &err), GDRQ_OK);
-    assert_true(report.complete && report.has_trailer);
+    assert_true(report.complete && report.has_thresholds);
     assert_int_equal(report.layers, net->n);
     assert_same_layers(net, other);
     assert_true(*other->seen == 12345678901);
@@ -156,7 +156,7 @@ static void backbones_are_for_training(void **state) {
     gdrq_error err;
     assert_int_equal(gdrq_network_load(other, part, true, &report, &err), GDRQ_OK);
     assert_int_equal(report.layers, 3);
-    assert_false(report.complete || report.has_trailer);
+    assert_false(report.complete || report.has_thresholds);
     assert_memory_equal(net->layers[2].weights, other->layers[2].weights, 24 * sizeof(float));
     assert_int_equal(gdrq_network_ready(other, &err), GDRQ_ERROR_STATE);
     /* The host's own way to write one gives no trailer. */
@@ -230,6 +230,40 @@ static void failed_saves_lose_nothing(void **state) {
     free_network(net);
 }
 
+/* Thresholds belong to the weights that they came with, and training goes on where it was. */
+static void a_load_replaces_thresholds_and_iteration(void **state) {
+    (void)state;
+    network *net = trained(29);
+    gdrq_network_state *s = gdrq_network_state_find(net);
+    for (int i = 0; i < 5; ++i)
+        train_network_datum(net);
+    assert_int_equal(s->training.iteration, 5);
+    size_t n;
+    char *path, *bytes = saved(net, &n, &path);
+    char *plain = temporary_file(bytes, BODY);
+    gdrq_load_report report;
+    gdrq_error err;
+    assert_int_equal(gdrq_network_load(net, plain, false, &report, &err), GDRQ_OK);
+    assert_true(report.complete && !report.has_thresholds);
+    assert_int_equal(gdrq_network_ready(net, &err), GDRQ_ERROR_STATE);
+    assert_int_equal(s->training.iteration, 0);
+    assert_int_equal(gdrq_network_load(net, path, false, &report, &err), GDRQ_OK);
+    assert_true(report.has_thresholds);
+    assert_int_equal(gdrq_network_ready(net, &err), GDRQ_OK);
+    random_pixels(net);
+    train_network_datum(net);
+    assert_int_equal(s->training.iteration, 6);
+    gdrq_network_restart(net);
+    train_network_datum(net);
+    assert_int_equal(s->training.iteration, 1);
+    unlink(path);
+    unlink(plain);
+    free(path);
+    free(plain);
+    free(bytes);
+    free_network(net);
+}
+
 /* T is proportional to k: another k in the cfg scales the stored threshold. */
 static void thresholds_follow_k(void **state) {
     (void)state;
@@ -255,7 +289,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip_keeps_everything), cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(backbones_are_for_training),  cmocka_unit_test(old_headers_are_read),
-        cmocka_unit_test(failed_saves_lose_nothing),   cmocka_unit_test(thresholds_follow_k),
+        cmocka_unit_test(failed_saves_lose_nothing),   cmocka_unit_test(a_load_replaces_thresholds_and_iteration),
+        cmocka_unit_test(thresholds_follow_k),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

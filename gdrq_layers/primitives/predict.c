@@ -1,0 +1,31 @@
+#include "primitives/predict.h"
+
+static void set_cost(const network *net) {
+    float sum = 0;
+    int count = 0;
+    for (int i = 0; i < net->n; i++) {
+        if (!net->layers[i].cost)
+            continue;
+        sum += net->layers[i].cost[0];
+        count++;
+    }
+    *net->cost = sum / (float)count;
+}
+
+float *gdrq_network_predict(const network *net, float *input) {
+    network state = *net;
+    state.input = input;
+    state.truth = NULL;
+    state.delta = NULL;
+    state.train = 0;
+    for (int i = 0; i < net->n; i++) {
+        const layer *l = &net->layers[i];
+        state.index = i;
+        l->forward(*l, state);
+        state.input = l->output;
+        if (l->truth)
+            state.truth = l->output;
+    }
+    set_cost(net);
+    return net->output;
+}

@@ -1,0 +1,14 @@
+/* The host's network_predict() without the zeroing of gradients, which inference does not use. */
+#ifndef GDRQ_PRIMITIVES_PREDICT_H
+#define GDRQ_PRIMITIVES_PREDICT_H
+
+#include "darknet.h"
+
+/*
+ * Runs all layers on `input` (net->batch images) as the host does with train = 0 and no truth;
+ * returns net->output, and sets *net->cost to the mean of the layers' costs (NaN without any).
+ * Gradients keep what they held: a training forward zeroes them itself. *net is not changed.
+ */
+float *gdrq_network_predict(const network *net, float *input);
+
+#endif
