@@ -2,25 +2,19 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "seconds.h"
 
 #include <math.h>
-#include <time.h>
 
 static const float nms_iou = .45f; /* upstream's */
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void run_single(network *net, float *input, double *seconds) {
     const int batch = net->batch;
     set_batch_network(net, 1);
-    const double start = now();
+    const double start = seconds_now();
     network_predict(net, input);
     if (seconds)
-        *seconds = now() - start;
+        *seconds = seconds_now() - start;
     set_batch_network(net, batch);
 }
 

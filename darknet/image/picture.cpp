@@ -2,6 +2,7 @@
 
 extern "C" {
 #include "base/status.h"
+#include "base/write_all.h"
 }
 
 #include <opencv2/core.hpp>
@@ -99,12 +100,8 @@ struct encoded {
 
 gdrq_status write_bytes(void *user, int fd, gdrq_error *err) {
     const auto &file = *static_cast<const encoded *>(user);
-    for (size_t done = 0; done < file.bytes.size();) {
-        const ssize_t n = write(fd, file.bytes.data() + done, file.bytes.size() - done);
-        if (n < 0 && errno != EINTR)
-            return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write the image", file.path);
-        done += n > 0 ? (size_t)n : 0;
-    }
+    if (!gdrq_write_all(fd, file.bytes.data(), file.bytes.size()))
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write the image", file.path);
     return GDRQ_OK;
 }
 

@@ -1,13 +1,8 @@
 #include "train/progress.h"
 
-#include <time.h>
-#include <unistd.h>
+#include "seconds.h"
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include <unistd.h>
 
 static const char *stage_name(gdrq_stage stage) {
     switch (stage) {
@@ -26,11 +21,11 @@ progress progress_start(FILE *out, size_t last_iteration, int images) {
                       .terminal = isatty(fileno(out)),
                       .last_iteration = last_iteration,
                       .images = images,
-                      .started = now()};
+                      .started = seconds_now()};
 }
 
 void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate) {
-    const double end = now(), seconds = end - p->started;
+    const double end = seconds_now(), seconds = end - p->started;
     p->started = end;
     p->average_loss = p->steps ? .9 * p->average_loss + .1 * loss : loss;
     /* The first iteration is no measure: it prepares kernels and decodes images. */

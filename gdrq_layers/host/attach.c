@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/write_all.h"
 #include "host/host.h"
 #include "host/network_state.h"
 #include "host/outline.h"
@@ -26,7 +27,7 @@ static gdrq_status parse_text(const char *cfg_path, const char *text, network **
     const size_t n = strlen(text);
     char name[64];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    if (fd < 0 || write(fd, text, n) != (ssize_t)n)
+    if (fd < 0 || !gdrq_write_all(fd, text, n))
         status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't make a copy in memory", cfg_path);
     else if (access(name, R_OK) != 0)
         status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: /proc is needed but can't be read", name);

@@ -2,17 +2,16 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/write_all.h"
 #include "host/outline.h"
 #include "host/quantised_section.h"
 #include "host/section_keys.h"
 #include "host/tensor_union.h"
 #include "host/text_file.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MAX_FILE_SIZE (16 << 20)
 
@@ -248,14 +247,8 @@ typedef struct output {
 
 static gdrq_status write_output(void *user, int fd, gdrq_error *err) {
     const output *o = user;
-    for (size_t done = 0; done < o->n;) {
-        const ssize_t wrote = write(fd, o->text + done, o->n - done);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
-        done += (size_t)wrote;
-    }
+    if (!gdrq_write_all(fd, o->text, o->n))
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
     return GDRQ_OK;
 }
 

@@ -6,12 +6,11 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "host/limits.h"
 #include "host/network_state.h"
 
 /* The new geometry of one layer and the buffers that go with it. */
 enum { MAX_BUFFERS = 6 };
-/* Bytes; the host asserts the same. */
-static const size_t MAX_WORKSPACE = 2000000000;
 typedef struct new_layer {
     int w, h, c;             /* input */
     int out_w, out_h, out_c; /* output; 0 where it is no image */
@@ -255,7 +254,7 @@ static gdrq_status plan_layer(const resizing *r, int i) {
 static gdrq_status plan(resizing *r) {
     for (int i = 0; i < r->net->n; ++i) {
         gdrq_status status = plan_layer(r, i);
-        if (status == GDRQ_OK && r->layers[i].workspace_size > MAX_WORKSPACE)
+        if (status == GDRQ_OK && r->layers[i].workspace_size > GDRQ_MAX_WORKSPACE)
             status = no_memory(r, i);
         layer *l = &r->net->layers[i];
         if (status == GDRQ_OK && gdrq_convolutional_state(l))

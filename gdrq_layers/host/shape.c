@@ -2,9 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "host/limits.h"
 #include "host/shape_kinds.h"
-
-#define MAX_WORKSPACE 2000000000 /* bytes; the host asserts this when it resizes */
 
 int64_t gdrq_times(int64_t a, int64_t b) {
     int64_t product;
@@ -121,11 +120,11 @@ static gdrq_status check_limits(const gdrq_layer_input *in, const gdrq_outline_l
     if (status == GDRQ_OK)
         status = gdrq_shape_check_count(in, "values of truth per batch",
                                         gdrq_times(facts->truths, in->batch), err);
-    if (status == GDRQ_OK && facts->workspace_needed > MAX_WORKSPACE)
+    if (status == GDRQ_OK && facts->workspace_needed > GDRQ_MAX_WORKSPACE)
         status = gdrq_fail_section(&in->place, err,
                                    "needs a workspace of %lld bytes, more than Darknet's limit of "
                                    "%d; make its output or its kernel smaller",
-                                   (long long)facts->workspace_needed, MAX_WORKSPACE);
+                                   (long long)facts->workspace_needed, GDRQ_MAX_WORKSPACE);
     return status;
 }
 

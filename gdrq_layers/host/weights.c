@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/write_all.h"
 #include "host/network_state.h"
 #include "host/trailer.h"
 #include "host/weight_spans.h"
@@ -215,20 +216,10 @@ typedef struct writer {
     bool not_finite; /* a weight is NaN or infinite */
 } writer;
 
-static void write_all(writer *w, const void *bytes, size_t n) {
-    const unsigned char *p = bytes;
+static void write_hashed(writer *w, const void *bytes, size_t n) {
     w->hash = gdrq_hash(w->hash, bytes, n);
-    while (n > 0 && !w->failed) {
-        const ssize_t done = write(w->fd, p, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0) {
-            w->failed = true;
-            return;
-        }
-        p += done;
-        n -= (size_t)done;
-    }
+    if (!w->failed)
+        w->failed = !gdrq_write_all(w->fd, bytes, n);
 }
 
 static bool all_finite(const float *x, size_t n) {
@@ -244,7 +235,7 @@ static bool write_span(void *user, const gdrq_weight_span *span) {
         w->not_finite = true;
         return false;
     }
-    write_all(w, span->data, span->count * sizeof(float));
+    write_hashed(w, span->data, span->count * sizeof(float));
     return !w->failed;
 }
 
@@ -256,10 +247,10 @@ static gdrq_status write_trailer(writer *w, gdrq_network_state *state, gdrq_erro
     if (!trailer)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the thresholds");
     gdrq_trailer_encode(state, trailer);
-    write_all(w, trailer, n);
+    write_hashed(w, trailer, n);
     free(trailer);
     const uint64_t hash = w->hash;
-    write_all(w, &hash, sizeof hash);
+    write_hashed(w, &hash, sizeof hash);
     return GDRQ_OK;
 }
 
@@ -268,8 +259,8 @@ static gdrq_status write_weights(void *user, int fd, gdrq_error *err) {
     w->fd = fd;
     const int32_t version[3] = {0, 2, 0};
     const uint64_t seen = *w->net->seen;
-    write_all(w, version, sizeof version);
-    write_all(w, &seen, sizeof seen);
+    write_hashed(w, version, sizeof version);
+    write_hashed(w, &seen, sizeof seen);
     for (int i = 0; i < w->cutoff && !w->failed; ++i) {
         gdrq_visit_weight_spans(&w->net->layers[i], GDRQ_SAVING, write_span, w);
         if (w->not_finite)

@@ -1,44 +1,15 @@
 #include "primitives/activation.h"
 
+#include "primitives/exponential.h"
 #include "primitives/kernels.h"
 
 #include <math.h>
-#include <stdint.h>
-#include <string.h>
-
-/*
- * exp(v) for v in [-87.33, 0], 1 ulp or so: v = n*ln2 + r with |r| <= ln2/2, exp(v) = 2^n * exp(r),
- * the polynomial for exp(r) from Cephes' expf. A NaN stays one.
- */
-static inline float exp_of_negative(float v) {
-    const float rounder = 12582912.f; /* 1.5 * 2^23: adding it leaves n in the low bits */
-    const float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-    const float shifted = v * 1.44269504f + rounder;
-    const float n = shifted - rounder;
-    const float r = (v - n * ln2_high) - n * ln2_low;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * (r * r) + r + 1.f;
-    uint32_t bits, zero;
-    memcpy(&bits, &shifted, sizeof bits);
-    memcpy(&zero, &rounder, sizeof zero);
-    bits = (bits - zero + 127) << 23;
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
-}
 
 /* 1 / (1 + exp(-x)), from exp(-|x|) so that neither tail loses precision; 0 below -87.33. */
 static inline float logistic(float x) {
-    const float lowest = -87.33f;
-    const float v = x > 0 ? -x : x;
-    const float e = exp_of_negative(v < lowest ? lowest : v);
+    const float e = gdrq_exp_of_negative(x > 0 ? -x : x);
     const float upper = 1.f / (1.f + e);
-    const float lower = x < lowest ? 0.f : e * upper;
+    const float lower = e * upper;
     return x > 0 ? upper : lower;
 }
 

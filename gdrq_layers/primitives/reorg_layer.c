@@ -1,69 +1,94 @@
 #include "primitives/reorg_layer.h"
 
 #include <stdbool.h>
-#include <string.h>
 
 #include "primitives/blas.h"
 #include "primitives/kernels.h"
 
-GDRQ_KERNEL void copy_strided(const float *restrict x, size_t x_step, size_t n, float *restrict y,
-                              size_t y_step) {
-    for (size_t i = 0; i < n; i++)
-        y[i * y_step] = x[i * x_step];
-}
-
-GDRQ_KERNEL void add_strided(const float *restrict x, size_t x_step, size_t n, float *restrict y,
-                             size_t y_step) {
-    for (size_t i = 0; i < n; i++)
-        y[i * y_step] += x[i * x_step];
-}
-
-typedef void move_row(const float *restrict x, size_t x_step, size_t n, float *restrict y,
-                      size_t y_step);
-
 /*
- * A layer's values as rows of n: row r lies at `packed`, in one piece, on one side, and at `spread`
- * with `step` floats between its values on the other.
+ * One channel as `rows` rows of n values that lie in one piece on the packed side; on the other,
+ * row j begins `pitch` * j floats behind `spread`, with `step` floats from value to value.
  */
-typedef struct row {
-    size_t packed, spread, step, n;
-} row;
+typedef struct channel {
+    size_t packed, spread, rows, n, pitch, step;
+} channel;
 
-/* Row j of channel k of l.w x l.h x l.c, and where the host spreads it in (s*w) x (s*h) x c/s^2. */
-static row reorganised_row(const layer *l, int image, int k, int j) {
-    const int s = l->stride, channels = l->c / (s * s);
-    const int offset = k / channels, channel = k % channels;
-    const size_t w = (size_t)l->w, first = (size_t)image * (size_t)l->inputs;
-    const size_t large_row = (size_t)channel * (size_t)(l->h * s) + (size_t)(j * s + offset / s);
-    return (row){.packed = first + ((size_t)k * (size_t)l->h + (size_t)j) * w,
-                 .spread = first + large_row * w * (size_t)s + (size_t)(offset % s),
-                 .step = (size_t)s,
-                 .n = w};
+typedef enum movement { PACK, SPREAD, ADD_PACKED, ADD_SPREAD } movement;
+
+static inline __attribute__((always_inline)) void
+move_rows(const channel *c, size_t step, movement how, const float *restrict x, float *restrict y) {
+    const bool packs = how == PACK || how == ADD_PACKED, adds = how >= ADD_PACKED;
+    for (size_t j = 0; j < c->rows; j++) {
+        const size_t packed = c->packed + j * c->n, spread = c->spread + j * c->pitch;
+        const float *const from = x + (packs ? spread : packed);
+        float *const to = y + (packs ? packed : spread);
+        for (size_t i = 0; i < c->n; i++) {
+            const float value = from[packs ? i * step : i];
+            float *const target = to + (packs ? i : i * step);
+            *target = adds ? *target + value : value;
+        }
+    }
+}
+
+/* Constants for the vectoriser. */
+static inline __attribute__((always_inline)) void
+move_steps(const channel *c, movement how, const float *restrict x, float *restrict y) {
+    if (c->step == 2)
+        move_rows(c, 2, how, x, y);
+    else
+        move_rows(c, c->step, how, x, y);
+}
+
+GDRQ_KERNEL void move_channel(const channel *c, movement how, const float *restrict x,
+                              float *restrict y) {
+    switch (how) {
+    case PACK:
+        move_steps(c, PACK, x, y);
+        break;
+    case SPREAD:
+        move_steps(c, SPREAD, x, y);
+        break;
+    case ADD_PACKED:
+        move_steps(c, ADD_PACKED, x, y);
+        break;
+    case ADD_SPREAD:
+        move_steps(c, ADD_SPREAD, x, y);
+        break;
+    }
+}
+
+/* Channel k of l.w x l.h x l.c, and where the host spreads it in (s*w) x (s*h) x c/s^2. */
+static channel reorganised_channel(const layer *l, int image, int k) {
+    const int s = l->stride, channels = l->c / (s * s), offset = k / channels;
+    const size_t w = (size_t)l->w, h = (size_t)l->h, first = (size_t)image * (size_t)l->inputs;
+    const size_t row = (size_t)(k % channels) * h * (size_t)s + (size_t)(offset / s);
+    return (channel){.packed = first + (size_t)k * h * w,
+                     .spread = first + row * w * (size_t)s + (size_t)(offset % s),
+                     .rows = h,
+                     .n = w,
+                     .pitch = w * (size_t)(s * s),
+                     .step = (size_t)s};
 }
 
 /* Channel k as one row, its values spread over the channels of each position. */
-static row flattened_row(const layer *l, int image, int k) {
+static channel flattened_channel(const layer *l, int image, int k) {
     const size_t spatial = (size_t)l->w * (size_t)l->h;
     const size_t first = (size_t)image * (size_t)l->inputs;
-    return (row){.packed = first + (size_t)k * spatial,
-                 .spread = first + (size_t)k,
-                 .step = (size_t)l->c,
-                 .n = spatial};
+    return (channel){.packed = first + (size_t)k * spatial,
+                     .spread = first + (size_t)k,
+                     .rows = 1,
+                     .n = spatial,
+                     .step = (size_t)l->c};
 }
 
-/* Moves all values from x to y; `packs`: from the spread side to the packed one. */
-static void move(const layer *l, move_row *move_one, bool packs, const float *x, float *y) {
-    const int rows = l->flatten ? 1 : l->h;
+static void move(const layer *l, movement how, const float *x, float *y) {
 #pragma omp parallel for collapse(2) schedule(static)
     for (int b = 0; b < l->batch; b++)
-        for (int k = 0; k < l->c; k++)
-            for (int j = 0; j < rows; j++) {
-                const row r = l->flatten ? flattened_row(l, b, k) : reorganised_row(l, b, k, j);
-                if (packs)
-                    move_one(x + r.spread, r.step, r.n, y + r.packed, 1);
-                else
-                    move_one(x + r.packed, 1, r.n, y + r.spread, r.step);
-            }
+        for (int k = 0; k < l->c; k++) {
+            const channel c =
+                l->flatten ? flattened_channel(l, b, k) : reorganised_channel(l, b, k);
+            move_channel(&c, how, x, y);
+        }
 }
 
 /* Flattening spreads channels; reorganising, unless reversed, packs them. */
@@ -73,7 +98,7 @@ static bool forward_packs(const layer *l) {
 
 void gdrq_forward_reorg_layer(layer l, network net) {
     if (!l.extra || l.flatten) {
-        move(&l, copy_strided, forward_packs(&l), net.input, l.output);
+        move(&l, forward_packs(&l) ? PACK : SPREAD, net.input, l.output);
         return;
     }
     for (int b = 0; b < l.batch; b++)
@@ -85,7 +110,7 @@ void gdrq_backward_reorg_layer(layer l, network net) {
     if (!net.delta)
         return;
     if (!l.extra || l.flatten) {
-        move(&l, add_strided, !forward_packs(&l), l.delta, net.delta);
+        move(&l, forward_packs(&l) ? ADD_SPREAD : ADD_PACKED, l.delta, net.delta);
         return;
     }
     for (int b = 0; b < l.batch; b++)

@@ -5,18 +5,49 @@
 #include <stdbool.h>
 
 #include "primitives/blas.h"
+#include "primitives/exponential.h"
+#include "primitives/kernels.h"
 
-static void softmax_group(const float *x, int n, float temperature, float *y) {
-    float largest = -FLT_MAX;
-    for (int i = 0; i < n; i++)
-        largest = x[i] > largest ? x[i] : largest;
-    double sum = 0;
-    for (int i = 0; i < n; i++) {
-        y[i] = expf(x[i] / temperature - largest / temperature);
-        sum += y[i];
-    }
-    for (int i = 0; i < n; i++)
-        y[i] = (float)(y[i] / sum);
+/* Of interleaved partial results, so that any vector width gives the same. */
+enum { LANES = 16 };
+
+/* The largest of n values, NaNs left out. */
+static inline __attribute__((always_inline)) float largest_of(const float *x, size_t n) {
+    float lanes[LANES], largest = -FLT_MAX;
+    const size_t whole = n - n % LANES;
+    for (int j = 0; j < LANES; j++)
+        lanes[j] = -FLT_MAX;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (int j = 0; j < LANES; j++)
+            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    for (size_t i = whole; i < n; i++)
+        lanes[i - whole] = x[i] > lanes[i - whole] ? x[i] : lanes[i - whole];
+    for (int j = 0; j < LANES; j++)
+        largest = lanes[j] > largest ? lanes[j] : largest;
+    return largest;
+}
+
+static inline __attribute__((always_inline)) double sum_of(const float *x, size_t n) {
+    double lanes[LANES] = {0}, sum = 0;
+    const size_t whole = n - n % LANES;
+    for (size_t i = 0; i < whole; i += LANES)
+        for (int j = 0; j < LANES; j++)
+            lanes[j] += x[i + j];
+    for (size_t i = whole; i < n; i++)
+        lanes[i - whole] += x[i];
+    for (int j = 0; j < LANES; j++)
+        sum += lanes[j];
+    return sum;
+}
+
+GDRQ_KERNEL void softmax_group(const float *restrict x, size_t n, float temperature,
+                               float *restrict y) {
+    const float largest = largest_of(x, n) / temperature;
+    for (size_t i = 0; i < n; i++)
+        y[i] = gdrq_exp_of_negative(x[i] / temperature - largest);
+    const float sum = (float)sum_of(y, n);
+    for (size_t i = 0; i < n; i++)
+        y[i] /= sum;
 }
 
 /* All groups of one image. */
@@ -25,7 +56,7 @@ static void softmax_groups(const layer *l, const float *x, float *y) {
     const int groups = hierarchy ? hierarchy->groups : l->groups;
     for (int g = 0; g < groups; g++) {
         const int n = hierarchy ? hierarchy->group_size[g] : l->inputs / l->groups;
-        softmax_group(x, n, l->temperature, y);
+        softmax_group(x, (size_t)n, l->temperature, y);
         x += n;
         y += n;
     }
