@@ -62,8 +62,8 @@ GDRQ_API gdrq_status gdrq_network_parse(const char *cfg_path, gdrq_note *note, v
 
 /* What gdrq_network_load() found in a weights file. */
 typedef struct gdrq_load_report {
-    int layers;       /* layers 0..layers-1 were covered by the file */
-    bool complete;    /* the file covers the whole network, else it is a backbone */
+    int layers;          /* layers 0..layers-1 were covered by the file */
+    bool complete;       /* the file covers the whole network, else it is a backbone */
     bool has_thresholds; /* it carries activation thresholds; others in the network are unset now */
 } gdrq_load_report;
 

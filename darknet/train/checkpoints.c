@@ -36,8 +36,8 @@ static gdrq_status probe(const char *folder, gdrq_error *err) {
     const int fd = mkstemp(name);
     gdrq_status status = GDRQ_OK;
     if (fd < 0)
-        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder",
-                                 folder);
+        status =
+            gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder", folder);
     else
         close(fd), unlink(name);
     free(name);

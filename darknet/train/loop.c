@@ -13,7 +13,7 @@ typedef struct loop {
     const train_job *job;
     network *net;
     progress shown;
-    size_t done;  /* iterations of this run */
+    size_t done;   /* iterations of this run */
     bool diverged; /* the loss, so the weights are not worth saving */
     size_t saved;  /* the iteration that BASE_last.weights holds; 0: none of this run */
 } loop;

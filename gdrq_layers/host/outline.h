@@ -14,8 +14,8 @@
 
 typedef struct gdrq_outline_layer {
     const gdrq_cfg_section *section;
-    LAYER_TYPE type;            /* of the stock section that it becomes */
-    bool quantised;             /* a gdrq_ section; then `options` holds */
+    LAYER_TYPE type; /* of the stock section that it becomes */
+    bool quantised;  /* a gdrq_ section; then `options` holds */
     gdrq_layer_options options;
     ACTIVATION activation;
     float alpha, beta; /* shortcut's factors, both 1 by default */

@@ -44,7 +44,8 @@ static gdrq_range range_of_output(const gdrq_outline_layer *l, const gdrq_range 
     if (l->keeps_values || l->type == AVGPOOL)
         return range_of_reads(l, ranges);
     if (l->type == UPSAMPLE)
-        return gdrq_value_float(l->section, "scale", 1) >= 0 ? range_of_reads(l, ranges) : GDRQ_RANGE_SIGNED;
+        return gdrq_value_float(l->section, "scale", 1) >= 0 ? range_of_reads(l, ranges)
+                                                             : GDRQ_RANGE_SIGNED;
     if (l->type == SOFTMAX)
         return GDRQ_RANGE_UNSIGNED;
     /* A sum of tensors without (or with a small) negative tail has none (a small one) either. */
@@ -119,12 +120,13 @@ static gdrq_status check_pixels(const gdrq_outline *outline, const int *represen
                                 gdrq_error *err) {
     for (int i = 0; i < outline->n; ++i)
         if (representative[i + 1] == -1 && !outline->layers[i].keeps_values)
-            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                             "%s: layer %d (line %d) reads pixels of the input joined with the "
-                             "output of layer %d (line %d), which no single quantiser fits: make it "
-                             "a [convolutional], or don't join them",
-                             outline->cfg.path, reader, outline->layers[reader].section->line, i,
-                             outline->layers[i].section->line);
+            return gdrq_fail(
+                err, GDRQ_ERROR_FORMAT,
+                "%s: layer %d (line %d) reads pixels of the input joined with the "
+                "output of layer %d (line %d), which no single quantiser fits: make it "
+                "a [convolutional], or don't join them",
+                outline->cfg.path, reader, outline->layers[reader].section->line, i,
+                outline->layers[i].section->line);
     return GDRQ_OK;
 }
 

@@ -26,7 +26,7 @@ GDRQ_KERNEL void add_constant(float a, size_t n, float *y) {
 void gdrq_forward_avgpool_layer(layer l, network net) {
     const int planes = l.batch * l.c;
     const size_t spatial = (size_t)l.h * (size_t)l.w;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)planes * spatial >= GDRQ_PARALLEL_FROM)
     for (int p = 0; p < planes; p++)
         l.output[p] = (float)(sum(net.input + (size_t)p * spatial, spatial) / (double)spatial);
 }
@@ -36,7 +36,7 @@ void gdrq_backward_avgpool_layer(layer l, network net) {
         return;
     const int planes = l.batch * l.c;
     const size_t spatial = (size_t)l.h * (size_t)l.w;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if ((size_t)planes * spatial >= GDRQ_PARALLEL_FROM)
     for (int p = 0; p < planes; p++)
         add_constant(l.delta[p] / (float)spatial, spatial, net.delta + (size_t)p * spatial);
 }

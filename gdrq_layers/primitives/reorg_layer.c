@@ -82,7 +82,8 @@ static channel flattened_channel(const layer *l, int image, int k) {
 }
 
 static void move(const layer *l, movement how, const float *x, float *y) {
-#pragma omp parallel for collapse(2) schedule(static)
+    const size_t n = (size_t)l->batch * (size_t)l->inputs;
+#pragma omp parallel for collapse(2) schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int b = 0; b < l->batch; b++)
         for (int k = 0; k < l->c; k++) {
             const channel c =

@@ -64,8 +64,9 @@ static size_t plane(int b, int k, int channels, size_t size) {
 
 void gdrq_forward_shortcut_layer(layer l, network net) {
     const float *const other = net.layers[l.index].output;
+    const size_t n = (size_t)l.batch * (size_t)l.outputs;
     const overlay o = overlay_of(l.w, l.h, l.out_w, l.out_h, l.alpha, l.beta);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int b = 0; b < l.batch; b++)
         for (int k = 0; k < l.out_c; k++) {
             const size_t at = plane(b, k, l.out_c, o.y_plane);
@@ -78,8 +79,9 @@ void gdrq_forward_shortcut_layer(layer l, network net) {
 
 void gdrq_backward_shortcut_layer(layer l, network net) {
     float *const other = net.layers[l.index].delta;
+    const size_t n = (size_t)l.batch * (size_t)l.outputs;
     const overlay o = overlay_of(l.out_w, l.out_h, l.w, l.h, 1, l.beta);
-#pragma omp parallel for collapse(2) schedule(static)
+#pragma omp parallel for collapse(2) schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int b = 0; b < l.batch; b++)
         for (int k = 0; k < l.out_c; k++) {
             const size_t at = plane(b, k, l.out_c, o.x_plane);

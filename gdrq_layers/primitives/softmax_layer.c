@@ -73,7 +73,7 @@ static void cross_entropy(const float *p, const float *t, size_t n, float *delta
 void gdrq_forward_softmax_layer(layer l, network net) {
     const bool learns = net.truth && !l.noloss;
     const size_t inputs = (size_t)l.inputs;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (l.batch * inputs >= GDRQ_PARALLEL_FROM)
     for (int b = 0; b < l.batch; b++) {
         const size_t at = (size_t)b * inputs;
         softmax_groups(&l, net.input + at, l.output + at);

@@ -73,7 +73,7 @@ static size_t large_rows(const sides *s, int plane, int y) {
 
 static void spread_planes(const sides *s, const float *small, float *large) {
     const size_t row = (size_t)s->w * (size_t)s->stride;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (large_rows(s, s->planes, 0) >= GDRQ_PARALLEL_FROM)
     for (int p = 0; p < s->planes; p++)
         for (int y = 0; y < s->h; y++) {
             float *first = large + large_rows(s, p, y);
@@ -85,7 +85,7 @@ static void spread_planes(const sides *s, const float *small, float *large) {
 
 static void add_spread_planes(const sides *s, const float *small, float *large) {
     const size_t row = (size_t)s->w * (size_t)s->stride;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (large_rows(s, s->planes, 0) >= GDRQ_PARALLEL_FROM)
     for (int p = 0; p < s->planes; p++)
         for (int y = 0; y < s->h; y++)
             for (int t = 0; t < s->stride * s->stride; t++)
@@ -97,7 +97,7 @@ static void add_spread_planes(const sides *s, const float *small, float *large) 
 /* Adds the values of a square row by row, as the host does. */
 static void add_gathered_planes(const sides *s, const float *large, float *small) {
     const size_t row = (size_t)s->w * (size_t)s->stride;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (large_rows(s, s->planes, 0) >= GDRQ_PARALLEL_FROM)
     for (int p = 0; p < s->planes; p++)
         for (int y = 0; y < s->h; y++)
             for (int t = 0; t < s->stride * s->stride; t++)

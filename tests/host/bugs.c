@@ -86,7 +86,8 @@ static int step(char *cfg, float second) {
     return 0;
 }
 
-/* A training step of an instance segmentation layer on one instance of class `id`, then inference. */
+/* A training step of an instance segmentation layer on one instance of class `id`, then inference.
+ */
 static int iseg(char *cfg, float id) {
     network *net = load_network(cfg, 0, 0);
     const layer l = net->layers[net->n - 1];

@@ -47,7 +47,8 @@ static int compare(const char *a, const char *b) {
         ++n;
     }
     printf("%ld outputs, largest %g, largest difference %g\n", n, largest, worst);
-    return n == 0 || largest == 0 || fgetc(f) != EOF || fgetc(g) != EOF || !(worst <= 2e-4 * largest);
+    return n == 0 || largest == 0 || fgetc(f) != EOF || fgetc(g) != EOF ||
+           !(worst <= 2e-4 * largest);
 }
 
 int main(int argc, char **argv) {

@@ -422,7 +422,8 @@ static void only_projection_reshapes_the_stored_weights(void **state) {
     }
 }
 
-/* Two sub-batches make one update and two moves of T; the update is that of their joint gradient. */
+/* Two sub-batches make one update and two moves of T; the update is that of their joint gradient.
+ */
 static void subdivisions_add_up(void **state) {
     (void)state;
     network *nets[2];

@@ -108,8 +108,8 @@ static void pixels_are_eight_bits_with_a_fixed_threshold(void **state) {
 /* What a layer computes can't share the pixels' fixed threshold. */
 static void pixels_joined_with_computed_values_are_an_error(void **state) {
     (void)state;
-    static const char text[] = HEAD "[maxpool]\nsize=2\nstride=1\n" READER
-                                    "[route]\nlayers=0,1\n" READER;
+    static const char text[] =
+        HEAD "[maxpool]\nsize=2\nstride=1\n" READER "[route]\nlayers=0,1\n" READER;
     gdrq_outline outline;
     gdrq_tensor_classes classes;
     gdrq_error err = {{0}};

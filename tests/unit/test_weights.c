@@ -287,9 +287,12 @@ static void thresholds_follow_k(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip_keeps_everything), cmocka_unit_test(damaged_files_are_refused),
-        cmocka_unit_test(backbones_are_for_training),  cmocka_unit_test(old_headers_are_read),
-        cmocka_unit_test(failed_saves_lose_nothing),   cmocka_unit_test(a_load_replaces_thresholds_and_iteration),
+        cmocka_unit_test(round_trip_keeps_everything),
+        cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(backbones_are_for_training),
+        cmocka_unit_test(old_headers_are_read),
+        cmocka_unit_test(failed_saves_lose_nothing),
+        cmocka_unit_test(a_load_replaces_thresholds_and_iteration),
         cmocka_unit_test(thresholds_follow_k),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
