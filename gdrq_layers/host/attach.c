@@ -106,6 +106,9 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
         return make_gdrq_convolutional_layer(l, i, &outline->layers[i].options, t, &state->training,
                                              err);
     }
+    /* The host counts floats as bytes for the one and asks for nothing for the other. */
+    if (l->type == LOCAL || l->type == CRNN)
+        l->workspace_size = outline->layers[i].workspace;
     gdrq_replace_layer_functions(l);
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }

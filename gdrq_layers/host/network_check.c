@@ -20,23 +20,6 @@ static gdrq_status find_output(const gdrq_outline *o, int *output, gdrq_error *e
     return gdrq_fail_section(&place, err, "a network needs a layer that is no [cost]");
 }
 
-static gdrq_status check_workspace(const gdrq_outline *o, const gdrq_layer_facts *facts,
-                                   gdrq_error *err) {
-    int64_t given = 0;
-    for (int i = 0; i < o->n; i++)
-        given = facts[i].workspace_given > given ? facts[i].workspace_given : given;
-    for (int i = 0; i < o->n; i++) {
-        const gdrq_place place = place_of(o, i);
-        if (facts[i].workspace_needed > given)
-            return gdrq_fail_section(&place, err,
-                                     "needs a workspace of %lld bytes, but Darknet forgets to ask "
-                                     "for it and would make one of %lld; a [convolutional] with "
-                                     "larger outputs or kernel would help",
-                                     (long long)facts[i].workspace_needed, (long long)given);
-    }
-    return GDRQ_OK;
-}
-
 /*
  * The truth holds as many values per image as the last layer wants, or as the network has outputs;
  * behind a layer with truth=1 it is that layer's output.
@@ -104,7 +87,6 @@ gdrq_status gdrq_network_check(const gdrq_outline *outline, const gdrq_layer_fac
     int output;
     gdrq_status status;
     if ((status = find_output(outline, &output, err)) != GDRQ_OK ||
-        (status = check_workspace(outline, facts, err)) != GDRQ_OK ||
         (status = check_max(outline, facts, YOLO, err)) != GDRQ_OK ||
         (status = check_max(outline, facts, REGION, err)) != GDRQ_OK ||
         (status = check_boxes(outline, facts, err)) != GDRQ_OK)

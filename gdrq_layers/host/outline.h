@@ -25,7 +25,8 @@ typedef struct gdrq_outline_layer {
     int *reads;        /* indices of the layers that it reads; -1 is the network's input */
     int n_reads;
     int w, h, c, inputs; /* of the input, per image; w = h = c = 0 where it is no image */
-    int out_w, out_h, out_c, outputs;       /* of the output */
+    int out_w, out_h, out_c, outputs; /* of the output */
+    size_t workspace; /* bytes of the network's scratch that the host's functions for it use */
     int filters, size, stride, pad, groups; /* convolutional and deconvolutional */
 } gdrq_outline_layer;
 

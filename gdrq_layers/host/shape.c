@@ -137,5 +137,6 @@ gdrq_status gdrq_layer_shape(const gdrq_layer_input *in, gdrq_outline_layer *lay
     layer->alpha = gdrq_value_float(section, "alpha", 1);
     layer->beta = gdrq_value_float(section, "beta", 1);
     const gdrq_status status = shape_functions[layer->type](in, layer, facts, err);
+    layer->workspace = (size_t)facts->workspace_needed;
     return status == GDRQ_OK ? check_limits(in, layer, facts, err) : status;
 }

@@ -26,8 +26,7 @@ typedef struct gdrq_layer_input {
 
 /* What the network as a whole has to know about a layer. */
 typedef struct gdrq_layer_facts {
-    int64_t workspace_given;  /* bytes by which the host sizes the network's workspace */
-    int64_t workspace_needed; /* bytes that the layer uses */
+    int64_t workspace_needed; /* bytes of shared scratch that the host's functions use */
     int truths;               /* truth per image if it is the last layer; 0: the net's outputs */
     int truth_read;           /* values of truth per image that it reads */
     int classes, coords;      /* of a layer that gives boxes */

@@ -64,9 +64,8 @@ gdrq_status gdrq_shape_convolutional(const gdrq_layer_input *in, gdrq_outline_la
         (status = gdrq_shape_check_count(in, "inputs per filter and group",
                                          gdrq_times(fan_in(layer), layer->groups), err)) != GDRQ_OK)
         return status;
-    facts->workspace_given =
+    facts->workspace_needed =
         gdrq_times(gdrq_times(out_w, out_h), gdrq_times(fan_in(layer), sizeof(float)));
-    facts->workspace_needed = facts->workspace_given;
     if ((status = gdrq_shape_set_output(in, layer, out_w, out_h, layer->filters, err)) != GDRQ_OK)
         return status;
     return gdrq_shape_reads_previous(in, layer, err);
@@ -87,10 +86,9 @@ gdrq_status gdrq_shape_deconvolutional(const gdrq_layer_input *in, gdrq_outline_
     const int64_t weights = gdrq_times(fan_in(layer), layer->filters);
     if ((status = gdrq_shape_check_count(in, "weights", weights, err)) != GDRQ_OK)
         return status;
-    facts->workspace_given =
+    facts->workspace_needed =
         gdrq_times(gdrq_times((int64_t)layer->w * layer->h, sizeof(float)),
                    gdrq_times((int64_t)layer->size * layer->size, layer->filters));
-    facts->workspace_needed = facts->workspace_given;
     if ((status = gdrq_shape_set_output(in, layer, out_w, out_h, layer->filters, err)) != GDRQ_OK)
         return status;
     return gdrq_shape_reads_previous(in, layer, err);
@@ -116,7 +114,6 @@ gdrq_status gdrq_shape_local(const gdrq_layer_input *in, gdrq_outline_layer *lay
     const int64_t weights = gdrq_times(columns, layer->filters);
     if ((status = gdrq_shape_check_count(in, "weights", weights, err)) != GDRQ_OK)
         return status;
-    facts->workspace_given = columns; /* the host counts elements as if they were bytes */
     facts->workspace_needed = gdrq_times(columns, sizeof(float));
     if ((status = gdrq_shape_set_output(in, layer, out_w, out_h, layer->filters, err)) != GDRQ_OK)
         return status;

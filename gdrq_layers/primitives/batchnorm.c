@@ -63,11 +63,12 @@ GDRQ_KERNEL void add_products(const float *a, const float *b, size_t n, double f
         lanes[j] += sums[j];
 }
 
-/* y = scale*x + bias; y may be x. */
-GDRQ_KERNEL void scale_bias(const float *x, size_t n, float scale, float bias, float *y) {
+/* y = scale*(x - centre) + bias; y may be x. */
+GDRQ_KERNEL void scale_bias(const float *x, size_t n, float centre, float scale, float bias,
+                            float *y) {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
-        y[i] = scale * x[i] + bias;
+        y[i] = scale * (x[i] - centre) + bias;
 }
 
 /* delta = a*delta - (b*(factor*acc - mean) + c) */
@@ -115,15 +116,30 @@ void gdrq_batchnorm_fold(int channels, const float *factor, const float *gamma, 
     }
 }
 
+void gdrq_batchnorm_centre(int channels, const float *factor, const float *gamma, const float *mean,
+                           const float *variance, float *centre, float *scale) {
+    for (int c = 0; c < channels; c++) {
+        const float f = factor ? factor[c] : 1.f;
+        centre[c] = f != 0 ? mean[c] / f : 0;
+        scale[c] = (float)((double)f * gamma[c] / (sqrt(variance[c]) + epsilon));
+    }
+}
+
 void gdrq_scale_bias_activate(const gdrq_bn_shape *shape, const float *acc, const float *scale,
                               const float *bias, ACTIVATION a, float *y) {
+    gdrq_centre_scale_activate(shape, acc, NULL, scale, bias, a, y);
+}
+
+void gdrq_centre_scale_activate(const gdrq_bn_shape *shape, const float *acc, const float *centre,
+                                const float *scale, const float *bias, ACTIVATION a, float *y) {
     const size_t spatial = (size_t)shape->spatial;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int b = 0; b < shape->batch; b++)
         for (int c = 0; c < shape->channels; c++)
             for (size_t i = 0; i < spatial; i += GDRQ_BLOCK) {
                 const size_t at = plane(shape, b, c) + i, n = gdrq_block_length(i, spatial);
-                scale_bias(acc + at, n, scale ? scale[c] : 1.f, bias[c], y + at);
+                scale_bias(acc + at, n, centre ? centre[c] : 0.f, scale ? scale[c] : 1.f, bias[c],
+                           y + at);
                 gdrq_activate_block(y + at, n, a);
             }
 }
@@ -197,7 +213,7 @@ void gdrq_batchnorm_backward_frozen(const gdrq_bn_shape *shape, const float *acc
                                                       mean[c], delta, &product);
         gamma_updates[c] += (float)(product / deviation);
         for (int b = 0; b < shape->batch; b++)
-            scale_bias(delta + plane(shape, b, c), (size_t)shape->spatial,
+            scale_bias(delta + plane(shape, b, c), (size_t)shape->spatial, 0,
                        (float)(gamma[c] / deviation), 0, delta + plane(shape, b, c));
     }
 }

@@ -29,6 +29,17 @@ void gdrq_batchnorm_statistics(const gdrq_bn_shape *shape, const float *acc, con
 void gdrq_batchnorm_fold(int channels, const float *factor, const float *gamma, const float *beta,
                          const float *mean, const float *variance, float *scale, float *bias);
 
+/*
+ * The same in the form that training uses: gamma * (factor*acc - mean) / (sqrt(variance) + 1e-6) =
+ * scale*(acc - centre). A*acc + B would cancel where a batch's mean is large against its deviation.
+ */
+void gdrq_batchnorm_centre(int channels, const float *factor, const float *gamma, const float *mean,
+                           const float *variance, float *centre, float *scale);
+
+/* y = a(scale[c]*(acc - centre[c]) + bias[c]); centre NULL means 0. y may be acc. */
+void gdrq_centre_scale_activate(const gdrq_bn_shape *shape, const float *acc, const float *centre,
+                                const float *scale, const float *bias, ACTIVATION a, float *y);
+
 /* y = a(scale[c]*acc + bias[c]); scale NULL means 1. y may be acc. */
 void gdrq_scale_bias_activate(const gdrq_bn_shape *shape, const float *acc, const float *scale,
                               const float *bias, ACTIVATION a, float *y);

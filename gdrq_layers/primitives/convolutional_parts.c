@@ -35,11 +35,17 @@ void gdrq_normalise_sums(const layer *l, const float *factor, const float *sums,
         gdrq_scale_bias_activate(&shape, sums, factor, l->biases, l->activation, l->output);
         return;
     }
-    if (train)
+    if (train) {
+        float *centre = bias;
         update_statistics(l, factor, sums);
-    gdrq_batchnorm_fold(l->n, factor, l->scales, l->biases, train ? l->mean : l->rolling_mean,
-                        train ? l->variance : l->rolling_variance, scale, bias);
-    gdrq_scale_bias_activate(&shape, sums, scale, bias, l->activation, l->output);
+        gdrq_batchnorm_centre(l->n, factor, l->scales, l->mean, l->variance, centre, scale);
+        gdrq_centre_scale_activate(&shape, sums, centre, scale, l->biases, l->activation,
+                                   l->output);
+    } else {
+        gdrq_batchnorm_fold(l->n, factor, l->scales, l->biases, l->rolling_mean,
+                            l->rolling_variance, scale, bias);
+        gdrq_scale_bias_activate(&shape, sums, scale, bias, l->activation, l->output);
+    }
 }
 
 void gdrq_backward_to_sums(const layer *l, const float *factor, bool train) {

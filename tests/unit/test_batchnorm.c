@@ -291,14 +291,21 @@ static void zero_variance(void **state) {
     for (int k = 0; k < 2; k++) {
         problem p = make_problem(shapes[k], LINEAR, false);
         float y[64], gamma_updates[2] = {0}, beta_updates[2] = {0};
+        static const float constants[] = {.5f, 33.3f};
+        float centre[2], scale[2];
         for (size_t i = 0; i < p.count; i++)
-            p.acc[i] = .5f;
+            p.acc[i] = constants[k];
         gdrq_batchnorm_statistics(&p.shape, p.acc, NULL, p.mean, p.variance);
         forward(&p, y);
         for (int c = 0; c < 2; c++) {
-            assert_true(p.mean[c] == .5f);
+            assert_true(p.mean[c] == constants[k]);
             assert_true(p.variance[c] == 0);
         }
+        /* As training does it: nothing is left of a constant but beta. */
+        gdrq_batchnorm_centre(2, NULL, p.gamma, p.mean, p.variance, centre, scale);
+        gdrq_centre_scale_activate(&p.shape, p.acc, centre, scale, p.beta, LINEAR, y);
+        for (size_t i = 0; i < p.count; i++)
+            assert_true(y[i] == p.beta[i / (size_t)p.shape.spatial % 2]);
         for (size_t i = 0; i < p.count; i++)
             p.loss_weights[i] = 1;
         gdrq_batchnorm_backward(&p.shape, p.acc, NULL, p.mean, p.variance, p.gamma, y, LINEAR,
