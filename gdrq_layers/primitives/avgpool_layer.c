@@ -2,20 +2,8 @@
 
 #include "primitives/kernels.h"
 
-enum { LANES = 16 };
-
-/* In LANES interleaved sums, so that any vector width gives the same result. */
 GDRQ_KERNEL double sum(const float *x, size_t n) {
-    double lanes[LANES] = {0}, total = 0;
-    const size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] += x[i + j];
-    for (size_t i = whole; i < n; i++)
-        lanes[i - whole] += x[i];
-    for (int j = 0; j < LANES; j++)
-        total += lanes[j];
-    return total;
+    return gdrq_sum_in_lanes(x, n);
 }
 
 GDRQ_KERNEL void add_constant(float a, size_t n, float *y) {

@@ -9,35 +9,20 @@
 #include "primitives/kernels.h"
 
 /* Of interleaved partial results, so that any vector width gives the same. */
-enum { LANES = 16 };
-
 /* The largest of n values, NaNs left out. */
 static inline __attribute__((always_inline)) float largest_of(const float *x, size_t n) {
-    float lanes[LANES], largest = -FLT_MAX;
-    const size_t whole = n - n % LANES;
-    for (int j = 0; j < LANES; j++)
+    float lanes[GDRQ_LANES], largest = -FLT_MAX;
+    const size_t whole = n - n % GDRQ_LANES;
+    for (int j = 0; j < GDRQ_LANES; j++)
         lanes[j] = -FLT_MAX;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++)
+    for (size_t i = 0; i < whole; i += GDRQ_LANES)
+        for (int j = 0; j < GDRQ_LANES; j++)
             lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
     for (size_t i = whole; i < n; i++)
         lanes[i - whole] = x[i] > lanes[i - whole] ? x[i] : lanes[i - whole];
-    for (int j = 0; j < LANES; j++)
+    for (int j = 0; j < GDRQ_LANES; j++)
         largest = lanes[j] > largest ? lanes[j] : largest;
     return largest;
-}
-
-static inline __attribute__((always_inline)) double sum_of(const float *x, size_t n) {
-    double lanes[LANES] = {0}, sum = 0;
-    const size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] += x[i + j];
-    for (size_t i = whole; i < n; i++)
-        lanes[i - whole] += x[i];
-    for (int j = 0; j < LANES; j++)
-        sum += lanes[j];
-    return sum;
 }
 
 GDRQ_KERNEL void softmax_group(const float *restrict x, size_t n, float temperature,
@@ -45,7 +30,7 @@ GDRQ_KERNEL void softmax_group(const float *restrict x, size_t n, float temperat
     const float largest = largest_of(x, n) / temperature;
     for (size_t i = 0; i < n; i++)
         y[i] = gdrq_exp_of_negative(x[i] / temperature - largest);
-    const float sum = (float)sum_of(y, n);
+    const float sum = (float)gdrq_sum_in_lanes(y, n);
     for (size_t i = 0; i < n; i++)
         y[i] /= sum;
 }
