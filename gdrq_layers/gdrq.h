@@ -2,9 +2,9 @@
  * libgdrq: low-bit training and inference for Darknet (GDRQ, arXiv 1908.01477).
  *
  * The library plugs into programs that use the shared libdarknet.so by being loaded before it: a
- * program need not call anything below to train or run cfgs with [gdrq_convolutional]. The
- * functions here do the same work as the host's (parse, load, save, resize), but return errors
- * where the host's signatures cannot.
+ * program need not call anything below to train or run cfgs with [gdrq_convolutional] and
+ * [gdrq_connected]. The functions here do the same work as the host's (parse, load, save, resize),
+ * but return errors where the host's signatures cannot.
  *
  * Every function that can fail returns a gdrq_status and fills `err` (which may be NULL) with one
  * line that names the file, section or key and says what to do. On failure nothing that the caller
@@ -101,6 +101,25 @@ GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
 /* Starts the count of iterations that quantize_after refers to anew, as -clear does. */
 GDRQ_API void gdrq_network_restart(struct network *net);
 
+/* The decay of the running mean of weights that [net] ema= asks for; 0 if it asks for none. */
+GDRQ_API float gdrq_network_ema(const struct network *net);
+
+typedef enum gdrq_arrays {
+    GDRQ_ARRAYS_WEIGHTS,   /* all that a weights file holds, batch norm's statistics included */
+    GDRQ_ARRAYS_OPTIMISER, /* what updates carry over: momentum, adam's moments */
+} gdrq_arrays;
+
+/*
+ * Calls visit for each of the network's own arrays of that kind. Which, their sizes and their order
+ * depend on the cfg alone.
+ */
+typedef void gdrq_visit(void *user, float *data, size_t n);
+GDRQ_API void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
+                                  void *user);
+
+/* Sets the number of updates that adam's corrections count, as when a training is resumed. */
+GDRQ_API void gdrq_network_set_updates(struct network *net, int updates);
+
 typedef enum gdrq_stage { GDRQ_STAGE_FLOAT, GDRQ_STAGE_RESHAPE, GDRQ_STAGE_QUANTISE } gdrq_stage;
 
 /*
@@ -111,16 +130,16 @@ GDRQ_API gdrq_stage gdrq_network_stage(const struct network *net);
 
 /* Bits that gdrq_convert_cfg() writes; 2..8 each. */
 typedef struct gdrq_convert_options {
-    int first_weight_bits;                      /* the first convolution, which reads pixels: 8 */
-    int head_weight_bits, head_activation_bits; /* convolutions before yolo/region/softmax: 8, 8 */
+    int first_weight_bits;                      /* layers that read the network's input: 8 */
+    int head_weight_bits, head_activation_bits; /* layers before yolo/region/softmax/cost: 8, 8 */
     int weight_bits, activation_bits;           /* all others: 4, 4 */
 } gdrq_convert_options;
 
 GDRQ_API gdrq_convert_options gdrq_convert_defaults(void);
 
 /*
- * Rewrites a stock cfg: every [convolutional] becomes [gdrq_convolutional]; comments, order and
- * everything else stay byte for byte. out_path is replaced atomically and may be in_path.
+ * Rewrites a stock cfg: every [convolutional] and [connected] becomes a gdrq_ section; comments,
+ * order and everything else stay byte for byte. out_path is replaced atomically and may be in_path.
  */
 GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
                                       const gdrq_convert_options *options, gdrq_error *err);

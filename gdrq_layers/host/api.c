@@ -36,9 +36,9 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
         gdrq_threshold_commit(&state->tensors.classes[i]);
     gdrq_status status = GDRQ_OK;
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
-        const gdrq_convolutional *quantised = gdrq_convolutional_state(&net->layers[i]);
+        const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised)
-            status = gdrq_convolutional_check(quantised, err);
+            status = gdrq_quantised_check(quantised, err);
     }
     return status;
 }
@@ -64,13 +64,25 @@ void gdrq_network_restart(struct network *net) {
     state->training.start = -(int64_t)*net->t;
 }
 
+float gdrq_network_ema(const struct network *net) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    return state ? state->ema : 0;
+}
+
+void gdrq_network_set_updates(struct network *net, int updates) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state) /* the reshape stage's count of iterations goes on as it was */
+        state->training.start += *net->t - updates;
+    *net->t = updates;
+}
+
 gdrq_stage gdrq_network_stage(const struct network *net) {
     gdrq_stage stage = GDRQ_STAGE_FLOAT;
     for (int i = 0; i < net->n; ++i) {
-        const gdrq_convolutional *state = gdrq_convolutional_state(&net->layers[i]);
+        const gdrq_quantised *state = gdrq_quantised_state(&net->layers[i]);
         if (!state)
             continue;
-        if (gdrq_convolutional_reshapes(state))
+        if (gdrq_quantised_reshapes(state))
             return GDRQ_STAGE_RESHAPE;
         stage = GDRQ_STAGE_QUANTISE;
     }

@@ -13,8 +13,11 @@
 #include "host/host.h"
 #include "host/network_state.h"
 #include "host/outline.h"
+#include "host/section_value.h"
 #include "primitives/replace.h"
 #include "primitives/replacements.h"
+#include "train/gdrq_connected_layer.h"
+#include "train/gdrq_convolutional_layer.h"
 
 /* Gives the host's parser the translated text under a name that it can open. */
 static gdrq_status parse_text(const char *cfg_path, const char *text, network **net,
@@ -88,23 +91,30 @@ static bool has_buffer(float **buffer, size_t n) {
     return *buffer != NULL;
 }
 
-/* The host's constructor of batch norm layers leaves out buffers that its forward and backward use.
+/*
+ * The host's constructor of batch norm layers leaves out buffers that its forward and backward use;
+ * ours need but two of them.
  */
 static gdrq_status complete_batchnorm(layer *l, gdrq_error *err) {
     const size_t n = (size_t)l->batch * (size_t)l->outputs, channels = (size_t)l->c;
-    const bool ok = has_buffer(&l->x, n) && has_buffer(&l->x_norm, n) &&
-                    has_buffer(&l->mean_delta, channels) &&
-                    has_buffer(&l->variance_delta, channels);
+    bool ok = has_buffer(&l->mean_delta, channels) && has_buffer(&l->variance_delta, channels);
+    if (!gdrq_replaces(GDRQ_REPLACES_BATCHNORM))
+        ok = ok && has_buffer(&l->x, n) && has_buffer(&l->x_norm, n);
     return ok ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "[batchnorm]: out of memory");
 }
+
+typedef gdrq_status make_function(layer *l, int index, const gdrq_layer_options *options,
+                                  gdrq_running_threshold *input, gdrq_training *training,
+                                  gdrq_error *err);
 
 static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline,
                                 gdrq_network_state *state, gdrq_error *err) {
     layer *l = &net->layers[i];
     if (outline->layers[i].quantised) {
         gdrq_running_threshold *t = &state->tensors.classes[state->tensors.of_layer[i]];
-        return make_gdrq_convolutional_layer(l, i, &outline->layers[i].options, t, &state->training,
-                                             err);
+        make_function *make =
+            l->type == CONNECTED ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
+        return make(l, i, &outline->layers[i].options, t, &state->training, err);
     }
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
@@ -133,6 +143,7 @@ static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error 
     if (!state)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     gdrq_status status = gdrq_tensor_classes_build(outline, &state->tensors, err);
+    state->ema = gdrq_value_float(&outline->cfg.sections[0], "ema", 0);
     if (outline->untrainable)
         snprintf(state->untrainable, sizeof state->untrainable, "%s", outline->untrainable);
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i)

@@ -25,8 +25,8 @@ gdrq_convert_options gdrq_convert_defaults(void) {
 
 /* What one layer is, and what its section becomes. */
 typedef struct layer_plan {
-    bool converted;
-    bool feeds_result; /* its output becomes a detection or a class without another convolution */
+    const char *becomes; /* its section's new name; NULL: it stays */
+    bool feeds_result; /* its output becomes a detection or a class without more weights between */
     bool reads_input, gives_input; /* the network's input, at most moved and cropped */
     bool bits_given;               /* it reads pixels as they are: activation bits are given */
     int weight_bits, activation_bits;
@@ -81,10 +81,11 @@ static gdrq_status check_stock(const conversion *c, gdrq_error *err) {
                              "%s:%d: layer %d is [%s] already; only a cfg without quantised "
                              "sections can be converted",
                              c->path, o->layers[i].section->line, i, o->layers[i].section->name);
-        any |= c->plans[i].converted;
+        any |= c->plans[i].becomes != NULL;
     }
     if (!any)
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: has no [convolutional] to convert", c->path);
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "%s: has no [convolutional] or [connected] to convert", c->path);
     return GDRQ_OK;
 }
 
@@ -93,9 +94,12 @@ static bool is_on(const gdrq_cfg_section *section, const char *key) {
     return option && strtol(option->value, NULL, 10) != 0;
 }
 
-static bool can_convert(const gdrq_outline_layer *layer) {
-    return layer->type == CONVOLUTIONAL && !is_on(layer->section, "binary") &&
-           !is_on(layer->section, "xnor");
+/* The quantised form of a layer's section, NULL if it has none. */
+static const char *quantised_form(const gdrq_outline_layer *layer) {
+    if (layer->type == CONNECTED)
+        return "gdrq_connected";
+    const bool one_bit = is_on(layer->section, "binary") || is_on(layer->section, "xnor");
+    return layer->type == CONVOLUTIONAL && !one_bit ? "gdrq_convolutional" : NULL;
 }
 
 static bool is_result(LAYER_TYPE type) {
@@ -141,7 +145,8 @@ static void choose_bits(const conversion *c, const gdrq_convert_options *options
                                  : options->first_weight_bits;
         plan->activation_bits = GDRQ_PIXEL_BITS;
     }
-    plan->bits_given = c->tensors[c->outline.layers[i].reads[0] + 1] == -1;
+    plan->bits_given = gdrq_outline_reads_pixels(&c->outline) &&
+                       c->tensors[c->outline.layers[i].reads[0] + 1] == -1;
 }
 
 /* A tensor is quantised once: all its readers get the most bits that one of them wants. */
@@ -152,11 +157,11 @@ static gdrq_status agree_on_bits(conversion *c, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
     for (int i = 0; i < o->n; i++) {
         int *bits = &most[c->tensors[o->layers[i].reads[0] + 1] + 1];
-        if (c->plans[i].converted)
+        if (c->plans[i].becomes)
             *bits = max_int(*bits, c->plans[i].activation_bits);
     }
     for (int i = 0; i < o->n; i++)
-        if (c->plans[i].converted)
+        if (c->plans[i].becomes)
             c->plans[i].activation_bits = most[c->tensors[o->layers[i].reads[0] + 1] + 1];
     free(most);
     return GDRQ_OK;
@@ -169,7 +174,7 @@ static gdrq_status plan_layers(conversion *c, const gdrq_convert_options *option
     if (!c->tensors || !c->plans)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
     for (int i = 0; i < c->outline.n; i++)
-        c->plans[i].converted = can_convert(&c->outline.layers[i]);
+        c->plans[i].becomes = quantised_form(&c->outline.layers[i]);
     const gdrq_status status = check_stock(c, err);
     if (status != GDRQ_OK)
         return status;
@@ -203,11 +208,11 @@ static void insert_after(FILE *out, const line *before, const char *usual, const
         fprintf(out, "%s%s=%d", usual, key, value);
 }
 
-static void write_header(FILE *out, const line *header) {
+static void write_header(FILE *out, const line *header, const char *name) {
     const char *open = memchr(header->text, '[', header->n);
     const char *close = memchr(open, ']', header->n - (size_t)(open - header->text));
     fwrite(header->text, 1, (size_t)(open - header->text), out);
-    fputs("[gdrq_convolutional]", out);
+    fprintf(out, "[%s]", name);
     fwrite(close + 1, 1, header->n - (size_t)(close + 1 - header->text), out);
 }
 
@@ -223,14 +228,14 @@ static void write_lines(const conversion *c, const gdrq_convert_options *options
         text += l.n;
         const bool header = next < c->outline.n && number == cfg->sections[next + 1].line;
         const layer_plan *plan = header ? &c->plans[next++] : NULL;
-        if (plan && plan->converted)
-            write_header(out, &l);
+        const bool changes = plan && plan->becomes;
+        if (changes)
+            write_header(out, &l, plan->becomes);
         else
             fwrite(l.text, 1, l.n, out);
-        if (plan && plan->converted && plan->weight_bits != options->weight_bits)
+        if (changes && plan->weight_bits != options->weight_bits)
             insert_after(out, &l, usual, "weight_bits", plan->weight_bits);
-        if (plan && plan->converted && !plan->bits_given &&
-            plan->activation_bits != options->activation_bits)
+        if (changes && !plan->bits_given && plan->activation_bits != options->activation_bits)
             insert_after(out, &l, usual, "activation_bits", plan->activation_bits);
         if (number == net->options[net->n - 1].line) {
             insert_after(out, &l, usual, "weight_bits", options->weight_bits);

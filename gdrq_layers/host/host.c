@@ -49,6 +49,10 @@ static void find(void) {
         look_up("make_region_layer", &functions.make_region_layer) &&
         look_up("make_detection_layer", &functions.make_detection_layer) &&
         look_up("network_predict", &functions.network_predict) &&
+        look_up("forward_batchnorm_layer", &functions.forward_batchnorm_layer) &&
+        look_up("backward_batchnorm_layer", &functions.backward_batchnorm_layer) &&
+        look_up("forward_convolutional_layer", &functions.forward_convolutional_layer) &&
+        look_up("backward_convolutional_layer", &functions.backward_convolutional_layer) &&
         look_up("forward_connected_layer", &functions.forward_connected_layer) &&
         look_up("backward_connected_layer", &functions.backward_connected_layer) &&
         look_up("update_connected_layer", &functions.update_connected_layer) &&

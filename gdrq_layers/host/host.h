@@ -18,6 +18,10 @@ typedef struct gdrq_host {
     int (*show_image_cv)(image, const char *, int);
     void (*make_window)(char *, int, int, int);
     float *(*network_predict)(network *, float *);
+    void (*forward_batchnorm_layer)(layer, network);
+    void (*backward_batchnorm_layer)(layer, network);
+    void (*forward_convolutional_layer)(layer, network);
+    void (*backward_convolutional_layer)(layer, network);
     void (*forward_connected_layer)(layer, network);
     void (*backward_connected_layer)(layer, network);
     void (*update_connected_layer)(layer, update_args);

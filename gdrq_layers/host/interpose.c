@@ -12,18 +12,20 @@
 #include "base/status.h"
 #include "darknet.h"
 #include "host/attach.h"
+#include "host/free_layer.h"
 #include "host/host.h"
 #include "host/image_hooks.h"
 #include "host/resize.h"
 #include "host/weights.h"
 #include "primitives/activation.h"
+#include "primitives/batchnorm_layer.h"
 #include "primitives/blas.h"
 #include "primitives/connected_layer.h"
+#include "primitives/convolutional_layer.h"
 #include "primitives/gemm.h"
 #include "primitives/predict.h"
 #include "primitives/replacements.h"
 #include "primitives/update.h"
-#include "train/gdrq_convolutional_layer.h"
 
 /* The host's prototypes that darknet.h leaves out. */
 GDRQ_API void file_error(char *name);
@@ -33,6 +35,10 @@ GDRQ_API void gemm_cpu(int ta, int tb, int m, int n, int k, float alpha, float *
                        float *b, int ldb, float beta, float *c, int ldc);
 GDRQ_API void activate_array(float *x, const int n, const ACTIVATION a);
 GDRQ_API void gradient_array(const float *x, const int n, const ACTIVATION a, float *delta);
+GDRQ_API void forward_batchnorm_layer(layer l, network net);
+GDRQ_API void backward_batchnorm_layer(layer l, network net);
+GDRQ_API void forward_convolutional_layer(layer l, network net);
+GDRQ_API void backward_convolutional_layer(layer l, network net);
 GDRQ_API void forward_connected_layer(layer l, network net);
 GDRQ_API void backward_connected_layer(layer l, network net);
 GDRQ_API void update_connected_layer(layer l, update_args a);
@@ -74,14 +80,8 @@ GDRQ_API void free_network(network *net) {
     gdrq_attach_free(net);
 }
 
-/* The host forgets two members that only these types have. */
 GDRQ_API void free_layer(layer l) {
-    free_gdrq_convolutional_layer(&l);
-    if (l.type == YOLO)
-        free(l.mask);
-    if (l.type == SOFTMAX || l.type == LOGXENT)
-        free(l.loss);
-    host()->free_layer(l);
+    gdrq_free_layer(&l, host()->free_layer);
 }
 
 GDRQ_API int resize_network(network *net, int w, int h) {
@@ -210,7 +210,44 @@ GDRQ_API void gradient_array(const float *x, const int n, const ACTIVATION a, fl
         host()->gradient_array(x, n, a, delta);
 }
 
-/* Recurrent layers call these four for the layers inside of them. */
+/*
+ * What deconvolutional layers, binary convolutions and all layers that GDRQ_STOCK leaves to the
+ * host call for their batch norm. Here and below host() comes first: only of the layout that it
+ * checks is the layer what it seems.
+ */
+GDRQ_API void forward_batchnorm_layer(layer l, network net) {
+    const gdrq_host *stock = host();
+    if (gdrq_replaces(GDRQ_REPLACES_BATCHNORM))
+        gdrq_forward_batchnorm_layer(l, net);
+    else
+        stock->forward_batchnorm_layer(l, net);
+}
+
+GDRQ_API void backward_batchnorm_layer(layer l, network net) {
+    const gdrq_host *stock = host();
+    if (gdrq_replaces(GDRQ_REPLACES_BATCHNORM))
+        gdrq_backward_batchnorm_layer(l, net);
+    else
+        stock->backward_batchnorm_layer(l, net);
+}
+
+/* Recurrent layers call these for the layers inside of them. */
+GDRQ_API void forward_convolutional_layer(layer l, network net) {
+    const gdrq_host *stock = host();
+    if (gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL) && !gdrq_is_binary_convolution(&l))
+        gdrq_forward_convolutional_layer(l, net);
+    else
+        stock->forward_convolutional_layer(l, net);
+}
+
+GDRQ_API void backward_convolutional_layer(layer l, network net) {
+    const gdrq_host *stock = host();
+    if (gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
+        gdrq_backward_unrolled_convolutional_layer(l, net);
+    else
+        stock->backward_convolutional_layer(l, net);
+}
+
 GDRQ_API void forward_connected_layer(layer l, network net) {
     if (gdrq_replaces(GDRQ_REPLACES_CONNECTED))
         gdrq_forward_connected_layer(l, net);

@@ -7,12 +7,13 @@
 
 #include "darknet.h"
 #include "host/tensor_class.h"
-#include "train/gdrq_convolutional_layer.h"
+#include "train/quantised_layer.h"
 
 typedef struct gdrq_network_state {
     const network *net;
     gdrq_tensor_classes tensors;
     gdrq_training training;
+    float ema;             /* [net] ema= */
     int max_batch;         /* the largest batch that buffers were made for; the host forgets it */
     char untrainable[512]; /* why the network can only infer, empty if it can be trained */
     struct gdrq_network_state *next;

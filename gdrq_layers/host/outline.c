@@ -78,21 +78,24 @@ static gdrq_status read_layer(builder *b, int i, gdrq_error *err) {
     return gdrq_layer_shape(&in, layer, &b->facts[i], err);
 }
 
-/* Our keys in [net] are defaults for sections of ours; without any, they are probably a slip. */
+/* Quantising keys in [net] are defaults for sections of ours; without one they are likely a slip. */
 static gdrq_status note_unused_defaults(builder *b, gdrq_error *err) {
     const gdrq_outline *o = b->outline;
     for (int i = 0; i < o->n; i++)
         if (o->layers[i].quantised)
             return GDRQ_OK;
     const gdrq_cfg_section *net = &o->cfg.sections[0];
+    const gdrq_section_kind *quantised = gdrq_section_kind_find("gdrq_convolutional");
     for (int i = 0; i < net->n; i++) {
         bool ours = false;
-        gdrq_key_find(&gdrq_section_kinds[0], net->options[i].key, &ours);
+        const char *key = net->options[i].key;
+        gdrq_key_find(quantised, key, &ours);
         gdrq_status status = GDRQ_OK;
         if (ours)
             status = gdrq_notes_add(&b->notes, &o->cfg, net->options[i].line, err,
-                                    "[net] %s has no effect: there is no [gdrq_convolutional]",
-                                    net->options[i].key);
+                                    "[net] %s has no effect: there is no [gdrq_convolutional] or "
+                                    "[gdrq_connected]",
+                                    key);
         if (status != GDRQ_OK)
             return status;
     }
@@ -153,6 +156,10 @@ void gdrq_outline_free(gdrq_outline *outline) {
     free(outline->untrainable);
     gdrq_cfg_free(&outline->cfg);
     *outline = (gdrq_outline){0};
+}
+
+bool gdrq_outline_reads_pixels(const gdrq_outline *outline) {
+    return outline->w && outline->h && outline->c;
 }
 
 /* Whether the host's parser looks at a key. */

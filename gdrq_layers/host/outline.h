@@ -27,12 +27,13 @@ typedef struct gdrq_outline_layer {
     int w, h, c, inputs; /* of the input, per image; w = h = c = 0 where it is no image */
     int out_w, out_h, out_c, outputs; /* of the output */
     size_t workspace; /* bytes of the network's scratch that the host's functions for it use */
-    int filters, size, stride, pad, groups; /* convolutional and deconvolutional */
+    int filters;      /* convolutional and deconvolutional; outputs of connected */
+    int size, stride, pad, groups; /* convolutional and deconvolutional */
 } gdrq_outline_layer;
 
 typedef struct gdrq_outline {
     gdrq_cfg cfg;
-    int w, h, c, inputs; /* of the network's input, per image */
+    int w, h, c, inputs; /* of the network's input, per image; w = h = c = 0: no image */
     int batch;           /* images per forward pass: [net] batch / subdivisions * time_steps */
     gdrq_outline_layer *layers;
     int n;
@@ -52,6 +53,12 @@ gdrq_status gdrq_outline_parse(const char *path, const char *text, size_t n, gdr
                                gdrq_error *err);
 
 void gdrq_outline_free(gdrq_outline *outline);
+
+/*
+ * Whether the network's input is an image, so that its values are 8-bit pixels: code/255. Of an
+ * input that [net] inputs= alone describes nothing is known.
+ */
+bool gdrq_outline_reads_pixels(const gdrq_outline *outline);
 
 /*
  * The cfg that the host's parser gets: gdrq sections become their stock namesakes, our keys are

@@ -5,7 +5,7 @@
 #include "base/status.h"
 #include "host/tensor_union.h"
 
-/* quant_groups = 0 stands for one group per filter, k = 0 for what suits the bits. */
+/* quant_groups = 0 stands for one group per filter (or output), k = 0 for what suits the bits. */
 static const gdrq_layer_options defaults = {.weight_bits = 4,
                                             .activation_bits = 4,
                                             .threshold_weights = GDRQ_THRESHOLD_SCALE,
@@ -48,17 +48,18 @@ static gdrq_layer_options read_options(const gdrq_cfg_section *section,
 static gdrq_status set_groups(const gdrq_place *place, const gdrq_cfg_section *net,
                               gdrq_outline_layer *layer, gdrq_error *err) {
     gdrq_layer_options *o = &layer->options;
+    const char *key = layer->type == CONNECTED ? "output" : "filters";
     if (o->quant_groups == 0)
         o->quant_groups = layer->filters;
     if (layer->filters % o->quant_groups == 0)
         return GDRQ_OK;
     const gdrq_cfg_option *own = gdrq_cfg_find(place->section, "quant_groups");
     if (own)
-        return gdrq_fail_option(place, own, err, "must divide filters=%d", layer->filters);
+        return gdrq_fail_option(place, own, err, "must divide %s=%d", key, layer->filters);
     return gdrq_fail_section(place, err,
-                             "quant_groups=%d of [net] (line %d) does not divide filters=%d; give "
+                             "quant_groups=%d of [net] (line %d) does not divide %s=%d; give "
                              "this section a quant_groups= of its own",
-                             o->quant_groups, gdrq_cfg_find(net, "quant_groups")->line,
+                             o->quant_groups, gdrq_cfg_find(net, "quant_groups")->line, key,
                              layer->filters);
 }
 
@@ -93,6 +94,7 @@ gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     const gdrq_cfg_section *net = &outline->cfg.sections[0];
     const gdrq_layer_options net_options = read_options(net, &defaults);
+    const bool pixels = gdrq_outline_reads_pixels(outline);
     gdrq_status status = GDRQ_OK;
     for (int i = 0; status == GDRQ_OK && i < outline->n; i++) {
         gdrq_outline_layer *layer = &outline->layers[i];
@@ -101,7 +103,7 @@ gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err)
         const gdrq_place place = {&outline->cfg, layer->section, i};
         layer->options = read_options(layer->section, &net_options);
         status = set_groups(&place, net, layer, err);
-        if (status == GDRQ_OK && tensors[layer->reads[0] + 1] == -1)
+        if (status == GDRQ_OK && pixels && tensors[layer->reads[0] + 1] == -1)
             status = set_pixel_bits(&place, layer, err);
         set_default_k(&layer->options);
     }

@@ -25,7 +25,7 @@ typedef struct new_layer {
 typedef struct resizing {
     network *net;
     int w, h;
-    int batch; /* that buffers are made for */
+    int batch, old_batch; /* that buffers are made for, and were */
     new_layer *layers;
     gdrq_error *err;
 } resizing;
@@ -80,7 +80,7 @@ static gdrq_status resize_convolution(const resizing *r, int i, layer *l, new_la
                                ? (size_t)to->h * (size_t)to->w * taps * (size_t)l->n
                                : (size_t)out_h * (size_t)out_w * taps * (size_t)(l->c / l->groups);
     to->workspace_size = l->workspace_size;
-    if (l->workspace_size > 0 && !gdrq_convolutional_state(l))
+    if (l->workspace_size > 0 && !gdrq_quantised_state(l))
         to->workspace_size = columns * sizeof(float);
     const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
                     add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
@@ -189,6 +189,29 @@ static gdrq_status resize_avgpool(const resizing *r, int i, layer *l, new_layer 
     return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
 }
 
+static bool is_recurrent(const layer *l) {
+    return l->type == RNN || l->type == GRU || l->type == LSTM || l->type == CRNN;
+}
+
+/* Layers that keep their size; the batch may have grown. */
+static gdrq_status resize_fixed(const resizing *r, int i, layer *l, new_layer *to) {
+    if (to->inputs != l->inputs)
+        return fail_layer(r, i, "([connected] or the like) takes an input of one size only");
+    to->out_w = l->out_w;
+    to->out_h = l->out_h;
+    to->out_c = l->out_c;
+    to->outputs = l->outputs;
+    to->workspace_size = l->workspace_size;
+    if (r->batch == r->old_batch)
+        return GDRQ_OK;
+    if (is_recurrent(l))
+        return fail_layer(r, i, "(recurrent) can't take a larger batch");
+    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
+                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+                    (l->type != L2NORM || add_buffer(r, to, (void **)&l->scales, to->outputs));
+    return ok ? GDRQ_OK : no_memory(r, i);
+}
+
 static gdrq_status resize_by_type(const resizing *r, int i, layer *l, new_layer *to) {
     switch (l->type) {
     case CONVOLUTIONAL:
@@ -237,17 +260,9 @@ static gdrq_status plan_layer(const resizing *r, int i) {
         return resize_route(r, i, l, to);
     if (l->type == SHORTCUT)
         return resize_shortcut(r, i, l, to);
-    if (l->type == CONNECTED || l->type == LOCAL || l->type == DETECTION || l->type == RNN ||
-        l->type == GRU || l->type == LSTM || l->type == CRNN || l->type == L2NORM) {
-        if (to->inputs != l->inputs)
-            return fail_layer(r, i, "([connected] or the like) takes an input of one size only");
-        to->out_w = l->out_w;
-        to->out_h = l->out_h;
-        to->out_c = l->out_c;
-        to->outputs = l->outputs;
-        to->workspace_size = l->workspace_size;
-        return GDRQ_OK;
-    }
+    if (l->type == CONNECTED || l->type == LOCAL || l->type == DETECTION || is_recurrent(l) ||
+        l->type == L2NORM)
+        return resize_fixed(r, i, l, to);
     return resize_by_type(r, i, l, to);
 }
 
@@ -256,9 +271,9 @@ static gdrq_status plan(resizing *r) {
         gdrq_status status = plan_layer(r, i);
         if (status == GDRQ_OK && r->layers[i].workspace_size > GDRQ_MAX_WORKSPACE)
             status = no_memory(r, i);
-        layer *l = &r->net->layers[i];
-        if (status == GDRQ_OK && gdrq_convolutional_state(l))
-            status = resize_gdrq_convolutional_layer(l, r->batch, r->layers[i].inputs, r->err);
+        gdrq_quantised *q = gdrq_quantised_state(&r->net->layers[i]);
+        if (status == GDRQ_OK && q)
+            status = gdrq_quantised_resize(q, r->batch, r->layers[i].inputs, r->err);
         if (status != GDRQ_OK)
             return status;
     }
@@ -358,21 +373,23 @@ static gdrq_status resize_planned(resizing *r) {
 }
 
 gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
-    const gdrq_network_state *state = gdrq_network_state_find(net);
+    gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize: not a network of this library");
     if (w < 1 || h < 1 || w > 65536 || h > 65536)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w,
                          h);
-    resizing r = {.net = net, .w = w, .h = h, .err = err};
-    r.batch = state->max_batch > net->batch ? state->max_batch : net->batch;
+    resizing r = {.net = net, .w = w, .h = h, .old_batch = state->max_batch, .err = err};
+    r.batch = net->batch > r.old_batch ? net->batch : r.old_batch;
     if ((double)w * h * net->c * r.batch > INT_MAX)
         return no_memory(&r, 0);
     r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);
     if (!r.layers)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "can't resize the network: out of memory");
     const gdrq_status status = resize_planned(&r);
-    if (status != GDRQ_OK)
+    if (status == GDRQ_OK)
+        state->max_batch = r.batch;
+    else
         discard(&r);
     free(r.layers);
     return status;

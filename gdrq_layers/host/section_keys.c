@@ -105,6 +105,9 @@ static const gdrq_key net_keys[] = {
     END,
 };
 
+/* Of the training, not of any layer. */
+static const gdrq_key net_own_keys[] = {BELOW_ONE("ema"), END};
+
 static const gdrq_key net_fork_keys[] = {
     IGNORED("learning_rate_min"),
     IGNORED("sgdr_cycle"),
@@ -448,7 +451,8 @@ const gdrq_section_kind gdrq_section_kinds[] = {
      .alias = "network",
      .stock = "net",
      .type = NETWORK,
-     .lists = {{net_keys, false}, {quantised_keys, true}, {net_fork_keys, false}}},
+     .lists =
+         {{net_keys, false}, {quantised_keys, true}, {net_own_keys, true}, {net_fork_keys, false}}},
     {.name = "gdrq_convolutional",
      .stock = "convolutional",
      .type = CONVOLUTIONAL,
@@ -457,6 +461,11 @@ const gdrq_section_kind gdrq_section_kinds[] = {
                {quantised_keys, true},
                {no_binary_keys, false},
                {common_keys, false}}},
+    {.name = "gdrq_connected",
+     .stock = "connected",
+     .type = CONNECTED,
+     .quantised = true,
+     .lists = {{connected_keys, false}, {quantised_keys, true}, {common_keys, false}}},
     {.name = "convolutional",
      .alias = "conv",
      .stock = "convolutional",

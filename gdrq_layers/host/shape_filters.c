@@ -126,6 +126,7 @@ gdrq_status gdrq_shape_connected(const gdrq_layer_input *in, gdrq_outline_layer 
     const int64_t output = gdrq_value_int(layer->section, "output", 1);
     layer->w = layer->h = 1;
     layer->c = layer->inputs = in->inputs;
+    layer->filters = (int)output;
     gdrq_status status = gdrq_shape_check_count(in, "weights", gdrq_times(in->inputs, output), err);
     if (status == GDRQ_OK)
         status = gdrq_shape_set_output(in, layer, 1, 1, output, err);

@@ -7,9 +7,6 @@
 #include "host/section_value.h"
 #include "host/tensor_union.h"
 
-/* The slope of the host's leaky activation. */
-static const float LEAKY_SLOPE = .1f;
-
 /* The wider of two ranges: what can hold the values of both. */
 static gdrq_range join(gdrq_range a, gdrq_range b) {
     if (a == GDRQ_RANGE_SIGNED || b == GDRQ_RANGE_SIGNED)
@@ -61,7 +58,7 @@ static gdrq_range *ranges_of_outputs(const gdrq_outline *outline) {
     gdrq_range *ranges = gdrq_alloc((size_t)outline->n + 1, sizeof *ranges);
     if (!ranges)
         return NULL;
-    ranges[0] = GDRQ_RANGE_UNSIGNED; /* pixels */
+    ranges[0] = gdrq_outline_reads_pixels(outline) ? GDRQ_RANGE_UNSIGNED : GDRQ_RANGE_SIGNED;
     for (int i = 0; i < outline->n; ++i)
         ranges[i + 1] = range_of_output(&outline->layers[i], ranges);
     return ranges;
@@ -77,13 +74,12 @@ static gdrq_range range_of_class(const gdrq_outline *outline, const int *represe
     return range;
 }
 
-static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor, int reader,
-                                        gdrq_range automatic) {
-    const bool pixels = tensor == -1;
+static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor, bool pixels,
+                                        int reader, gdrq_range automatic) {
     gdrq_running_threshold t = {.tensor = tensor,
                                 .first_reader = reader,
                                 .bits = o->activation_bits,
-                                .slope = LEAKY_SLOPE,
+                                .slope = GDRQ_LEAKY_SLOPE,
                                 .k = o->k_activations,
                                 .momentum = o->activation_momentum,
                                 .fixed = pixels,
@@ -124,9 +120,10 @@ static gdrq_status check_pixels(const gdrq_outline *outline, const int *represen
                 err, GDRQ_ERROR_FORMAT,
                 "%s: layer %d (line %d) reads pixels of the input joined with the "
                 "output of layer %d (line %d), which no single quantiser fits: make it "
-                "a [convolutional], or don't join them",
+                "a [%s], or don't join them",
                 outline->cfg.path, reader, outline->layers[reader].section->line, i,
-                outline->layers[i].section->line);
+                outline->layers[i].section->line,
+                gdrq_section_kind_find(outline->layers[reader].section->name)->stock);
     return GDRQ_OK;
 }
 
@@ -141,12 +138,13 @@ static gdrq_status add_reader(const gdrq_outline *outline, const int *representa
                               const gdrq_range *ranges, int reader, gdrq_tensor_classes *out,
                               gdrq_error *err) {
     const int tensor = representative[outline->layers[reader].reads[0] + 1];
+    const bool pixels = tensor == -1 && gdrq_outline_reads_pixels(outline);
     const gdrq_status status =
-        tensor == -1 ? check_pixels(outline, representative, reader, err) : GDRQ_OK;
+        pixels ? check_pixels(outline, representative, reader, err) : GDRQ_OK;
     if (status != GDRQ_OK)
         return status;
     const gdrq_running_threshold t =
-        new_class(&outline->layers[reader].options, tensor, reader,
+        new_class(&outline->layers[reader].options, tensor, pixels, reader,
                   range_of_class(outline, representative, ranges, tensor));
     int k = find_class(out, tensor);
     if (k < 0) {

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "base/status.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights files are little-endian");
@@ -15,13 +16,6 @@ typedef struct entry {
     float k, threshold;
     uint64_t moves;
 } entry;
-
-uint64_t gdrq_hash(uint64_t hash, const void *bytes, size_t n) {
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; ++i)
-        hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
 
 size_t gdrq_trailer_size(const gdrq_network_state *state) {
     return HEAD + (size_t)state->tensors.n * ENTRY;

@@ -9,7 +9,7 @@
  *   n x    { tensor int32, k float32, threshold float32, moves uint64 }
  *   8      FNV-1a hash (64 bits) of everything before it in the file, header and weights included
  *
- * tensor is the index of the first layer whose output the threshold clips.
+ * tensor is the index of the first layer whose output the threshold clips; -1: the network's input.
  */
 #ifndef GDRQ_HOST_TRAILER_H
 #define GDRQ_HOST_TRAILER_H
@@ -19,10 +19,6 @@
 
 #include "gdrq.h"
 #include "host/network_state.h"
-
-/* FNV-1a over n more bytes (http://www.isthe.com/chongo/tech/comp/fnv); start with GDRQ_HASH. */
-#define GDRQ_HASH UINT64_C(0xcbf29ce484222325)
-uint64_t gdrq_hash(uint64_t hash, const void *bytes, size_t n);
 
 /* Bytes of the trailer without its closing hash. */
 size_t gdrq_trailer_size(const gdrq_network_state *state);

@@ -13,16 +13,16 @@ static void visit_span(walk *w, gdrq_weight_span span) {
         w->ok = w->visit(w->user, &span);
 }
 
-static void visit_array(walk *w, float *data, size_t count) {
-    visit_span(w, (gdrq_weight_span){.data = data, .count = count});
+static void visit_array(walk *w, const layer *l, float *data, size_t count) {
+    visit_span(w, (gdrq_weight_span){.owner = l, .data = data, .count = count});
 }
 
 static void visit_batchnorm(walk *w, const layer *l, size_t channels) {
     if (!l->batch_normalize || (w->direction == GDRQ_LOADING && l->dontloadscales))
         return;
-    visit_array(w, l->scales, channels);
-    visit_array(w, l->rolling_mean, channels);
-    visit_array(w, l->rolling_variance, channels);
+    visit_array(w, l, l->scales, channels);
+    visit_array(w, l, l->rolling_mean, channels);
+    visit_array(w, l, l->rolling_variance, channels);
 }
 
 static void visit_convolutional(walk *w, const layer *l) {
@@ -31,9 +31,9 @@ static void visit_convolutional(walk *w, const layer *l) {
     const bool some = w->direction == GDRQ_LOADING && l->numload > 0;
     const size_t filters = (size_t)(some ? l->numload : l->n);
     const size_t per_filter = (size_t)l->c / groups * (size_t)l->size * (size_t)l->size;
-    visit_array(w, l->biases, filters);
+    visit_array(w, l, l->biases, filters);
     visit_batchnorm(w, l, filters);
-    gdrq_weight_span weights = {.data = l->weights, .count = filters * per_filter};
+    gdrq_weight_span weights = {.owner = l, .data = l->weights, .count = filters * per_filter};
     if (w->direction == GDRQ_LOADING && l->flipped) {
         weights.rows = l->c * l->size * l->size;
         weights.cols = (int)filters;
@@ -43,8 +43,9 @@ static void visit_convolutional(walk *w, const layer *l) {
 }
 
 static void visit_connected(walk *w, const layer *l) {
-    visit_array(w, l->biases, (size_t)l->outputs);
-    visit_span(w, (gdrq_weight_span){.data = l->weights,
+    visit_array(w, l, l->biases, (size_t)l->outputs);
+    visit_span(w, (gdrq_weight_span){.owner = l,
+                                     .data = l->weights,
                                      .count = (size_t)l->outputs * (size_t)l->inputs,
                                      .rows = l->inputs,
                                      .cols = l->outputs});
@@ -53,8 +54,8 @@ static void visit_connected(walk *w, const layer *l) {
 
 static void visit_local(walk *w, const layer *l) {
     const size_t locations = (size_t)l->out_w * (size_t)l->out_h;
-    visit_array(w, l->biases, (size_t)l->outputs);
-    visit_array(w, l->weights,
+    visit_array(w, l, l->biases, (size_t)l->outputs);
+    visit_array(w, l, l->weights,
                 (size_t)l->size * (size_t)l->size * (size_t)l->c * (size_t)l->n * locations);
 }
 
@@ -88,9 +89,9 @@ static void visit_layer(walk *w, const layer *l) {
         visit_connected(w, l);
         break;
     case BATCHNORM:
-        visit_array(w, l->scales, (size_t)l->c);
-        visit_array(w, l->rolling_mean, (size_t)l->c);
-        visit_array(w, l->rolling_variance, (size_t)l->c);
+        visit_array(w, l, l->scales, (size_t)l->c);
+        visit_array(w, l, l->rolling_mean, (size_t)l->c);
+        visit_array(w, l, l->rolling_variance, (size_t)l->c);
         break;
     case LOCAL:
         visit_local(w, l);
@@ -102,7 +103,7 @@ static void visit_layer(walk *w, const layer *l) {
 
 bool gdrq_visit_weight_spans(const layer *l, gdrq_direction direction, gdrq_visit_span *visit,
                              void *user) {
-    if (direction == GDRQ_LOADING ? l->dontload : l->dontsave)
+    if ((direction == GDRQ_LOADING && l->dontload) || (direction == GDRQ_SAVING && l->dontsave))
         return true;
     walk w = {.direction = direction, .visit = visit, .user = user, .ok = true};
     visit_layer(&w, l);

@@ -10,10 +10,11 @@
 
 #include "darknet.h"
 
-/* Which of the cfg's flags apply: dontload, numload and dontloadscales, or dontsave. */
-typedef enum gdrq_direction { GDRQ_LOADING, GDRQ_SAVING } gdrq_direction;
+/* Which of the cfg's flags apply: dontload, numload and dontloadscales; dontsave; or none. */
+typedef enum gdrq_direction { GDRQ_LOADING, GDRQ_SAVING, GDRQ_ALL } gdrq_direction;
 
 typedef struct gdrq_weight_span {
+    const layer *owner; /* a recurrent layer's parts own their arrays */
     float *data;
     size_t count;
     /* Where nonzero, data is a rows x cols matrix that old files hold transposed: connected

@@ -1,109 +1,39 @@
 #include "primitives/batchnorm.h"
 
-#include "primitives/kernels.h"
-
 #include <math.h>
+#include <stdbool.h>
 
-/*
- * Sums run in double in LANES interleaved partial sums, so that any vector width gives the same
- * result; a channel is summed by one thread, so that any number of threads does.
- */
-enum { LANES = 16 };
+#include "primitives/batchnorm_runs.h"
+#include "primitives/kernels.h"
 
 static const double epsilon = .000001;
 
-static double sum_lanes(const double lanes[LANES]) {
-    double sum = 0;
-    for (int j = 0; j < LANES; j++)
-        sum += lanes[j];
-    return sum;
+static bool is_large(const gdrq_bn_shape *s) {
+    return (size_t)s->batch * (size_t)s->channels * (size_t)s->spatial >= GDRQ_PARALLEL_FROM;
 }
 
-/* lanes[i % LANES] += x[i] */
-GDRQ_KERNEL void add_values(const float *x, size_t n, double lanes[LANES]) {
-    double sums[LANES] = {0};
-    const size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            sums[j] += x[i + j];
-    for (size_t i = whole; i < n; i++)
-        sums[i - whole] += x[i];
-    for (int j = 0; j < LANES; j++)
-        lanes[j] += sums[j];
-}
-
-/* lanes[i % LANES] += (x[i] - mean)^2 */
-GDRQ_KERNEL void add_squares(const float *x, size_t n, double mean, double lanes[LANES]) {
-    double sums[LANES] = {0};
-    const size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++) {
-            const double d = x[i + j] - mean;
-            sums[j] += d * d;
-        }
-    for (size_t i = whole; i < n; i++) {
-        const double d = x[i] - mean;
-        sums[i - whole] += d * d;
+/* From the values as they are to those with a factor: mean and variance of the run's channels. */
+static void run_statistics(const gdrq_bn_run *run, const float *acc, const float *factor,
+                           float *mean, float *variance) {
+    const double count = (double)run->shape->batch * run->shape->spatial;
+    double means[GDRQ_BN_RUN], squares[GDRQ_BN_RUN];
+    gdrq_bn_sum(run, acc, means);
+    for (int j = 0; j < run->n; j++)
+        means[j] /= count;
+    gdrq_bn_sum_squares(run, acc, means, squares);
+    for (int j = 0; j < run->n; j++) {
+        const double f = factor ? factor[run->first + j] : 1;
+        mean[run->first + j] = (float)(f * means[j]);
+        variance[run->first + j] = count > 1 ? (float)(f * f * (squares[j] / (count - 1))) : 0;
     }
-    for (int j = 0; j < LANES; j++)
-        lanes[j] += sums[j];
-}
-
-/* lanes[i % LANES] += a[i] * (factor*b[i] - mean) */
-GDRQ_KERNEL void add_products(const float *a, const float *b, size_t n, double factor, double mean,
-                              double lanes[LANES]) {
-    double sums[LANES] = {0};
-    const size_t whole = n - n % LANES;
-    for (size_t i = 0; i < whole; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            sums[j] += a[i + j] * (factor * b[i + j] - mean);
-    for (size_t i = whole; i < n; i++)
-        sums[i - whole] += a[i] * (factor * b[i] - mean);
-    for (int j = 0; j < LANES; j++)
-        lanes[j] += sums[j];
-}
-
-/* y = scale*(x - centre) + bias; y may be x. */
-GDRQ_KERNEL void scale_bias(const float *x, size_t n, float centre, float scale, float bias,
-                            float *y) {
-#pragma omp simd
-    for (size_t i = 0; i < n; i++)
-        y[i] = scale * (x[i] - centre) + bias;
-}
-
-/* delta = a*delta - (b*(factor*acc - mean) + c) */
-GDRQ_KERNEL void combine(const float *restrict acc, size_t n, float factor, float mean, float a,
-                         float b, float c, float *restrict delta) {
-    for (size_t i = 0; i < n; i++)
-        delta[i] = a * delta[i] - (b * (factor * acc[i] - mean) + c);
-}
-
-/* Where the values of channel c of image b begin. */
-static size_t plane(const gdrq_bn_shape *s, int b, int c) {
-    return ((size_t)b * (size_t)s->channels + (size_t)c) * (size_t)s->spatial;
-}
-
-static void channel_statistics(const gdrq_bn_shape *s, const float *acc, int c, double *mean,
-                               double *variance) {
-    const double count = (double)s->batch * s->spatial;
-    double sums[LANES] = {0}, squares[LANES] = {0};
-    for (int b = 0; b < s->batch; b++)
-        add_values(acc + plane(s, b, c), (size_t)s->spatial, sums);
-    *mean = sum_lanes(sums) / count;
-    for (int b = 0; b < s->batch; b++)
-        add_squares(acc + plane(s, b, c), (size_t)s->spatial, *mean, squares);
-    *variance = count > 1 ? sum_lanes(squares) / (count - 1) : 0;
 }
 
 void gdrq_batchnorm_statistics(const gdrq_bn_shape *shape, const float *acc, const float *factor,
                                float *mean, float *variance) {
-#pragma omp parallel for schedule(static)
-    for (int c = 0; c < shape->channels; c++) {
-        const double f = factor ? factor[c] : 1;
-        double m, v;
-        channel_statistics(shape, acc, c, &m, &v);
-        mean[c] = (float)(f * m);
-        variance[c] = (float)(f * f * v);
+#pragma omp parallel for schedule(static) if (is_large(shape))
+    for (int c = 0; c < shape->channels; c += gdrq_bn_run_step(shape)) {
+        const gdrq_bn_run run = gdrq_bn_run_at(shape, c);
+        run_statistics(&run, acc, factor, mean, variance);
     }
 }
 
@@ -132,38 +62,13 @@ void gdrq_scale_bias_activate(const gdrq_bn_shape *shape, const float *acc, cons
 
 void gdrq_centre_scale_activate(const gdrq_bn_shape *shape, const float *acc, const float *centre,
                                 const float *scale, const float *bias, ACTIVATION a, float *y) {
-    const size_t spatial = (size_t)shape->spatial;
-#pragma omp parallel for collapse(2) schedule(static)
+    const int step = gdrq_bn_run_step(shape);
+#pragma omp parallel for collapse(2) schedule(static) if (is_large(shape))
     for (int b = 0; b < shape->batch; b++)
-        for (int c = 0; c < shape->channels; c++)
-            for (size_t i = 0; i < spatial; i += GDRQ_BLOCK) {
-                const size_t at = plane(shape, b, c) + i, n = gdrq_block_length(i, spatial);
-                scale_bias(acc + at, n, centre ? centre[c] : 0.f, scale ? scale[c] : 1.f, bias[c],
-                           y + at);
-                gdrq_activate_block(y + at, n, a);
-            }
-}
-
-/*
- * delta = dL/dy becomes dL/dt, t being the activation's input. Returns the channel's sum of it, and
- * in *product, unless acc is NULL, the sum of dL/dt * (factor*acc - mean).
- */
-static double activation_backward(const gdrq_bn_shape *s, int c, const float *y, ACTIVATION a,
-                                  const float *acc, double factor, double mean, float *delta,
-                                  double *product) {
-    const size_t spatial = (size_t)s->spatial;
-    double sums[LANES] = {0}, products[LANES] = {0};
-    for (int b = 0; b < s->batch; b++)
-        for (size_t i = 0; i < spatial; i += GDRQ_BLOCK) {
-            const size_t at = plane(s, b, c) + i, n = gdrq_block_length(i, spatial);
-            gdrq_activation_gradient_block(y + at, n, a, delta + at);
-            add_values(delta + at, n, sums);
-            if (acc)
-                add_products(delta + at, acc + at, n, factor, mean, products);
+        for (int c = 0; c < shape->channels; c += step) {
+            const gdrq_bn_run run = gdrq_bn_run_at(shape, c);
+            gdrq_bn_centre_scale_activate(&run, b, acc, centre, scale, bias, a, y);
         }
-    if (acc)
-        *product = sum_lanes(products);
-    return sum_lanes(sums);
 }
 
 /*
@@ -174,30 +79,42 @@ static double activation_backward(const gdrq_bn_shape *s, int c, const float *y,
  *
  * as ds/dz = (z - m) / (sqrt(v)*(N - 1)). Where v = 0 every z - m is 0 and the last term vanishes.
  */
-static void channel_backward(const gdrq_bn_shape *s, int c, const float *acc, float factor,
-                             float mean, float variance, float gamma, double sum, double product,
-                             float *delta) {
-    const double count = (double)s->batch * s->spatial;
-    const double root = sqrt(variance), deviation = root + epsilon;
-    const double a = gamma / deviation;
-    const double b = root > 0 ? a * product / (deviation * root * (count - 1)) : 0;
-    for (int image = 0; image < s->batch; image++)
-        combine(acc + plane(s, image, c), (size_t)s->spatial, factor, mean, (float)a, (float)b,
-                (float)(a * sum / count), delta + plane(s, image, c));
+static void normalisation_backward(const gdrq_bn_run *run, const float *acc, const float *factor,
+                                   const float *mean, const float *variance, const float *gamma,
+                                   const double *sums, const double *products, float *delta) {
+    const double count = (double)run->shape->batch * run->shape->spatial;
+    float a[GDRQ_BN_RUN], b[GDRQ_BN_RUN], c[GDRQ_BN_RUN];
+    for (int j = 0; j < run->n; j++) {
+        const double root = sqrt(variance[run->first + j]), deviation = root + epsilon;
+        const double scale = gamma[run->first + j] / deviation;
+        a[j] = (float)scale;
+        b[j] = root > 0 ? (float)(scale * products[j] / (deviation * root * (count - 1))) : 0;
+        c[j] = (float)(scale * sums[j] / count);
+    }
+    gdrq_bn_combine(run, acc, factor, mean, a, b, c, delta);
+}
+
+/* beta's gradient is sum(g), gamma's sum(g*(z - m)) / s. */
+static void add_updates(const gdrq_bn_run *run, const double *sums, const double *products,
+                        const float *variance, float *gamma_updates, float *beta_updates) {
+    for (int j = 0; j < run->n; j++) {
+        const int c = run->first + j;
+        beta_updates[c] += (float)sums[j];
+        gamma_updates[c] += (float)(products[j] / (sqrt(variance[c]) + epsilon));
+    }
 }
 
 void gdrq_batchnorm_backward(const gdrq_bn_shape *shape, const float *acc, const float *factor,
                              const float *mean, const float *variance, const float *gamma,
                              const float *y, ACTIVATION a, float *delta, float *gamma_updates,
                              float *beta_updates) {
-#pragma omp parallel for schedule(static)
-    for (int c = 0; c < shape->channels; c++) {
-        const float f = factor ? factor[c] : 1.f;
-        double product;
-        const double sum = activation_backward(shape, c, y, a, acc, f, mean[c], delta, &product);
-        beta_updates[c] += (float)sum;
-        gamma_updates[c] += (float)(product / (sqrt(variance[c]) + epsilon));
-        channel_backward(shape, c, acc, f, mean[c], variance[c], gamma[c], sum, product, delta);
+#pragma omp parallel for schedule(static) if (is_large(shape))
+    for (int c = 0; c < shape->channels; c += gdrq_bn_run_step(shape)) {
+        const gdrq_bn_run run = gdrq_bn_run_at(shape, c);
+        double sums[GDRQ_BN_RUN], products[GDRQ_BN_RUN];
+        gdrq_bn_activation_backward(&run, y, a, acc, factor, mean, delta, sums, products);
+        add_updates(&run, sums, products, variance, gamma_updates, beta_updates);
+        normalisation_backward(&run, acc, factor, mean, variance, gamma, sums, products, delta);
     }
 }
 
@@ -205,22 +122,27 @@ void gdrq_batchnorm_backward_frozen(const gdrq_bn_shape *shape, const float *acc
                                     const float *factor, const float *mean, const float *variance,
                                     const float *gamma, const float *y, ACTIVATION a, float *delta,
                                     float *gamma_updates, float *beta_updates) {
-#pragma omp parallel for schedule(static)
-    for (int c = 0; c < shape->channels; c++) {
-        const double deviation = sqrt(variance[c]) + epsilon;
-        double product;
-        beta_updates[c] += (float)activation_backward(shape, c, y, a, acc, factor ? factor[c] : 1,
-                                                      mean[c], delta, &product);
-        gamma_updates[c] += (float)(product / deviation);
-        for (int b = 0; b < shape->batch; b++)
-            scale_bias(delta + plane(shape, b, c), (size_t)shape->spatial, 0,
-                       (float)(gamma[c] / deviation), 0, delta + plane(shape, b, c));
+#pragma omp parallel for schedule(static) if (is_large(shape))
+    for (int c = 0; c < shape->channels; c += gdrq_bn_run_step(shape)) {
+        const gdrq_bn_run run = gdrq_bn_run_at(shape, c);
+        double sums[GDRQ_BN_RUN], products[GDRQ_BN_RUN];
+        float scale[GDRQ_BN_RUN];
+        gdrq_bn_activation_backward(&run, y, a, acc, factor, mean, delta, sums, products);
+        add_updates(&run, sums, products, variance, gamma_updates, beta_updates);
+        for (int j = 0; j < run.n; j++)
+            scale[j] = (float)(gamma[c + j] / (sqrt(variance[c + j]) + epsilon));
+        gdrq_bn_scale(&run, scale, delta);
     }
 }
 
 void gdrq_bias_backward(const gdrq_bn_shape *shape, const float *y, ACTIVATION a, float *delta,
                         float *beta_updates) {
-#pragma omp parallel for schedule(static)
-    for (int c = 0; c < shape->channels; c++)
-        beta_updates[c] += (float)activation_backward(shape, c, y, a, NULL, 1, 0, delta, NULL);
+#pragma omp parallel for schedule(static) if (is_large(shape))
+    for (int c = 0; c < shape->channels; c += gdrq_bn_run_step(shape)) {
+        const gdrq_bn_run run = gdrq_bn_run_at(shape, c);
+        double sums[GDRQ_BN_RUN];
+        gdrq_bn_activation_backward(&run, y, a, NULL, NULL, NULL, delta, sums, NULL);
+        for (int j = 0; j < run.n; j++)
+            beta_updates[c + j] += (float)sums[j];
+    }
 }

@@ -5,36 +5,22 @@
 #include "primitives/gemm.h"
 #include "primitives/kernels.h"
 
-/* Outputs (or inputs) per matrix product; inside of a parallel region a product is serial. */
-enum { TILE = 128 };
-
-static int tile_length(int begin, int n) {
-    return n - begin < TILE ? n - begin : TILE;
-}
-
 /* sums[batch][outputs] = input[batch][inputs] * transposed weights[outputs][inputs] */
 static void multiply(const layer *l, float *input, float *sums) {
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < l->outputs; i += TILE)
-        gdrq_gemm(0, 1, l->batch, tile_length(i, l->outputs), l->inputs, 1, input, l->inputs,
-                  l->weights + (size_t)i * (size_t)l->inputs, l->inputs, 0, sums + i, l->outputs);
+    gdrq_gemm(0, 1, l->batch, l->outputs, l->inputs, 1, input, l->inputs, l->weights, l->inputs, 0,
+              sums, l->outputs);
 }
 
 /* weight_updates += transposed delta[batch][outputs] * input */
 static void add_weight_gradient(const layer *l, float *input) {
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < l->outputs; i += TILE)
-        gdrq_gemm(1, 0, tile_length(i, l->outputs), l->inputs, l->batch, 1, l->delta + i,
-                  l->outputs, input, l->inputs, 1,
-                  l->weight_updates + (size_t)i * (size_t)l->inputs, l->inputs);
+    gdrq_gemm(1, 0, l->outputs, l->inputs, l->batch, 1, l->delta, l->outputs, input, l->inputs, 1,
+              l->weight_updates, l->inputs);
 }
 
 /* input_delta[batch][inputs] += delta * weights */
 static void add_input_gradient(const layer *l, float *input_delta) {
-#pragma omp parallel for schedule(static)
-    for (int i = 0; i < l->inputs; i += TILE)
-        gdrq_gemm(0, 0, l->batch, tile_length(i, l->inputs), l->outputs, 1, l->delta, l->outputs,
-                  l->weights + i, l->inputs, 1, input_delta + i, l->inputs);
+    gdrq_gemm(0, 0, l->batch, l->inputs, l->outputs, 1, l->delta, l->outputs, l->weights, l->inputs,
+              1, input_delta, l->inputs);
 }
 
 /* The layer as a convolution that makes one pixel of each filter. */
@@ -62,12 +48,13 @@ static void bias_activate(const layer *l) {
         }
 }
 
-/* bias_updates += the sum of delta over the batch, in its order. */
+/* bias_updates += the sum of delta over the batch, in its order; a few cache lines per thread. */
 static void add_bias_gradient(const layer *l) {
+    enum { PART = 128 };
     const size_t outputs = (size_t)l->outputs;
 #pragma omp parallel for schedule(static) if (l->batch * outputs >= GDRQ_PARALLEL_FROM)
-    for (size_t i = 0; i < outputs; i += TILE) {
-        const size_t n = outputs - i < TILE ? outputs - i : TILE;
+    for (size_t i = 0; i < outputs; i += PART) {
+        const size_t n = outputs - i < PART ? outputs - i : PART;
         for (int b = 0; b < l->batch; b++)
             add_block(l->delta + (size_t)b * outputs + i, n, l->bias_updates + i);
     }

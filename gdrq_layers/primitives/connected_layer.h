@@ -2,9 +2,7 @@
  * The host's connected layer, threaded: the same results up to rounding, and the same effects on
  * the layer but for l.x_norm, which is not filled. Batch norm's gradient is the exact one of the
  * forward. Also for the connected layers inside of the host's recurrent ones.
- *
- * The matrices are multiplied in tiles that do not depend on the number of threads, so neither do
- * the results.
+ * No result depends on the number of threads.
  */
 #ifndef GDRQ_PRIMITIVES_CONNECTED_LAYER_H
 #define GDRQ_PRIMITIVES_CONNECTED_LAYER_H

@@ -2,8 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "primitives/conv_columns.h"
 
+#include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A oneDNN primitive and the scratchpad that it wants. */
 typedef struct step {
@@ -26,6 +29,8 @@ struct gdrq_conv_primitive {
     size_t scratchpad_offset; /* the steps run one after the other and share one scratchpad */
     size_t scratchpad_bytes;
     char *buffer; /* where the inner memories and scratchpads point now */
+    bool columns; /* conv_columns.h computes it: there are no steps */
+    int threads;  /* that columns are divided among */
 };
 
 /* What oneDNN calls the operands of each direction. */
@@ -169,6 +174,41 @@ static dnnl_status_t create_operand(gdrq_conv_primitive *p, dnnl_engine_t engine
     return status;
 }
 
+/*
+ * Whether oneDNN's result would depend on the number of threads. Gradients of the filters do so
+ * anyway: they are sums over images and pixels that every implementation divides among threads.
+ */
+static bool depends_on_threads(gdrq_conv_direction direction, const_dnnl_primitive_desc_t pd) {
+    const char *implementation = "";
+    if (direction == GDRQ_CONV_BACKWARD_WEIGHTS)
+        return false;
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &implementation);
+    return strstr(implementation, "gemm") != NULL;
+}
+
+/* One buffer of columns per thread is all that is needed. */
+static void use_columns(gdrq_conv_primitive *p) {
+    p->columns = true;
+    p->threads = omp_get_max_threads();
+    const size_t floats = p->direction == GDRQ_CONV_FORWARD
+                              ? gdrq_conv_columns_forward_floats(&p->shape)
+                              : gdrq_conv_columns_backward_data_floats(&p->shape);
+    p->scratchpad_bytes = floats * sizeof(float) * (size_t)p->threads;
+}
+
+static dnnl_status_t create_operands(gdrq_conv_primitive *p, dnnl_engine_t engine,
+                                     const_dnnl_primitive_attr_t attr,
+                                     const_dnnl_primitive_desc_t pd,
+                                     const dnnl_memory_desc_t plain[GDRQ_CONV_OPERANDS]) {
+    dnnl_status_t status = create_step(p, engine, pd, &p->convolution);
+    for (int i = 0; i < GDRQ_CONV_OPERANDS && status == dnnl_success; i++) {
+        const dnnl_memory_desc_t *inner =
+            dnnl_primitive_desc_query_md(pd, roles[p->direction][i].query, 0);
+        status = create_operand(p, engine, attr, i, &plain[i], inner);
+    }
+    return status;
+}
+
 static dnnl_status_t create_steps(gdrq_conv_primitive *p, dnnl_engine_t engine,
                                   const_dnnl_primitive_attr_t attr) {
     dnnl_memory_desc_t plain[GDRQ_CONV_OPERANDS], any[GDRQ_CONV_OPERANDS];
@@ -176,13 +216,10 @@ static dnnl_status_t create_steps(gdrq_conv_primitive *p, dnnl_engine_t engine,
     dnnl_status_t status = describe(&p->shape, plain, any);
     if (status == dnnl_success)
         status = create_convolution_pd(engine, attr, &p->shape, p->direction, any, &pd);
-    if (status == dnnl_success)
-        status = create_step(p, engine, pd, &p->convolution);
-    for (int i = 0; i < GDRQ_CONV_OPERANDS && status == dnnl_success; i++) {
-        const dnnl_memory_desc_t *inner =
-            dnnl_primitive_desc_query_md(pd, roles[p->direction][i].query, 0);
-        status = create_operand(p, engine, attr, i, &plain[i], inner);
-    }
+    if (status == dnnl_success && depends_on_threads(p->direction, pd))
+        use_columns(p);
+    else if (status == dnnl_success)
+        status = create_operands(p, engine, attr, pd, plain);
     if (pd)
         dnnl_primitive_desc_destroy(pd);
     return status;
@@ -279,9 +316,22 @@ static dnnl_status_t run_all(const gdrq_conv_primitive *p, dnnl_stream_t stream)
     return status == dnnl_success ? waited : status;
 }
 
+static gdrq_status run_columns(const gdrq_conv_primitive *p, float *const plain[GDRQ_CONV_OPERANDS],
+                               char *buffer, gdrq_error *err) {
+    float *const x = plain[GDRQ_CONV_DATA], *const w = plain[GDRQ_CONV_FILTERS];
+    float *const y = plain[GDRQ_CONV_RESULT], *const columns = (float *)buffer;
+    const gdrq_status status =
+        p->direction == GDRQ_CONV_FORWARD
+            ? gdrq_conv_columns_forward(&p->shape, x, w, y, columns, p->threads)
+            : gdrq_conv_columns_backward_data(&p->shape, w, y, x, columns, p->threads);
+    return status == GDRQ_OK ? GDRQ_OK : fail(err, dnnl_out_of_memory, &p->shape, "can't run it");
+}
+
 gdrq_status gdrq_conv_primitive_execute(gdrq_conv_primitive *p, dnnl_stream_t stream,
                                         float *const plain[GDRQ_CONV_OPERANDS], char *buffer,
                                         gdrq_error *err) {
+    if (p->columns)
+        return run_columns(p, plain, buffer, err);
     dnnl_status_t status = point_into(p, buffer);
     for (int i = 0; i < GDRQ_CONV_OPERANDS && status == dnnl_success; i++)
         status = dnnl_memory_set_data_handle(p->operands[i].plain, plain[i]);

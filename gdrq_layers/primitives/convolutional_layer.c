@@ -47,3 +47,8 @@ void gdrq_backward_convolutional_layer(layer l, network net) {
     gdrq_must(gdrq_conv_backward_data(&shape, l.weights, l.delta, gradient, &err), &err);
     add(gradient, inputs, net.delta);
 }
+
+void gdrq_backward_unrolled_convolutional_layer(layer l, network net) {
+    const bool renew = l.batch_normalize && net.train;
+    gdrq_backward_convolutional_layer(renew ? gdrq_with_own_statistics(&l) : l, net);
+}

@@ -9,12 +9,26 @@
 #ifndef GDRQ_PRIMITIVES_CONVOLUTIONAL_LAYER_H
 #define GDRQ_PRIMITIVES_CONVOLUTIONAL_LAYER_H
 
+#include <stdbool.h>
+
 #include "darknet.h"
+
+/* Whether the host's forward replaces weights and input first: no convolution for ours. */
+static inline bool gdrq_is_binary_convolution(const layer *l) {
+    return l->binary || l->xnor;
+}
 
 /* Not for binary or xnor layers: those replace their weights and input first. */
 void gdrq_forward_convolutional_layer(layer l, network net);
 
 /* For every convolutional layer. net.delta may be NULL: then no input gradient is computed. */
 void gdrq_backward_convolutional_layer(layer l, network net);
+
+/*
+ * The same for a layer whose forward may have run again since, on other memory: [crnn] does so with
+ * the layers inside of it. Batch norm's statistics are computed anew from l.x, which costs reading
+ * it twice.
+ */
+void gdrq_backward_unrolled_convolutional_layer(layer l, network net);
 
 #endif

@@ -48,6 +48,15 @@ void gdrq_normalise_sums(const layer *l, const float *factor, const float *sums,
     }
 }
 
+layer gdrq_with_own_statistics(const layer *l) {
+    const gdrq_bn_shape shape = output_shape(l);
+    layer own = *l;
+    own.mean = l->mean_delta;
+    own.variance = l->variance_delta;
+    gdrq_batchnorm_statistics(&shape, own.x, NULL, own.mean, own.variance);
+    return own;
+}
+
 void gdrq_backward_to_sums(const layer *l, const float *factor, bool train) {
     const gdrq_bn_shape shape = output_shape(l);
     if (!l->batch_normalize)

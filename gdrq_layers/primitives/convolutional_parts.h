@@ -19,6 +19,13 @@ void gdrq_normalise_sums(const layer *l, const float *factor, const float *sums,
                          float *scale, float *bias);
 
 /*
+ * A copy of a layer with batch norm, for the backward of a training forward: mean and variance are
+ * those of l->x, computed anew into l->mean_delta and l->variance_delta. A recurrent layer runs the
+ * forward of one layer once per time step, and of l->mean and l->variance only the last remain.
+ */
+layer gdrq_with_own_statistics(const layer *l);
+
+/*
  * l->delta from dL/d(output) to dL/d(factor * sums), adding the gradients of biases and scales.
  * With batch norm, l->x holds the sums of the forward; `train` as it was there.
  */

@@ -7,6 +7,7 @@
 #include "primitives/batchnorm_layer.h"
 #include "primitives/connected_layer.h"
 #include "primitives/convolutional_layer.h"
+#include "primitives/crnn_layer.h"
 #include "primitives/dropout_layer.h"
 #include "primitives/iseg_layer.h"
 #include "primitives/maxpool_layer.h"
@@ -16,6 +17,7 @@
 #include "primitives/route_layer.h"
 #include "primitives/shortcut_layer.h"
 #include "primitives/softmax_layer.h"
+#include "primitives/stock.h"
 #include "primitives/update.h"
 #include "primitives/upsample_layer.h"
 #include "primitives/yolo_layer.h"
@@ -38,6 +40,7 @@ static const struct {
      gdrq_forward_connected_layer, gdrq_backward_connected_layer},
     {CONVOLUTIONAL, GDRQ_REPLACES_CONVOLUTIONAL,
      gdrq_forward_convolutional_layer, gdrq_backward_convolutional_layer},
+    {CRNN, GDRQ_REPLACES_CRNN, forward_crnn_layer, gdrq_backward_crnn_layer},
     {DROPOUT, GDRQ_REPLACES_DROPOUT, gdrq_forward_dropout_layer, gdrq_backward_dropout_layer},
     {MAXPOOL, GDRQ_REPLACES_MAXPOOL, gdrq_forward_maxpool_layer, gdrq_backward_maxpool_layer},
     {REGION, GDRQ_REPLACES_REGION, gdrq_forward_region_layer, gdrq_backward_region_layer},
@@ -56,6 +59,7 @@ static const struct {
 } updates[] = {
     {CONNECTED, gdrq_update_connected_layer},
     {CONVOLUTIONAL, gdrq_update_convolutional_layer},
+    {CRNN, gdrq_update_crnn_layer},
     {DECONVOLUTIONAL, gdrq_update_deconvolutional_layer},
 };
 
@@ -66,8 +70,8 @@ static void free_normalised_copy(layer *l) {
 
 static void replace_passes(layer *l, layer_function *forward, layer_function *backward) {
     l->backward = backward;
-    if (l->type == CONVOLUTIONAL && (l->binary || l->xnor))
-        return; /* the host's forward replaces weights and input first */
+    if (l->type == CONVOLUTIONAL && gdrq_is_binary_convolution(l))
+        return;
     l->forward = forward;
     /* Neither the host's column buffer nor its normalised copy of the sums is used by ours. */
     if (l->type == CONVOLUTIONAL)

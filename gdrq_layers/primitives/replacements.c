@@ -11,6 +11,7 @@ static const char *const names[GDRQ_REPLACEMENTS] = {
     [GDRQ_REPLACES_CONVOLUTIONAL] = "convolutional",
     [GDRQ_REPLACES_CONNECTED] = "connected",
     [GDRQ_REPLACES_BATCHNORM] = "batchnorm",
+    [GDRQ_REPLACES_CRNN] = "crnn",
     [GDRQ_REPLACES_MAXPOOL] = "maxpool",
     [GDRQ_REPLACES_AVGPOOL] = "avgpool",
     [GDRQ_REPLACES_UPSAMPLE] = "upsample",

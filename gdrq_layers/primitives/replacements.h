@@ -3,10 +3,11 @@
  * variable is a comma-separated list of names, or "all"; it is read once.
  *
  *   name           what then stays the host's
- *   convolutional, connected, batchnorm, maxpool, avgpool, upsample, route, shortcut, reorg,
- *   dropout, softmax, activation, yolo, region
- *                  forward and backward of layers of that type; "activation" also stands for the
- *                  activations of all other layers that the host computes
+ *   convolutional, connected, batchnorm, crnn, maxpool, avgpool, upsample, route, shortcut,
+ *   reorg, dropout, softmax, activation, yolo, region
+ *                  forward and backward of layers of that type, those inside of recurrent layers
+ *                  included; "activation" and "batchnorm" also stand for the activations and the
+ *                  batch norm of all other layers that the host computes
  *   update         the update of parameters, without adam and clip then
  *   gemm           matrix products
  *   blas           fill, copy, axpy and scal
@@ -26,6 +27,7 @@ typedef enum gdrq_replacement {
     GDRQ_REPLACES_CONVOLUTIONAL,
     GDRQ_REPLACES_CONNECTED,
     GDRQ_REPLACES_BATCHNORM,
+    GDRQ_REPLACES_CRNN,
     GDRQ_REPLACES_MAXPOOL,
     GDRQ_REPLACES_AVGPOOL,
     GDRQ_REPLACES_UPSAMPLE,

@@ -8,8 +8,7 @@
 #include "primitives/exponential.h"
 #include "primitives/kernels.h"
 
-/* Of interleaved partial results, so that any vector width gives the same. */
-/* The largest of n values, NaNs left out. */
+/* The largest of n values, NaNs left out; in lanes, so that any vector width gives the same. */
 static inline __attribute__((always_inline)) float largest_of(const float *x, size_t n) {
     float lanes[GDRQ_LANES], largest = -FLT_MAX;
     const size_t whole = n - n % GDRQ_LANES;
@@ -25,33 +24,52 @@ static inline __attribute__((always_inline)) float largest_of(const float *x, si
     return largest;
 }
 
-GDRQ_KERNEL void softmax_group(const float *restrict x, size_t n, float temperature,
-                               float *restrict y) {
+/* The logarithm of an input's probability is scaled input - largest - log(sum). */
+typedef struct normaliser {
+    float largest; /* of the inputs, scaled */
+    double sum;    /* of exp(scaled input - largest), at least 1 */
+} normaliser;
+
+GDRQ_KERNEL normaliser softmax_group(const float *restrict x, size_t n, float temperature,
+                                     float *restrict y) {
     const float largest = largest_of(x, n) / temperature;
     for (size_t i = 0; i < n; i++)
         y[i] = gdrq_exp_of_negative(x[i] / temperature - largest);
-    const float sum = (float)gdrq_sum_in_lanes(y, n);
+    const double sum = gdrq_sum_in_lanes(y, n);
+    const float divisor = (float)sum;
     for (size_t i = 0; i < n; i++)
-        y[i] /= sum;
+        y[i] /= divisor;
+    return (normaliser){.largest = largest, .sum = sum};
 }
 
-/* All groups of one image. */
-static void softmax_groups(const layer *l, const float *x, float *y) {
-    const tree *hierarchy = l->softmax_tree;
-    const int groups = hierarchy ? hierarchy->groups : l->groups;
-    for (int g = 0; g < groups; g++) {
-        const int n = hierarchy ? hierarchy->group_size[g] : l->inputs / l->groups;
-        softmax_group(x, (size_t)n, l->temperature, y);
-        x += n;
-        y += n;
+/*
+ * Cross entropy of the inputs x, whose probabilities are p, against t, and its gradient's direction
+ * of descent. -log(p) is taken from x: p itself is 0 where exp() leaves the floats. Where the truth
+ * of a tree is SECRET_NUM, unknown, there is neither; the host sees to that on the GPU only.
+ */
+static void cross_entropy(const float *x, float temperature, normaliser by, const float *p,
+                          const float *t, size_t n, float *delta, float *loss) {
+    const double log_sum = log(by.sum);
+    for (size_t i = 0; i < n; i++) {
+        const bool known = t[i] != SECRET_NUM;
+        loss[i] = known && t[i] ? (float)(log_sum - (x[i] / temperature - by.largest)) : 0;
+        delta[i] = known ? t[i] - p[i] : 0;
     }
 }
 
-/* Cross entropy of n probabilities p against t, and its gradient's direction of descent. */
-static void cross_entropy(const float *p, const float *t, size_t n, float *delta, float *loss) {
-    for (size_t i = 0; i < n; i++) {
-        loss[i] = t[i] ? -logf(p[i]) : 0;
-        delta[i] = t[i] - p[i];
+/* All groups of the image whose values begin at `at`. */
+static void forward_image(const layer *l, const network *net, size_t at, bool learns) {
+    const tree *hierarchy = l->softmax_tree;
+    const int groups = hierarchy ? hierarchy->groups : l->groups;
+    for (int g = 0; g < groups; g++) {
+        const size_t n = (size_t)(hierarchy ? hierarchy->group_size[g] : l->inputs / l->groups);
+        const float *const x = net->input + at;
+        float *const y = l->output + at;
+        const normaliser by = softmax_group(x, n, l->temperature, y);
+        if (learns)
+            cross_entropy(x, l->temperature, by, y, net->truth + at, n, l->delta + at,
+                          l->loss + at);
+        at += n;
     }
 }
 
@@ -59,12 +77,8 @@ void gdrq_forward_softmax_layer(layer l, network net) {
     const bool learns = net.truth && !l.noloss;
     const size_t inputs = (size_t)l.inputs;
 #pragma omp parallel for schedule(static) if (l.batch * inputs >= GDRQ_PARALLEL_FROM)
-    for (int b = 0; b < l.batch; b++) {
-        const size_t at = (size_t)b * inputs;
-        softmax_groups(&l, net.input + at, l.output + at);
-        if (learns)
-            cross_entropy(l.output + at, net.truth + at, inputs, l.delta + at, l.loss + at);
-    }
+    for (int b = 0; b < l.batch; b++)
+        forward_image(&l, &net, (size_t)b * inputs, learns);
     if (!learns)
         return;
     double cost = 0;

@@ -11,6 +11,8 @@ void forward_convolutional_layer(layer l, network net);
 void backward_convolutional_layer(layer l, network net);
 void update_convolutional_layer(layer l, update_args a);
 
+void forward_crnn_layer(layer l, network net);
+
 layer make_maxpool_layer(int batch, int h, int w, int c, int size, int stride, int padding);
 void forward_maxpool_layer(layer l, network net);
 void backward_maxpool_layer(layer l, network net);

@@ -15,6 +15,9 @@ typedef struct gdrq_grid {
     int zero;       /* the zero code z of the stored, unsigned form; 0 unless the range is offset */
 } gdrq_grid;
 
+/* The slope of the host's leaky activation, which offset ranges are made for. */
+#define GDRQ_LEAKY_SLOPE .1f
+
 /* Weights of `bits`: codes [-Q, Q] with Q = 2^(bits-1) - 1 and step = T/Q. */
 gdrq_grid gdrq_weight_grid(int bits, float threshold);
 

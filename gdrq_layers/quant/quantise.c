@@ -5,7 +5,7 @@
 #include "base/kernels.h"
 
 /* Chunks of an array are summed apart and then in order, whatever the number of threads is. */
-enum { CHUNKS = 64, BLOCK = 1024, LANES = 16 };
+enum { CHUNKS = 64, BLOCK = 1024, LANES = 16, FEW_GROUPS = 16 };
 
 /* 1.5 * 2^23: adding it leaves a float no fraction bits, so the sum rounds half to even. */
 static const float ROUNDER = 12582912.f;
@@ -15,6 +15,11 @@ static size_t chunk_start(size_t n, int i) {
     const size_t blocks = (n + BLOCK - 1) / BLOCK;
     const size_t start = blocks * (size_t)i / CHUNKS * BLOCK;
     return start < n ? start : n;
+}
+
+/* Length of the block that starts at `begin` of n elements. */
+static size_t block_length(size_t begin, size_t n) {
+    return n - begin < BLOCK ? n - begin : BLOCK;
 }
 
 /* At most BLOCK elements; float lanes of 64 terms each keep the sum's error below 2^-18. */
@@ -71,7 +76,7 @@ static double quantise_span(const float *x, size_t n, const gdrq_grid *grid, boo
                             float *codes) {
     double sum = 0;
     for (size_t i = 0; i < n; i += BLOCK) {
-        const size_t count = n - i < BLOCK ? n - i : BLOCK;
+        const size_t count = block_length(i, n);
         sum += sum_abs_block(x + i, count);
         if (round)
             round_block(x + i, count, grid, codes + i);
@@ -84,7 +89,7 @@ static double quantise_span(const float *x, size_t n, const gdrq_grid *grid, boo
 static double sum_abs_span(const float *x, size_t n) {
     double sum = 0;
     for (size_t i = 0; i < n; i += BLOCK)
-        sum += sum_abs_block(x + i, n - i < BLOCK ? n - i : BLOCK);
+        sum += sum_abs_block(x + i, block_length(i, n));
     return sum;
 }
 
@@ -97,7 +102,7 @@ static double add_in_order(const double *sums) {
 
 double gdrq_sum_abs(const float *x, size_t n) {
     double sums[CHUNKS];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int i = 0; i < CHUNKS; ++i) {
         const size_t start = chunk_start(n, i);
         sums[i] = sum_abs_span(x + start, chunk_start(n, i + 1) - start);
@@ -107,7 +112,7 @@ double gdrq_sum_abs(const float *x, size_t n) {
 
 double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round, float *codes) {
     double sums[CHUNKS];
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int i = 0; i < CHUNKS; ++i) {
         const size_t start = chunk_start(n, i);
         sums[i] =
@@ -116,26 +121,50 @@ double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round
     return add_in_order(sums);
 }
 
-static float group_threshold(const float *weights, size_t n, float k) {
-    return (float)(k * (sum_abs_span(weights, n) / (double)n));
+/*
+ * Groups of weights go among the threads as they are, or, where they are large and few, one after
+ * the other, each divided among all threads. Which of them depends on the sizes alone, and so do
+ * the order of the sums and T.
+ */
+static bool divides_groups(int groups, size_t group_size) {
+    return groups < FEW_GROUPS && group_size >= GDRQ_PARALLEL_FROM;
+}
+
+static bool spreads_groups(int groups, size_t group_size) {
+    return !divides_groups(groups, group_size) && (size_t)groups * group_size >= GDRQ_PARALLEL_FROM;
+}
+
+static float group_threshold(const float *weights, size_t n, float k, bool divide) {
+    const double sum = divide ? gdrq_sum_abs(weights, n) : sum_abs_span(weights, n);
+    return (float)(k * (sum / (double)n));
 }
 
 void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, int bits, float k,
                            bool round, float *codes, float *steps) {
-#pragma omp parallel for schedule(static)
+    const bool divide = divides_groups(groups, group_size);
+#pragma omp parallel for schedule(static) if (spreads_groups(groups, group_size))
     for (int g = 0; g < groups; ++g) {
-        const float *w = weights + (size_t)g * group_size;
-        const gdrq_grid grid = gdrq_weight_grid(bits, group_threshold(w, group_size, k));
-        quantise_span(w, group_size, &grid, round, codes + (size_t)g * group_size);
+        const size_t start = (size_t)g * group_size;
+        const float *w = weights + start;
+        const gdrq_grid grid = gdrq_weight_grid(bits, group_threshold(w, group_size, k, divide));
+        (divide ? gdrq_quantise : quantise_span)(w, group_size, &grid, round, codes + start);
         steps[g] = grid.step;
     }
 }
 
-void gdrq_project_weights(float *weights, int groups, size_t group_size, float k) {
+static void clamp_in_parallel(float *w, size_t n, float limit) {
 #pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i += BLOCK)
+        clamp_values(w + i, block_length(i, n), limit);
+}
+
+void gdrq_project_weights(float *weights, int groups, size_t group_size, float k) {
+    const bool divide = divides_groups(groups, group_size);
+#pragma omp parallel for schedule(static) if (spreads_groups(groups, group_size))
     for (int g = 0; g < groups; ++g) {
         float *w = weights + (size_t)g * group_size;
-        clamp_values(w, group_size, group_threshold(w, group_size, k));
+        const float limit = group_threshold(w, group_size, k, divide);
+        (divide ? clamp_in_parallel : clamp_values)(w, group_size, limit);
     }
 }
 
@@ -144,5 +173,5 @@ void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, 
     const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (size_t i = 0; i < n; i += BLOCK)
-        pass_block(x + i, n - i < BLOCK ? n - i : BLOCK, low, high, dx + i, delta + i);
+        pass_block(x + i, block_length(i, n), low, high, dx + i, delta + i);
 }

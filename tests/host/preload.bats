@@ -32,6 +32,52 @@ make_data() {
     [ "$(tail -c 128 out.weights | grep -c GDRQWTS1)" -eq 1 ]
 }
 
+# Connected layers that make the one cell of a detector.
+@test "the same program trains and runs a [gdrq_connected] cfg" {
+    make_data
+    write_cfg gdrq.cfg << EOF
+[gdrq_convolutional]
+filters=4
+size=3
+stride=4
+activation=leaky
+[gdrq_connected]
+output=16
+activation=leaky
+batch_normalize=1
+[gdrq_connected]
+output=14
+activation=linear
+[yolo]
+mask=0,1
+anchors=4,4, 16,16
+classes=2
+num=2
+EOF
+    sed -i 's/batch=1/batch=4/' gdrq.cfg
+    sed 's/gdrq_//' gdrq.cfg > stock.cfg
+    run stock plain gdrq.cfg list.txt 3 out.weights images/dog.jpg
+    [ "$status" -ne 0 ]
+    run plugged plain gdrq.cfg list.txt 40 out.weights images/dog.jpg
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ "$output" == *"boxes"*"first output"* ]]
+    first=$(grep '^loss' <<< "$output" | head -n 1 | cut -d' ' -f2)
+    last=$(grep '^loss' <<< "$output" | tail -n 1 | cut -d' ' -f2)
+    awk "BEGIN { exit !($last < $first) }"
+    [ "$(tail -c 160 out.weights | grep -c GDRQWTS1)" -eq 1 ]
+    # What it saved is read by the stock library, whose layers compute in float.
+    stock outputs run stock.cfg out.weights stock.out
+    plugged outputs run gdrq.cfg out.weights plugged.out
+    run cmp -s stock.out plugged.out
+    [ "$status" -eq 1 ]
+    # Stock weights bring no thresholds.
+    stock bugs save stock.cfg stock.weights
+    run plugged outputs run gdrq.cfg stock.weights out.bin
+    [ "$status" -eq 1 ]
+    [[ "$output" == *"threshold that layer 1 needs was never set"*"calibrate"* ]]
+}
+
 @test "Python's ctypes opens libgdrq.so and runs a [gdrq_convolutional] cfg" {
     make_data
     plugged plain gdrq.cfg list.txt 2 out.weights images/dog.jpg > /dev/null

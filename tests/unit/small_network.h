@@ -46,16 +46,18 @@ static inline gdrq_error parse_bad_text(const char *text) {
     return err;
 }
 
-/* Random weights, biases, scales and statistics in all convolutional layers. */
+/* Random weights, biases, scales and statistics in all convolutional and connected layers. */
 static inline void randomise(network *net) {
     for (int i = 0; i < net->n; ++i) {
         layer *l = &net->layers[i];
-        if (l->type != CONVOLUTIONAL)
+        if (l->type != CONVOLUTIONAL && l->type != CONNECTED)
             continue;
-        const float deviation = 1.f / sqrtf((float)(l->nweights / l->n));
-        for (int k = 0; k < l->nweights; ++k)
+        const int filters = l->out_c;
+        const int per_filter = l->type == CONNECTED ? l->inputs : l->nweights / filters;
+        const float deviation = 1.f / sqrtf((float)per_filter);
+        for (int k = 0; k < filters * per_filter; ++k)
             l->weights[k] = deviation * random_normal();
-        for (int k = 0; k < l->n; ++k) {
+        for (int k = 0; k < filters; ++k) {
             l->biases[k] = .2f * random_normal();
             if (!l->batch_normalize)
                 continue;

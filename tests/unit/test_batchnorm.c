@@ -151,6 +151,8 @@ static void forward_is_the_formula(void **state) {
         check_forward((gdrq_bn_shape){1, 1, 2}, with_factor);
         check_forward((gdrq_bn_shape){3, 7, 16}, with_factor);
         check_forward((gdrq_bn_shape){2, 2, 5001}, with_factor);
+        check_forward((gdrq_bn_shape){2, 1, 1}, with_factor);
+        check_forward((gdrq_bn_shape){3, 300, 1}, with_factor);
     }
 }
 
@@ -243,17 +245,20 @@ static void gradient_is_exact(void **state) {
                 check_gradient((gdrq_bn_shape){2, 3, 9}, smooth[k], with_factor, frozen);
                 check_gradient((gdrq_bn_shape){1, 1, 7}, smooth[k], with_factor, frozen);
                 check_gradient((gdrq_bn_shape){3, 5, 37}, smooth[k], with_factor, frozen);
+                check_gradient((gdrq_bn_shape){8, 3, 1}, smooth[k], with_factor, frozen);
+                check_gradient((gdrq_bn_shape){9, 131, 1}, smooth[k], with_factor, frozen);
             }
 }
 
-/* No batch norm: delta and the bias' gradient are sums of dL/dy * a'. */
-static void bias_gradient(void **state) {
-    (void)state;
-    problem p = make_problem((gdrq_bn_shape){2, 3, 2500}, LEAKY, false);
+static void check_bias_gradient(gdrq_bn_shape shape) {
+    problem p = make_problem(shape, LEAKY, false);
+    const size_t channels = (size_t)shape.channels;
     float *y = malloc(p.count * sizeof *y), *delta = malloc(p.count * sizeof *delta);
-    assert_true(y && delta);
-    float updates[] = {10, 20, 30};
-    double expected[] = {10, 20, 30};
+    float *updates = uniform_array(channels, 1, 20);
+    double *expected = malloc(channels * sizeof *expected);
+    assert_true(y && delta && expected);
+    for (size_t c = 0; c < channels; c++)
+        expected[c] = updates[c];
     gdrq_scale_bias_activate(&p.shape, p.acc, NULL, p.beta, LEAKY, y);
     memcpy(delta, p.loss_weights, p.count * sizeof *delta);
     gdrq_bias_backward(&p.shape, y, LEAKY, delta, updates);
@@ -265,16 +270,24 @@ static void bias_gradient(void **state) {
         assert_near("delta", i, delta[i], slope * p.loss_weights[i], 1e-6);
         expected[c] += slope * p.loss_weights[i];
     }
-    for (int c = 0; c < 3; c++)
-        assert_near("beta", (size_t)c, updates[c], expected[c], 1e-4);
+    for (size_t c = 0; c < channels; c++)
+        assert_near("beta", c, updates[c], expected[c], 1e-4);
     free(y);
     free(delta);
+    free(updates);
+    free(expected);
     free_problem(&p);
 }
 
-static void in_place_is_the_same(void **state) {
+/* No batch norm: delta and the bias' gradient are sums of dL/dy * a'. */
+static void bias_gradient(void **state) {
     (void)state;
-    problem p = make_problem((gdrq_bn_shape){2, 5, 4099}, LEAKY, true);
+    check_bias_gradient((gdrq_bn_shape){2, 3, 2500});
+    check_bias_gradient((gdrq_bn_shape){5, 259, 1});
+}
+
+static void check_in_place(gdrq_bn_shape shape) {
+    problem p = make_problem(shape, LEAKY, true);
     float *y = malloc(p.count * sizeof *y);
     assert_non_null(y);
     gdrq_scale_bias_activate(&p.shape, p.acc, p.gamma, p.beta, LEAKY, y);
@@ -282,6 +295,12 @@ static void in_place_is_the_same(void **state) {
     assert_memory_equal(y, p.acc, p.count * sizeof *y);
     free(y);
     free_problem(&p);
+}
+
+static void in_place_is_the_same(void **state) {
+    (void)state;
+    check_in_place((gdrq_bn_shape){2, 5, 4099});
+    check_in_place((gdrq_bn_shape){2, 4099, 1});
 }
 
 /* Constant channels and single values: nothing to divide by, yet finite and without gradient. */
@@ -331,10 +350,9 @@ static void train_step(const problem *p, float *all) {
                             p->activation, delta, gamma_updates, beta_updates);
 }
 
-static void any_number_of_threads(void **state) {
-    (void)state;
+static void check_threads(gdrq_bn_shape shape) {
     const int before = omp_get_max_threads();
-    problem p = make_problem((gdrq_bn_shape){2, 7, 4999}, LEAKY, true);
+    problem p = make_problem(shape, LEAKY, true);
     const size_t n = 2 * p.count + 4 * (size_t)p.shape.channels;
     float *first = malloc(n * sizeof *first), *again = malloc(n * sizeof *again);
     assert_true(first && again);
@@ -349,6 +367,12 @@ static void any_number_of_threads(void **state) {
     free(first);
     free(again);
     free_problem(&p);
+}
+
+static void any_number_of_threads(void **state) {
+    (void)state;
+    check_threads((gdrq_bn_shape){2, 7, 4999});
+    check_threads((gdrq_bn_shape){16, 4999, 1});
 }
 
 int main(void) {

@@ -155,6 +155,45 @@ static void binary_convolutions_stay(void **state) {
                     "[conv]\nxnor=1\n[gdrq_convolutional]\nxnor=0\n");
 }
 
+/* [connected] under its alias, as the first layer, in the middle, and as a head behind dropout. */
+static void connected_layers_convert(void **state) {
+    const gdrq_convert_options options = gdrq_convert_defaults();
+    assert_converts(*state,
+                    "[net]\nwidth=8\nheight=8\nchannels=3\n[conn] # one\noutput=4\n[connected]\n"
+                    "output=6\n[connected]\noutput=5\n[dropout]\n[softmax]\n[cost]\n",
+                    &options,
+                    "[net]\nwidth=8\nheight=8\nchannels=3\nweight_bits=4\nactivation_bits=4\n"
+                    "[gdrq_connected] # one\nweight_bits=8\noutput=4\n[gdrq_connected]\n"
+                    "output=6\n[gdrq_connected]\nweight_bits=8\nactivation_bits=8\noutput=5\n"
+                    "[dropout]\n[softmax]\n[cost]\n");
+}
+
+/* A head directly before [cost], behind convolutions; both read one tensor. */
+static void readers_of_both_types_get_the_same_bits(void **state) {
+    const gdrq_convert_options options = gdrq_convert_defaults();
+    assert_converts(*state,
+                    "[net]\nwidth=8\nheight=8\nchannels=3\n[conv]\nfilters=4\n[conv]\nfilters=2\n"
+                    "[route]\nlayers=0\n[connected]\noutput=7\n[cost]\n",
+                    &options,
+                    "[net]\nwidth=8\nheight=8\nchannels=3\nweight_bits=4\nactivation_bits=4\n"
+                    "[gdrq_convolutional]\nweight_bits=8\nfilters=4\n[gdrq_convolutional]\n"
+                    "activation_bits=8\nfilters=2\n[route]\nlayers=0\n[gdrq_connected]\n"
+                    "weight_bits=8\nactivation_bits=8\noutput=7\n[cost]\n");
+}
+
+/* Recurrent layers stay as they are; inputs that are no pixels need their bits. */
+static void recurrent_layers_stay(void **state) {
+    const gdrq_convert_options options = gdrq_convert_defaults();
+    assert_converts(*state,
+                    "[net]\ninputs=9\n[connected]\noutput=4\n[rnn]\noutput=4\n[lstm]\noutput=4\n"
+                    "[gru]\noutput=4\n[connected]\noutput=3\n[connected]\noutput=2\n[softmax]\n",
+                    &options,
+                    "[net]\ninputs=9\nweight_bits=4\nactivation_bits=4\n[gdrq_connected]\n"
+                    "weight_bits=8\nactivation_bits=8\noutput=4\n[rnn]\noutput=4\n[lstm]\n"
+                    "output=4\n[gru]\noutput=4\n[gdrq_connected]\noutput=3\n[gdrq_connected]\n"
+                    "weight_bits=8\nactivation_bits=8\noutput=2\n[softmax]\n");
+}
+
 static void a_file_may_be_replaced(void **state) {
     const fixture *f = *state;
     const gdrq_convert_options options = gdrq_convert_defaults();
@@ -181,9 +220,9 @@ static void refusals_name_the_reason(void **state) {
         {"[net]\nwidth=8\nheight=8\nchannels=3\nk_weights=2\n[conv]\n",
          "in.cfg:5: [net] has k_weights already"},
         {"[net]\nwidth=8\nheight=8\nchannels=3\n[maxpool]\n",
-         "in.cfg: has no [convolutional] to convert"},
+         "in.cfg: has no [convolutional] or [connected] to convert"},
         {"[net]\nwidth=8\nheight=8\nchannels=3\n[conv]\nbinary=1\n",
-         "in.cfg: has no [convolutional] to convert"},
+         "in.cfg: has no [convolutional] or [connected] to convert"},
         {"[net]\nwidth=8\nheight=8\nchannels=3\n[conv]\nfilter=1\n",
          "in.cfg:6: layer 0 [conv]: filter=1: unknown key; did you mean filters?"},
     };
@@ -210,8 +249,10 @@ static void assert_only_additions(const char *stock, const char *converted) {
         const size_t n = strcspn(converted, "\n") + 1, m = strcspn(stock, "\n") + 1;
         const bool added = strncmp(converted, "weight_bits=", 12) == 0 ||
                            strncmp(converted, "activation_bits=", 16) == 0;
-        const bool header = strncmp(converted, "[gdrq_convolutional]", 20) == 0 &&
-                            strncmp(stock, "[convolutional]", 15) == 0;
+        const bool header = (strncmp(converted, "[gdrq_convolutional]", 20) == 0 &&
+                             strncmp(stock, "[convolutional]", 15) == 0) ||
+                            (strncmp(converted, "[gdrq_connected]", 16) == 0 &&
+                             strncmp(stock, "[connected]", 11) == 0);
         if (!added && !header && (n != m || strncmp(converted, stock, n) != 0))
             fail_msg("'%.*s' became '%.*s'", (int)m, stock, (int)n, converted);
         stock += added ? 0 : strnlen(stock, m);
@@ -241,7 +282,7 @@ static void stock_cfgs_convert(void **state) {
         gdrq_error err = {""};
         char *stock = read_text(files.gl_pathv[i]);
         const gdrq_status status = gdrq_convert_cfg(files.gl_pathv[i], f->out, &options, &err);
-        if (strstr(stock, "[convolutional]")) {
+        if (strstr(stock, "[convolutional]") || strstr(stock, "[connected]")) {
             if (status != GDRQ_OK)
                 fail_msg("%s", err.message);
             char *text = read_text(f->out);
@@ -267,6 +308,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(readers_of_a_tensor_get_the_same_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cropped_pixels_keep_their_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_convolutions_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(connected_layers_convert, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(readers_of_both_types_get_the_same_bits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(recurrent_layers_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_may_be_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_name_the_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stock_cfgs_convert, set_up, tear_down),

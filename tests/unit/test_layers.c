@@ -250,6 +250,60 @@ static void softmax_of_a_tree(void **state) {
     }
 }
 
+/* Of two groups the truth knows the second one alone. */
+static void unknown_groups_teach_nothing(void **state) {
+    int sizes[] = {3, 2};
+    float truth[] = {SECRET_NUM, SECRET_NUM, SECRET_NUM, 1, 0};
+    tree hierarchy = {.n = 5, .groups = 2, .group_size = sizes};
+    subject s = make_softmax(1, 1, 5, &hierarchy);
+    (void)state;
+    copy(s.truth, truth, 5);
+    forward_ours(&s, true);
+    for (int i = 0; i < 3; i++)
+        assert_true(s.ours.l.delta[i] == 0 && s.ours.l.loss[i] == 0);
+    const float *p = s.ours.l.output;
+    assert_float_equal(s.ours.l.delta[3], 1 - p[3], 1e-6);
+    assert_float_equal(s.ours.l.delta[4], -p[4], 1e-6);
+    assert_float_equal(*s.ours.l.cost, -logf(p[3]), 1e-6);
+    s.host.l.softmax_tree = s.ours.l.softmax_tree = NULL;
+    free_subject(&s);
+}
+
+/* -log(p) of a class, in double; the inputs of one image and group. */
+static double reference_loss(const float *x, int n, float temperature, int class) {
+    double largest = x[0], sum = 0;
+    for (int i = 1; i < n; i++)
+        largest = fmax(largest, x[i]);
+    for (int i = 0; i < n; i++)
+        sum += exp((x[i] - largest) / temperature);
+    return log(sum) - (x[class] - largest) / temperature;
+}
+
+/* The right class is so unlikely that its probability is no normal float, or 0 (the host: inf). */
+static void softmax_of_inputs_far_apart(void **state) {
+    (void)state;
+    const int inputs = 40;
+    subject s = make_softmax(1, 1, inputs, NULL);
+    layer *const l = &s.ours.l;
+    int below = 0;
+    for (int i = 0; i < 200; i++) {
+        const int class = i % inputs;
+        const double spread = pow(10, 3 * random_unit());
+        memset(s.truth, 0, s.inputs * sizeof *s.truth);
+        s.truth[class] = 1;
+        for (int k = 0; k < inputs; k++)
+            s.input[k] = (float)(spread * random_normal());
+        const double expected = reference_loss(s.input, inputs, l->temperature, class);
+        below += expected > 104;
+        s.forward(*l, network_of(&s, &s.ours, true));
+        assert_true(fabs(*l->cost - expected) <= 1e-6 * (spread + expected));
+        assert_true(*l->cost == l->loss[class]);
+        assert_true(l->delta[class] == 1 - l->output[class]);
+    }
+    assert_true(below > 20);
+    free_subject(&s);
+}
+
 typedef struct dropout_run {
     layer l;
     float *input, *x, *delta;
@@ -345,6 +399,8 @@ int main(void) {
         cmocka_unit_test(reorg),
         cmocka_unit_test(softmax_of_groups),
         cmocka_unit_test(softmax_of_a_tree),
+        cmocka_unit_test(softmax_of_inputs_far_apart),
+        cmocka_unit_test(unknown_groups_teach_nothing),
         cmocka_unit_test(dropout),
         cmocka_unit_test(dropout_repeats),
     };

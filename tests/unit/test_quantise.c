@@ -191,6 +191,49 @@ static void threads_change_nothing(void **state) {
     free(again);
 }
 
+/* T and codes of weights as well, however the groups are divided among the threads. */
+static void threads_change_no_weights(void **state) {
+    (void)state;
+    seed_random(4);
+    static const struct {
+        int groups;
+        size_t size;
+    } shapes[] = {{1, 200003}, {1, 700}, {3, 40001}, {70, 16500}, {512, 288}};
+    const int before = omp_get_max_threads();
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; ++k) {
+        const int groups = shapes[k].groups;
+        const size_t size = shapes[k].size, n = (size_t)groups * size;
+        float *w = random_array(n, .1f), *codes = malloc(n * sizeof *codes),
+              *first = malloc(n * sizeof *first), *projected = malloc(n * sizeof *projected),
+              steps[512], first_steps[512];
+        for (int threads = 1; threads <= 4; threads *= 2) {
+            omp_set_num_threads(threads);
+            gdrq_quantise_weights(w, groups, size, 4, 2.f, true, codes, steps);
+            if (threads == 1) {
+                memcpy(first, codes, n * sizeof *codes);
+                memcpy(first_steps, steps, (size_t)groups * sizeof *steps);
+            }
+            assert_memory_equal(first, codes, n * sizeof *codes);
+            assert_memory_equal(first_steps, steps, (size_t)groups * sizeof *steps);
+            /* Clipped at what the largest codes stand for: the same T. */
+            memcpy(projected, w, n * sizeof *w);
+            gdrq_project_weights(projected, groups, size, 2.f);
+            for (size_t i = 0; i < n; ++i) {
+                const float limit = 7 * steps[i / size];
+                if (fabsf(w[i]) < .999f * limit)
+                    assert_true(projected[i] == w[i]);
+                else
+                    assert_true(fabsf(fabsf(projected[i]) - limit) <= 2e-3f * limit);
+            }
+        }
+        free(w);
+        free(codes);
+        free(first);
+        free(projected);
+    }
+    omp_set_num_threads(before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(grids_have_the_stated_codes),
@@ -203,6 +246,7 @@ int main(void) {
         cmocka_unit_test(projection_clips_to_the_threshold),
         cmocka_unit_test(gradient_passes_inside_the_range_only),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(threads_change_no_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,27 @@ static void pixels_are_eight_bits_with_a_fixed_threshold(void **state) {
     release(&p);
 }
 
+/* An input without width, height and channels holds anything, connected layers read any shape. */
+static void other_inputs_are_like_any_tensor(void **state) {
+    (void)state;
+    parsed p = build("[net]\nbatch=1\ninputs=9\nactivation_bits=5\n[gdrq_connected]\noutput=4\n"
+                     "activation=relu\n[gdrq_connected]\noutput=3\n");
+    const gdrq_running_threshold *t = &p.classes.classes[p.classes.of_layer[0]];
+    assert_int_equal(t->tensor, -1);
+    assert_int_equal(t->bits, 5);
+    assert_int_equal(t->range, GDRQ_RANGE_SIGNED);
+    assert_true(!t->fixed && t->threshold == 0);
+    assert_int_equal(p.classes.classes[p.classes.of_layer[1]].range, GDRQ_RANGE_UNSIGNED);
+    release(&p);
+    /* With an image in front, the first layer reads pixels, of whatever type it is. */
+    p = build(HEAD "[gdrq_connected]\noutput=4\n");
+    assert_true(p.classes.classes[0].fixed && p.classes.classes[0].bits == 8);
+    release(&p);
+    assert_range(HEAD "[connected]\noutput=4\nactivation=leaky\n[dropout]\n[gdrq_connected]\n",
+                 GDRQ_RANGE_OFFSET);
+    assert_range(HEAD "[lstm]\noutput=4\n[gdrq_connected]\n", GDRQ_RANGE_SIGNED);
+}
+
 /* What a layer computes can't share the pixels' fixed threshold. */
 static void pixels_joined_with_computed_values_are_an_error(void **state) {
     (void)state;
@@ -117,6 +138,7 @@ static void pixels_joined_with_computed_values_are_an_error(void **state) {
     assert_int_equal(gdrq_tensor_classes_build(&outline, &classes, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "layer 1 (line 9)"));
     assert_non_null(strstr(err.message, "pixels"));
+    assert_non_null(strstr(err.message, "make it a [convolutional]"));
     gdrq_outline_free(&outline);
 }
 
@@ -140,6 +162,7 @@ int main(void) {
         cmocka_unit_test(ranges_follow_the_producers),
         cmocka_unit_test(joined_tensors_are_one_class),
         cmocka_unit_test(pixels_joined_with_computed_values_are_an_error),
+        cmocka_unit_test(other_inputs_are_like_any_tensor),
         cmocka_unit_test(pixels_are_always_unsigned),
         cmocka_unit_test(pixels_are_eight_bits_with_a_fixed_threshold),
     };

@@ -1,4 +1,5 @@
 /* Weights files: round trips, the trailer, backbones, and files that must be refused untouched. */
+#include <dlfcn.h>
 #include <sys/stat.h>
 
 #include "host/network_state.h"
@@ -208,6 +209,57 @@ static void old_headers_are_read(void **state) {
     free_network(other);
 }
 
+#define CONNECTED_NET(kind)                                                          \
+    "[net]\nbatch=2\nwidth=4\nheight=3\nchannels=3\n[" kind "]\noutput=7\n"          \
+    "activation=leaky\nbatch_normalize=1\n[" kind "]\noutput=5\nactivation=linear\n" \
+    "[cost]\n"
+
+/* The host's own loader and writer and ours understand each other, quantised layers or not. */
+static void stock_darknet_shares_connected_weights(void **state) {
+    (void)state;
+    void (*host_load)(network *, char *, int, int) = dlsym(RTLD_NEXT, "load_weights_upto");
+    void (*host_save)(network *, char *, int) = dlsym(RTLD_NEXT, "save_weights_upto");
+    assert_true(host_load && host_save);
+    network *net = parse_text(CONNECTED_NET("gdrq_connected"));
+    network *stock = parse_text(CONNECTED_NET("connected"));
+    seed_random(30);
+    randomise(net);
+    random_pixels(net);
+    net->train = 1;
+    forward_network(net);
+    size_t n;
+    char *path, *bytes = saved(net, &n, &path);
+    const size_t body = 20 + 4 * (7 * 4 + 7 * 36 + 5 + 5 * 7);
+    assert_int_equal(n, body + 20 + 2 * 20 + 8);
+    host_load(stock, path, 0, stock->n);
+    assert_same_layers(net, stock);
+    /* What the host writes has no thresholds. */
+    randomise(stock);
+    host_save(stock, path, stock->n);
+    gdrq_load_report report;
+    gdrq_error err;
+    assert_int_equal(gdrq_network_load(net, path, false, &report, &err), GDRQ_OK);
+    assert_true(report.complete && !report.has_thresholds);
+    assert_same_layers(net, stock);
+    /* Early versions stored the weights the other way round. */
+    const int transposed[4] = {2000, 0, 0, 7};
+    memcpy(bytes + 4, transposed, 16);
+    char *old = temporary_file(bytes + 4, body - 4);
+    host_load(stock, old, 0, stock->n);
+    assert_int_equal(gdrq_network_load(net, old, false, NULL, &err), GDRQ_OK);
+    assert_same_layers(net, stock);
+    float second;
+    memcpy(&second, bytes + 20 + 4 * (7 + 1), sizeof second);
+    assert_true(net->layers[0].weights[36] == second);
+    unlink(old);
+    unlink(path);
+    free(old);
+    free(path);
+    free(bytes);
+    free_network(net);
+    free_network(stock);
+}
+
 /* A save that fails leaves the file that was there. */
 static void failed_saves_lose_nothing(void **state) {
     (void)state;
@@ -291,6 +343,7 @@ int main(void) {
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(backbones_are_for_training),
         cmocka_unit_test(old_headers_are_read),
+        cmocka_unit_test(stock_darknet_shares_connected_weights),
         cmocka_unit_test(failed_saves_lose_nothing),
         cmocka_unit_test(a_load_replaces_thresholds_and_iteration),
         cmocka_unit_test(thresholds_follow_k),

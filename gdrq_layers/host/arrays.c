@@ -1,0 +1,41 @@
+/* The arrays of a network that a training changes (gdrq_network_arrays()). */
+#include "darknet.h"
+#include "gdrq.h"
+
+#include "host/weight_spans.h"
+
+typedef struct visitor {
+    gdrq_visit *visit;
+    void *user;
+} visitor;
+
+static bool visit_weights(void *user, const gdrq_weight_span *span) {
+    const visitor *v = user;
+    v->visit(v->user, span->data, span->count);
+    return true;
+}
+
+/* The gradient's array, which momentum is kept in, and adam's moments; statistics have none. */
+static bool visit_optimiser(void *user, const gdrq_weight_span *span) {
+    const visitor *v = user;
+    const layer *l = span->owner;
+    float *of_weights[] = {l->weight_updates, l->m, l->v};
+    float *of_biases[] = {l->bias_updates, l->bias_m, l->bias_v};
+    float *of_scales[] = {l->scale_updates, l->scale_m, l->scale_v};
+    float **arrays = span->data == l->weights  ? of_weights
+                     : span->data == l->biases ? of_biases
+                     : span->data == l->scales ? of_scales
+                                               : NULL;
+    for (int i = 0; arrays && i < 3; i++)
+        if (arrays[i])
+            v->visit(v->user, arrays[i], span->count);
+    return true;
+}
+
+void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
+                         void *user) {
+    visitor v = {visit, user};
+    for (int i = 0; i < net->n; i++)
+        gdrq_visit_weight_spans(&net->layers[i], GDRQ_ALL,
+                                which == GDRQ_ARRAYS_WEIGHTS ? visit_weights : visit_optimiser, &v);
+}

@@ -1,0 +1,90 @@
+/*
+ * What all layers share that train with low-bit weights and activations (GDRQ, arXiv 1908.01477):
+ * their state, the quantising of weights and input, the straight-through gradient and the reshape
+ * stage. gdrq_convolutional_layer.h and gdrq_connected_layer.h add the product of the two.
+ *
+ * To the host such a layer keeps its stock type, with weights, biases and batch norm where they
+ * always are, so that saving, loading and visualising go on working; what quantising needs hangs on
+ * l.self_layer, which the host leaves alone for these types.
+ *
+ * Forward: the weights and the input become integer-valued floats (codes), an ordinary float
+ * product runs on them, and one factor per filter, step_w[group] * step_x, makes its sums real
+ * values. While |sum| < 2^24 the sums are exact, so an integer engine gets the very same ones.
+ * At inference (net.train = 0) all that follows is act(scale*sum + bias), with scale and bias from
+ * gdrq_batchnorm_fold().
+ *
+ * "Filters" are also the outputs of a connected layer.
+ */
+#ifndef GDRQ_TRAIN_QUANTISED_LAYER_H
+#define GDRQ_TRAIN_QUANTISED_LAYER_H
+
+#include "darknet.h"
+#include "gdrq.h"
+#include "quant/options.h"
+#include "quant/running_threshold.h"
+
+/* What all quantised layers of one network share; lives as long as the network. */
+typedef struct gdrq_training {
+    bool calibrating;  /* forwards with net.train = 0 move the thresholds too */
+    int64_t iteration; /* updates since the start of this training; saved with the thresholds */
+    int64_t start;     /* iteration - the host's count of updates (update_args.t) */
+} gdrq_training;
+
+typedef struct gdrq_quantised {
+    gdrq_layer_options options;
+    gdrq_training *training;       /* shared, not owned */
+    gdrq_running_threshold *input; /* T of the tensor that it reads; shared, not owned */
+    int index;                     /* of the layer in its network */
+    int filters;
+    size_t filter_size;    /* weights of one filter */
+    gdrq_grid grid;        /* of the input, as the last forward used it */
+    float *weight_codes;   /* filters * filter_size */
+    float *weight_steps;   /* quant_groups */
+    float *factor;         /* filters: weight step * activation step */
+    float *scale, *bias;   /* filters: what batch norm comes to */
+    float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
+    size_t input_capacity; /* floats in input_codes */
+} gdrq_quantised;
+
+/* ---- for the network that holds the layer ---- */
+
+/* The state of a quantised layer, NULL for any other layer. */
+gdrq_quantised *gdrq_quantised_state(const layer *l);
+
+/* Makes room for `batch` images of `inputs` values; called before a resize takes effect. */
+gdrq_status gdrq_quantised_resize(gdrq_quantised *q, int batch, int inputs, gdrq_error *err);
+
+/* Frees what a quantised layer has beyond a stock one; nothing for any other layer. */
+void gdrq_quantised_free(layer *l);
+
+/* GDRQ_ERROR_STATE if the threshold of the layer's input was never set, so it can't infer. */
+gdrq_status gdrq_quantised_check(const gdrq_quantised *q, gdrq_error *err);
+
+/* Whether the next training forward only clips (GDRQ's reshape stage). */
+bool gdrq_quantised_reshapes(const gdrq_quantised *q);
+
+/* ---- for the types of layer ---- */
+
+/*
+ * Gives a parsed stock layer of type CONVOLUTIONAL or CONNECTED its state, with buffers for
+ * l->batch, and takes away what only the stock functions need. On failure the layer is as it was.
+ */
+gdrq_status gdrq_quantised_make(layer *l, int index, const gdrq_layer_options *options,
+                                gdrq_running_threshold *input, gdrq_training *training,
+                                gdrq_error *err);
+
+/* A forward's codes of input and weights, and the factors of their sums; ends the program where
+   the layer can't infer. */
+void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const network *net);
+
+/* Where a forward leaves its sums: batch norm's backward needs them again. */
+float *gdrq_quantised_sums(const layer *l);
+
+/* delta += dL/dx, given dL/d(quantised x) in input_codes: passed on where x is representable. */
+void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
+                                  float *delta);
+
+/* Ends an update: counts the iteration, and in the reshape stage projects the weights. */
+void gdrq_quantised_end_update(gdrq_quantised *q, const layer *l, const update_args *a);
+
+#endif
