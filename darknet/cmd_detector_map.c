@@ -1,117 +1,62 @@
 #include "args.h"
 #include "base/status.h"
 #include "commands.h"
-#include "data/image_list.h"
-#include "data/labels.h"
-#include "detect.h"
 #include "detector.h"
-#include "eval/map.h"
+#include "eval/detector_map.h"
+#include "list_progress.h"
 #include "report.h"
+#include "results/json_text.h"
+#include "results/memory_file.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
-/* Upstream's threshold for results that are to be ranked. */
-static const float least_score = .005f;
-
-static gdrq_status add_truths(map_eval *eval, int image, const label_list *list, const picture *p,
-                              gdrq_error *err) {
-    gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < list->n && status == GDRQ_OK; i++) {
-        const label *t = &list->labels[i];
-        const map_box box = {(t->x - t->w / 2.) * p->w, (t->y - t->h / 2.) * p->h,
-                             (double)t->w * p->w, (double)t->h * p->h};
-        status = map_add_truth(eval, image, t->class_id, &box, err);
-    }
-    return status;
-}
-
-/* In pixels, cut off at the picture's edges as upstream does for its results. */
-static map_box pixel_box(const box *b, const picture *p) {
-    const double left = fmax((b->x - b->w / 2.) * p->w, 0),
-                 top = fmax((b->y - b->h / 2.) * p->h, 0);
-    const double right = fmin((b->x + b->w / 2.) * p->w, p->w);
-    const double bottom = fmin((b->y + b->h / 2.) * p->h, p->h);
-    return (map_box){left, top, fmax(right - left, 0), fmax(bottom - top, 0)};
-}
-
-static gdrq_status add_detections(map_eval *eval, int image, const detections *found, int classes,
-                                  const picture *p, gdrq_error *err) {
-    for (int i = 0; i < found->n; i++) {
-        const detection *d = &found->at[i];
-        if (!detection_is_finite(d))
-            continue;
-        const map_box box = pixel_box(&d->bbox, p);
-        for (int class_id = 0; class_id < classes; class_id++) {
-            if (!(d->prob[class_id] > 0))
-                continue;
-            const gdrq_status status =
-                map_add_detection(eval, image, class_id, d->prob[class_id], &box, err);
-            if (status != GDRQ_OK)
-                return status;
-        }
-    }
-    return GDRQ_OK;
-}
-
-static gdrq_status add_image(map_eval *eval, const detector *d, int image, const char *path,
-                             gdrq_error *err) {
-    label_list labels = {0};
-    picture p = {0};
-    detections found = {0};
-    gdrq_status status = labels_read_for(path, d->classes, &labels, err);
-    if (status == GDRQ_OK)
-        status = picture_load(path, &p, err);
-    if (status == GDRQ_OK)
-        status = add_truths(eval, image, &labels, &p, err);
-    if (status == GDRQ_OK)
-        status = detect_picture(d->net, &p, least_score, .5f, &found, err);
-    if (status == GDRQ_OK)
-        status = add_detections(eval, image, &found, d->classes, &p, err);
-    detections_free(&found);
-    picture_free(&p);
-    labels_free(&labels);
-    return status;
-}
-
-static void show_progress(int done, int total) {
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%d/%d images%s", done, total, done == total ? "\n" : "");
-    else if (done == total || done % 500 == 0)
-        fprintf(stderr, "%d/%d images\n", done, total);
-}
-
-static gdrq_status add_list(map_eval *eval, const detector *d, const image_list *list,
-                            gdrq_error *err) {
-    gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < list->n && status == GDRQ_OK; i++) {
-        status = add_image(eval, d, i, list->paths[i], err);
-        if (status == GDRQ_OK)
-            show_progress(i + 1, list->n);
-    }
-    return status;
-}
-
-typedef struct map_options {
+typedef struct command_options {
     float thresh, iou_thresh;
-    int iou_index; /* of iou_thresh among 0.50, 0.55 ... 0.95 */
-} map_options;
+    int points;
+    const char *json;
+    map_options map; /* made from the ones above */
+} command_options;
 
-static gdrq_status find_iou(map_options *o, gdrq_error *err) {
-    o->iou_index = (int)lrintf((o->iou_thresh - .5f) * 20);
-    if (fabsf(.5f + .05f * o->iou_index - o->iou_thresh) < 1e-4f)
+static gdrq_status find_iou(command_options *o, gdrq_error *err) {
+    o->map.iou_index = (int)lrintf((o->iou_thresh - .5f) * 20);
+    if (fabsf(.5f + .05f * o->map.iou_index - o->iou_thresh) < 1e-4f)
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-iou_thresh: %g is not one of 0.50, 0.55 ... 0.95",
                      o->iou_thresh);
 }
 
-static double mean_ap(const map_result *r, int iou_index) {
-    double sum = 0;
-    for (int i = 0; i < r->n; i++)
-        if (r->classes[i].ap[iou_index] >= 0)
-            sum += r->classes[i].ap[iou_index];
-    return r->classes_with_truths ? sum / r->classes_with_truths : -1;
+static gdrq_status find_method(command_options *o, gdrq_error *err) {
+    switch (o->points) {
+    case 0:
+        o->map.method = MAP_VOC_AREA;
+        return GDRQ_OK;
+    case MAP_VOC2007_POINTS:
+        o->map.method = MAP_VOC2007;
+        return GDRQ_OK;
+    case MAP_RECALL_POINTS:
+        o->map.method = MAP_COCO;
+        return GDRQ_OK;
+    }
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-points: %d is not one of 0, 11, 101", o->points);
+}
+
+static gdrq_status make_map_options(command_options *o, gdrq_error *err) {
+    o->map.confidence = o->thresh;
+    const gdrq_status status = find_iou(o, err);
+    return status == GDRQ_OK ? find_method(o, err) : status;
+}
+
+static const char *method_name(map_method method) {
+    switch (method) {
+    case MAP_COCO:
+        return "the mean of precision at 101 values of recall (COCO)";
+    case MAP_VOC2007:
+        return "the mean of precision at 11 values of recall (PASCAL VOC 2007)";
+    case MAP_VOC_AREA:
+        break;
+    }
+    return "the area below precision over recall (PASCAL VOC 2010 and later)";
 }
 
 static void print_class(const map_class *c, const char *name, int iou_index) {
@@ -119,66 +64,105 @@ static void print_class(const map_class *c, const char *name, int iou_index) {
         printf("%-24s %7.4f %11.4f", name, c->ap[iou_index], c->mean_ap);
     else
         printf("%-24s %7s %11s", name, "-", "-");
-    printf(" %8zu %7zu %7zu %9.3f %7.3f\n", c->counts.truths, c->counts.true_positives,
+    printf(" %8zu %7zu %7zu %9.4f %7.4f\n", c->counts.truths, c->counts.true_positives,
            c->counts.false_positives, c->counts.precision, c->counts.recall);
 }
 
-static void print_result(const detector *d, const map_options *o, const map_result *r) {
+static void print_result(const detector *d, const command_options *o, const map_result *r) {
     const map_counts *total = &r->total;
+    printf("AP is %s\n", method_name(o->map.method));
     printf("%-24s AP@%.2f AP[.50:.95] %8s %7s %7s %9s %7s\n", "class", o->iou_thresh, "objects",
            "true+", "false+", "precision", "recall");
     for (int i = 0; i < r->n; i++)
-        print_class(&r->classes[i], d->names.names[i], o->iou_index);
-    printf("\nAt score > %g and IoU 0.50: precision %.4f, recall %.4f, F1 %.4f, %zu of %zu objects "
+        print_class(&r->classes[i], d->names.names[i], o->map.iou_index);
+    printf("\nAt score > %g and IoU %.2f: precision %.4f, recall %.4f, F1 %.4f, %zu of %zu objects "
            "found, %zu false detections\n",
-           o->thresh, total->precision, total->recall, total->f1, total->true_positives,
-           total->truths, total->false_positives);
+           o->thresh, o->iou_thresh, total->precision, total->recall, total->f1,
+           total->true_positives, total->truths, total->false_positives);
     printf("mAP@0.50 = %.4f\n", r->map50);
-    if (o->iou_index)
-        printf("mAP@%.2f = %.4f\n", o->iou_thresh, mean_ap(r, o->iou_index));
+    if (o->map.iou_index)
+        printf("mAP@%.2f = %.4f\n", o->iou_thresh, r->map_at[o->map.iou_index]);
     printf("mAP@[.50:.95] = %.4f\n", r->map);
 }
 
-static gdrq_status evaluate(const detector *d, const map_options *o, const image_list *list,
-                            gdrq_error *err) {
-    map_eval *eval = NULL;
-    map_result result = {0};
-    gdrq_status status = map_begin(d->classes, &eval, err);
-    if (status == GDRQ_OK)
-        status = add_list(eval, d, list, err);
-    if (status == GDRQ_OK)
-        status = map_finish(eval, o->thresh, &result, err);
-    if (status == GDRQ_OK && !result.classes_with_truths)
-        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                           "no image of the valid list has an object: mAP is not defined");
-    if (status == GDRQ_OK)
-        print_result(d, o, &result);
-    map_result_free(&result);
-    map_free(eval);
+static void put_numbers(FILE *out, const double *x, int n) {
+    for (int i = 0; i < n; i++)
+        fprintf(out, "%s%.9g", i ? ", " : "[", x[i]);
+    fputs("]", out);
+}
+
+static void put_counts(FILE *out, const map_counts *c) {
+    fprintf(out,
+            "\"objects\": %zu, \"true_positives\": %zu, \"false_positives\": %zu, "
+            "\"precision\": %.9g, \"recall\": %.9g, \"f1\": %.9g",
+            c->truths, c->true_positives, c->false_positives, c->precision, c->recall, c->f1);
+}
+
+static void put_json(FILE *out, const detector *d, const command_options *o, const map_result *r) {
+    fprintf(out, "{\"points\": %d, \"thresh\": %.9g, \"iou_thresh\": %.9g,\n", o->points, o->thresh,
+            .5 + .05 * o->map.iou_index);
+    fprintf(out, " \"map50\": %.9g, \"map\": %.9g, \"map_at\": ", r->map50, r->map);
+    put_numbers(out, r->map_at, MAP_THRESHOLDS);
+    fputs(",\n \"total\": {", out);
+    put_counts(out, &r->total);
+    fputs("},\n \"classes\": [", out);
+    for (int i = 0; i < r->n; i++) {
+        const map_class *c = &r->classes[i];
+        fprintf(out, "%s\n  {\"name\": ", i ? "," : "");
+        json_put_string(out, d->names.names[i]);
+        fputs(", \"ap\": ", out);
+        put_numbers(out, c->ap, MAP_THRESHOLDS);
+        fprintf(out, ", \"mean_ap\": %.9g, ", c->mean_ap);
+        put_counts(out, &c->counts);
+        fputs("}", out);
+    }
+    fputs("\n ]}\n", out);
+}
+
+static gdrq_status write_json(const detector *d, const command_options *o, const map_result *r,
+                              gdrq_error *err) {
+    memory_file file;
+    gdrq_status status = memory_file_open(&file, err);
+    if (status != GDRQ_OK)
+        return status;
+    put_json(file.stream, d, o, r);
+    status = memory_file_save(&file, o->json, err);
+    memory_file_free(&file);
     return status;
 }
 
-static gdrq_status run(const arg_operands *operands, const map_options *o, gdrq_error *err) {
-    detector d;
-    image_list list = {0};
+static gdrq_status measure(const detector *d, const command_options *o, gdrq_error *err) {
+    labelled_images images = {0};
+    map_result result = {0};
     const char *valid;
-    gdrq_status status =
-        detector_open_trained(operands->at[0], operands->at[1], operands->at[2], &d, err);
+    gdrq_status status = data_cfg_require(&d->data, "valid", &valid, err);
     if (status == GDRQ_OK)
-        status = data_cfg_require(&d.data, "valid", &valid, err);
+        status = labelled_images_read(valid, d->classes, &images, err);
     if (status == GDRQ_OK)
-        status = image_list_read(valid, &list, err);
+        status = detector_measure(d->net, &images, d->classes, &o->map, list_progress, NULL,
+                                  &result, err);
     if (status == GDRQ_OK)
-        status = labels_check_all(&list, d.classes, NULL, NULL, err);
-    if (status == GDRQ_OK)
-        status = evaluate(&d, o, &list, err);
-    image_list_free(&list);
-    detector_close(&d);
+        print_result(d, o, &result);
+    if (status == GDRQ_OK && o->json)
+        status = write_json(d, o, &result, err);
+    map_result_free(&result);
+    labelled_images_free(&images);
     return status;
+}
+
+static int run(const arg_operands *operands, const command_options *o) {
+    detector d;
+    gdrq_error err;
+    gdrq_status status =
+        detector_open_trained(operands->at[0], operands->at[1], operands->at[2], &d, &err);
+    if (status == GDRQ_OK)
+        status = measure(&d, o, &err);
+    detector_close(&d);
+    return status == GDRQ_OK ? 0 : report_error(&err);
 }
 
 int cmd_detector_map(int argc, char **argv) {
-    map_options o = {.thresh = .25f, .iou_thresh = .5f};
+    command_options o = {.thresh = .25f, .iou_thresh = .5f, .points = MAP_RECALL_POINTS};
     bool no_effect;
     const arg_flag flags[] = {
         {.name = "thresh",
@@ -191,14 +175,24 @@ int cmd_detector_map(int argc, char **argv) {
          .real = &o.iou_thresh,
          .min = .5,
          .max = .95,
-         .help = "overlap at which AP per class is shown"},
+         .help = "overlap for precision, recall and the AP of classes"},
+        {.name = "points",
+         .value_name = "N",
+         .integer = &o.points,
+         .max = MAP_RECALL_POINTS,
+         .help = "101: AP as COCO's; 11: VOC 2007's; 0: VOC 2010's, the area"},
+        {.name = "json", .value_name = "FILE", .text = &o.json, .help = "write the numbers, too"},
+        {.name = "letter_box",
+         .on = &no_effect,
+         .help = "no effect: pictures always keep their proportions"},
         {.name = "dont_show", .on = &no_effect, .help = "no effect: no window is ever opened"},
     };
     const arg_spec spec = {
         .command = "detector map",
         .operands = "DATA CFG WEIGHTS",
         .help = "Measures average precision over the valid= list of DATA, with the definitions of\n"
-                "COCO's evaluation.",
+                "COCO's evaluation or of PASCAL VOC's. The last lines are 'mAP@0.50 = X' and\n"
+                "'mAP@[.50:.95] = X'.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags};
     arg_operands operands;
@@ -206,9 +200,9 @@ int cmd_detector_map(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (find_iou(&o, &err) != GDRQ_OK) {
+    if (make_map_options(&o, &err) != GDRQ_OK) {
         report("%s: %s", spec.command, err.message);
         return 2;
     }
-    return run(&operands, &o, &err) == GDRQ_OK ? 0 : report_error(&err);
+    return run(&operands, &o);
 }

@@ -3,6 +3,7 @@
 #include "detect.h"
 #include "image/picture_paths.h"
 #include "report.h"
+#include "suggest.h"
 
 #include <stdio.h>
 
@@ -20,6 +21,13 @@ static gdrq_status calibrate_on(network *net, const picture_paths *paths, gdrq_e
     return status;
 }
 
+static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {
+    const char *words[] = {"DATA", cfg_path, weights_path};
+    const LAYER_TYPE last = net->layers[net->n - 1].type;
+    suggest("measure", last == YOLO || last == REGION ? "detector map" : "classifier valid", words,
+            3);
+}
+
 static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
     network *net = NULL;
     picture_paths paths = {0};
@@ -34,8 +42,10 @@ static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
         status = gdrq_network_ready(net, err);
     if (status == GDRQ_OK)
         status = gdrq_network_save(net, operands->at[3], err);
-    if (status == GDRQ_OK)
+    if (status == GDRQ_OK) {
         printf("Wrote %s, calibrated on %d pictures\n", operands->at[3], paths.n);
+        suggest_measuring(net, operands->at[0], operands->at[3]);
+    }
     picture_paths_free(&paths);
     if (net)
         free_network(net);

@@ -1,8 +1,32 @@
 #include "args.h"
 #include "commands.h"
 #include "report.h"
+#include "suggest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_detector(const char *cfg_path) {
+    FILE *file = fopen(cfg_path, "r");
+    char *line = NULL;
+    size_t size = 0;
+    bool found = false;
+    while (file && !found && getline(&line, &size, file) >= 0) {
+        const char *section = line + strspn(line, " \t");
+        found = !strncmp(section, "[yolo]", 6) || !strncmp(section, "[region]", 8);
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* -clear: stock weights bring their count of iterations. */
+static void suggest_training(const char *cfg_path) {
+    const char *words[] = {"DATA", cfg_path, "STOCK.weights", "-clear"};
+    suggest("train", is_detector(cfg_path) ? "detector train" : "classifier train", words, 4);
+}
 
 int cmd_gdrq_convert(int argc, char **argv) {
     gdrq_convert_options o = gdrq_convert_defaults();
@@ -19,9 +43,9 @@ int cmd_gdrq_convert(int argc, char **argv) {
     const arg_spec spec = {
         .command = "gdrq convert",
         .operands = "IN.cfg OUT.cfg",
-        .help = "Rewrites a stock cfg: [convolutional] becomes [gdrq_convolutional] with the bits "
-                "below;\neverything else stays as it is. A .weights file of the stock network "
-                "loads into the result.",
+        .help = "Rewrites a stock cfg: [convolutional] and [connected] become [gdrq_convolutional] "
+                "and\n[gdrq_connected] with the bits below; everything else stays as it is. A "
+                ".weights file of\nthe stock network loads into the result.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags};
     arg_operands operands;
@@ -32,5 +56,6 @@ int cmd_gdrq_convert(int argc, char **argv) {
     if (gdrq_convert_cfg(operands.at[0], operands.at[1], &o, &err) != GDRQ_OK)
         return report_error(&err);
     printf("Wrote %s\n", operands.at[1]);
+    suggest_training(operands.at[1]);
     return 0;
 }

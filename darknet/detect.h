@@ -17,13 +17,33 @@ gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdr
 typedef struct detections {
     detection *at;
     int n;
-    double seconds; /* of the network's run */
+    double seconds; /* of the network's run, or of both runs with `flip` */
 } detections;
 
+enum {
+    DETECT_MAP_CLASSES = 200, /* entries of a map; the host's code knows this number only */
+};
+
+typedef struct detect_options {
+    float thresh;        /* scores above it */
+    float hier;          /* the same for going down a class tree */
+    float nms;           /* IoU above which the lesser of two boxes is suppressed */
+    bool nms_objectness; /* suppress by objectness for all classes at once, not class by class */
+    bool flip;           /* run the mirrored picture, too, and average the outputs */
+    const int *map;      /* of a class tree, each in 0..classes-1; NULL for none */
+} detect_options;
+
+/* The IoU that upstream uses for its class-by-class suppression. */
+static const float detect_nms = .45f;
+
 /*
- * Everything whose score is above `threshold`; scores of suppressed classes are 0. `hierarchy` is
- * the threshold for going down a class tree. Free with detections_free().
+ * What the network finds. Scores of suppressed classes are 0. With a map and a class tree, score i
+ * is that of the tree's class map[i]. Free with detections_free().
  */
+gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
+                        detections *found, gdrq_error *err);
+
+/* detect_with() upstream's suppression and nothing else. */
 gdrq_status detect_picture(network *net, const picture *p, float threshold, float hierarchy,
                            detections *found, gdrq_error *err);
 

@@ -1,7 +1,11 @@
 #include "detector.h"
 
 #include "base/status.h"
+#include "colour_input.h"
 #include "report.h"
+#include "stock_path.h"
+
+#include <stdlib.h>
 
 static gdrq_status check_layers(const network *net, const char *cfg_path, int *classes,
                                 gdrq_error *err) {
@@ -24,14 +28,13 @@ static gdrq_status check_layers(const network *net, const char *cfg_path, int *c
     return GDRQ_OK;
 }
 
-/* Pictures are loaded in colour. */
-static gdrq_status check_input(const network *net, const char *cfg_path, gdrq_error *err) {
-    if (net->c == 3 && net->w > 0 && net->h > 0 && net->inputs == net->w * net->h * 3)
-        return GDRQ_OK;
-    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                     "%s: [net] must have channels=3 and a width and height: pictures are read in "
-                     "colour",
-                     cfg_path);
+static gdrq_status read_names(detector *d, const char *path, gdrq_error *err) {
+    char *found = stock_path(path);
+    if (!found)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    const gdrq_status status = class_names_read(found, d->classes, &d->names, err);
+    free(found);
+    return status;
 }
 
 static gdrq_status check_classes(detector *d, const char *cfg_path, gdrq_error *err) {
@@ -46,7 +49,7 @@ static gdrq_status check_classes(detector *d, const char *cfg_path, gdrq_error *
     const char *names = data_cfg_find(&d->data, "names");
     if (!names)
         return GDRQ_OK;
-    status = class_names_read(names, d->classes, &d->names, err);
+    status = read_names(d, names, err);
     if (status == GDRQ_OK && d->names.n != d->classes)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s has %d names, but the last layer of %s has classes=%d", names,
@@ -63,7 +66,7 @@ gdrq_status detector_open(const char *data_path, const char *cfg_path, detector 
     if (status == GDRQ_OK)
         status = check_layers(d->net, cfg_path, &d->classes, err);
     if (status == GDRQ_OK)
-        status = check_input(d->net, cfg_path, err);
+        status = colour_input_check(d->net, cfg_path, err);
     if (status == GDRQ_OK)
         status = check_classes(d, cfg_path, err);
     if (status != GDRQ_OK)

@@ -12,6 +12,9 @@ static int print_version(int argc, char **argv);
 
 static const command commands[] = {
     {"detector", cmd_detector, "train and test object detectors, measure their mAP"},
+    {"detect", cmd_detect, "detect COCO's objects: a shortcut for detector test"},
+    {"classifier", cmd_classifier, "train and test image classifiers, measure their accuracy"},
+    {"classify", cmd_classify, "classify with ImageNet's names: a shortcut for classifier predict"},
     {"gdrq", cmd_gdrq, "turn a stock network into a quantised one"},
     {"help", print_help, "show this list"},
     {"version", print_version, "show the version"},

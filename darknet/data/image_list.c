@@ -3,6 +3,7 @@
 #include "base/status.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* Ten million long paths. */
 static const size_t most_bytes = (size_t)1 << 30;
@@ -33,4 +34,29 @@ gdrq_status image_list_read(const char *path, image_list *list, gdrq_error *err)
 void image_list_free(image_list *list) {
     text_lines_free(&list->text);
     *list = (image_list){0};
+}
+
+gdrq_status image_file_check(const char *path, gdrq_error *err) {
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%.900s: can't find the image", path);
+    if (!S_ISREG(st.st_mode))
+        return gdrq_fail(err, GDRQ_ERROR_IO, "%.900s: is no file, so no image", path);
+    return GDRQ_OK;
+}
+
+gdrq_status image_list_check(const image_list *list, image_check *check, const void *user,
+                             gdrq_error *err) {
+    gdrq_status first = GDRQ_OK;
+    gdrq_error problem = {0}, ignored;
+    int bad = 0;
+    for (int i = 0; i < list->n; ++i) {
+        const gdrq_status status = check(user, list, i, bad ? &ignored : &problem);
+        if (status != GDRQ_OK && !bad++)
+            first = status;
+    }
+    if (bad > 1)
+        return gdrq_fail(err, first, "%.900s (and %d of %d images more have a problem)",
+                         problem.message, bad - 1, list->n);
+    return bad ? gdrq_fail(err, first, "%s", problem.message) : GDRQ_OK;
 }

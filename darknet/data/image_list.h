@@ -19,4 +19,15 @@ gdrq_status image_list_read(const char *path, image_list *list, gdrq_error *err)
 
 void image_list_free(image_list *list);
 
+/* Whether the path is a file's at all. */
+gdrq_status image_file_check(const char *path, gdrq_error *err);
+
+/*
+ * Checks every image of the list. On failure the message is the first problem's, with the number of
+ * further images that have one.
+ */
+typedef gdrq_status image_check(const void *user, const image_list *list, int i, gdrq_error *err);
+gdrq_status image_list_check(const image_list *list, image_check *check, const void *user,
+                             gdrq_error *err);
+
 #endif

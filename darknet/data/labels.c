@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -189,32 +188,27 @@ void labels_free(label_list *list) {
     *list = (label_list){0};
 }
 
-static gdrq_status check_image(const char *image, int classes, gdrq_error *err) {
-    struct stat st;
-    if (stat(image, &st) != 0)
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%.900s: can't find the image", image);
-    if (!S_ISREG(st.st_mode))
-        return gdrq_fail(err, GDRQ_ERROR_IO, "%.900s: is no file, so no image", image);
-    label_list labels;
-    const gdrq_status status = labels_read_for(image, classes, &labels, err);
-    labels_free(&labels);
+typedef struct label_check {
+    int classes;
+    labels_progress *progress;
+    void *user;
+} label_check;
+
+static gdrq_status check_image(const void *user, const image_list *list, int i, gdrq_error *err) {
+    const label_check *check = user;
+    gdrq_status status = image_file_check(list->paths[i], err);
+    if (status == GDRQ_OK) {
+        label_list labels;
+        status = labels_read_for(list->paths[i], check->classes, &labels, err);
+        labels_free(&labels);
+    }
+    if (check->progress && ((i + 1) % PROGRESS_STEP == 0 || i + 1 == list->n))
+        check->progress(check->user, i + 1, list->n);
     return status;
 }
 
 gdrq_status labels_check_all(const image_list *list, int classes, labels_progress *progress,
                              void *user, gdrq_error *err) {
-    gdrq_status first = GDRQ_OK;
-    gdrq_error problem = {0}, ignored;
-    int bad = 0;
-    for (int i = 0; i < list->n; ++i) {
-        const gdrq_status status = check_image(list->paths[i], classes, bad ? &ignored : &problem);
-        if (status != GDRQ_OK && !bad++)
-            first = status;
-        if (progress && ((i + 1) % PROGRESS_STEP == 0 || i + 1 == list->n))
-            progress(user, i + 1, list->n);
-    }
-    if (bad > 1)
-        return gdrq_fail(err, first, "%.900s (and %d of %d images more have a problem)",
-                         problem.message, bad - 1, list->n);
-    return bad ? gdrq_fail(err, first, "%s", problem.message) : GDRQ_OK;
+    const label_check check = {classes, progress, user};
+    return image_list_check(list, check_image, &check, err);
 }

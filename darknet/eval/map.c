@@ -22,6 +22,9 @@ typedef struct item_list {
     size_t n, capacity;
 } item_list;
 
+/* A threshold of 1 would be out of reach for rounding; pycocotools' number. */
+static const double highest_iou = 1 - 1e-10;
+
 struct map_eval {
     int classes;
     item_list truths, detections;
@@ -35,12 +38,12 @@ typedef struct outcome {
 } outcome;
 
 typedef struct workspace {
-    double *iou;          /* [MAP_MAX_DETECTIONS][truths of one image and class] */
-    unsigned char *taken; /* [truths of one image and class] */
-    outcome *outcomes;    /* [detections of one class] */
-    double *recall;       /* [detections of one class] */
-    double *precision;    /* [detections of one class] */
-    double confidence;
+    double *iou;       /* [MAP_MAX_DETECTIONS][truths of one image and class], of COCO */
+    uint16_t *taken;   /* [truths of one image and class] */
+    outcome *outcomes; /* [detections of one class] */
+    double *recall;    /* [detections of one class] */
+    double *precision; /* [detections of one class] */
+    const map_options *options;
 } workspace;
 
 gdrq_status map_begin(int classes, map_eval **eval, gdrq_error *err) {
@@ -159,6 +162,10 @@ static double recall_point(int i) {
     return i * (1. / (MAP_RECALL_POINTS - 1));
 }
 
+static double voc2007_point(int i) {
+    return i / (MAP_VOC2007_POINTS - 1.);
+}
+
 static double box_iou(const map_box *a, const map_box *b) {
     const double w = fmin(a->left + a->w, b->left + b->w) - fmax(a->left, b->left);
     const double h = fmin(a->top + a->h, b->top + b->h) - fmax(a->top, b->top);
@@ -170,11 +177,11 @@ static double box_iou(const map_box *a, const map_box *b) {
 
 /*
  * The truth that a detection with these IoUs matches, or -1: the best of those that are free and
- * reach the threshold; of equals the last. A threshold of 1 would be out of reach for rounding.
+ * reach the threshold; of equals the last.
  */
-static ptrdiff_t best_truth(const double *iou, const unsigned char *taken, size_t truths,
+static ptrdiff_t best_truth(const double *iou, const uint16_t *taken, size_t truths,
                             double threshold) {
-    double best = fmin(threshold, 1 - 1e-10);
+    double best = fmin(threshold, highest_iou);
     ptrdiff_t match = -1;
     for (size_t g = 0; g < truths; ++g) {
         if (taken[g] || iou[g] < best)
@@ -186,16 +193,15 @@ static ptrdiff_t best_truth(const double *iou, const unsigned char *taken, size_
 }
 
 /* Detections of one image and class, best score first, choose among its truths one by one. */
-static void match_image(workspace *work, const item *truths, size_t n_truths,
-                        const item *detections, size_t n, outcome *out) {
+static void match_image_coco(workspace *work, const item *truths, size_t n_truths,
+                             const item *detections, size_t n, outcome *out) {
     for (size_t d = 0; d < n; ++d) {
-        out[d].score = detections[d].score;
-        out[d].matched = 0;
+        out[d] = (outcome){.score = detections[d].score};
         for (size_t g = 0; g < n_truths; ++g)
             work->iou[d * n_truths + g] = box_iou(&detections[d].box, &truths[g].box);
     }
     for (int t = 0; t < MAP_THRESHOLDS; ++t) {
-        memset(work->taken, 0, n_truths);
+        memset(work->taken, 0, n_truths * sizeof *work->taken);
         for (size_t d = 0; d < n; ++d) {
             const ptrdiff_t g =
                 best_truth(work->iou + d * n_truths, work->taken, n_truths, iou_threshold(t));
@@ -207,20 +213,53 @@ static void match_image(workspace *work, const item *truths, size_t n_truths,
     }
 }
 
+/* The first of those truths that overlap most; *iou is how much. -1 if none does. */
+static ptrdiff_t most_overlapped(const map_box *box, const item *truths, size_t n_truths,
+                                 double *iou) {
+    ptrdiff_t best = -1;
+    *iou = 0;
+    for (size_t g = 0; g < n_truths; ++g) {
+        const double overlap = box_iou(box, &truths[g].box);
+        if (overlap > *iou) {
+            *iou = overlap;
+            best = (ptrdiff_t)g;
+        }
+    }
+    return best;
+}
+
+/* work->taken holds a bit per threshold here. */
+static void match_image_voc(workspace *work, const item *truths, size_t n_truths,
+                            const item *detections, size_t n, outcome *out) {
+    memset(work->taken, 0, n_truths * sizeof *work->taken);
+    for (size_t d = 0; d < n; ++d) {
+        double iou;
+        const ptrdiff_t g = most_overlapped(&detections[d].box, truths, n_truths, &iou);
+        out[d] = (outcome){.score = detections[d].score};
+        for (int t = 0; g >= 0 && t < MAP_THRESHOLDS; ++t)
+            if (iou >= fmin(iou_threshold(t), highest_iou))
+                out[d].matched |= (uint16_t)(1u << t & ~work->taken[g]);
+        if (g >= 0)
+            work->taken[g] |= out[d].matched;
+    }
+}
+
 /* Fills work->outcomes with the kept detections of one class, best score first; returns how many.
  */
 static size_t match_class(workspace *work, const item *truths, size_t n_truths,
                           const item *detections, size_t n_detections) {
+    const bool coco = work->options->method == MAP_COCO;
     size_t kept = 0, g = 0;
     for (size_t d = 0; d < n_detections;) {
         const size_t n = image_run(detections + d, n_detections - d);
-        const size_t keep = n < MAP_MAX_DETECTIONS ? n : MAP_MAX_DETECTIONS;
+        const size_t keep = coco && n > MAP_MAX_DETECTIONS ? MAP_MAX_DETECTIONS : n;
         while (g < n_truths && truths[g].image < detections[d].image)
             ++g;
         size_t here = 0;
         if (g < n_truths && truths[g].image == detections[d].image)
             here = image_run(truths + g, n_truths - g);
-        match_image(work, truths + g, here, detections + d, keep, work->outcomes + kept);
+        (coco ? match_image_coco : match_image_voc)(work, truths + g, here, detections + d, keep,
+                                                    work->outcomes + kept);
         kept += keep;
         d += n;
     }
@@ -230,26 +269,53 @@ static size_t match_class(workspace *work, const item *truths, size_t n_truths,
     return kept;
 }
 
-static double average_precision(const workspace *work, size_t n, size_t truths, int t) {
-    double *recall = work->recall, *precision = work->precision;
+/* Fills work->recall and work->precision, the latter with the envelope. */
+static void make_curve(workspace *work, size_t n, size_t truths, int t) {
+    double *precision = work->precision;
     size_t hits = 0;
     for (size_t i = 0; i < n; ++i) {
         hits += work->outcomes[i].matched >> t & 1;
-        recall[i] = (double)hits / (double)truths;
+        work->recall[i] = (double)hits / (double)truths;
         precision[i] = (double)hits / ((double)(i + 1) + DBL_EPSILON);
     }
     for (size_t i = n; i-- > 1;)
         precision[i - 1] = fmax(precision[i - 1], precision[i]);
+}
+
+/* The mean of the envelope at `points` values of recall; 0 where no score reaches that recall. */
+static double mean_at_points(const workspace *work, size_t n, int points, double point(int)) {
     double sum = 0;
     size_t i = 0;
-    for (int r = 0; r < MAP_RECALL_POINTS; ++r) {
-        while (i < n && recall[i] < recall_point(r))
+    for (int r = 0; r < points; ++r) {
+        while (i < n && work->recall[i] < point(r))
             ++i;
         if (i == n)
-            break; /* recall that no score reaches has precision 0 */
-        sum += precision[i];
+            break;
+        sum += work->precision[i];
     }
-    return sum / MAP_RECALL_POINTS;
+    return sum / points;
+}
+
+static double area_below(const workspace *work, size_t n) {
+    double area = 0, before = 0;
+    for (size_t i = 0; i < n; ++i) {
+        area += (work->recall[i] - before) * work->precision[i];
+        before = work->recall[i];
+    }
+    return area;
+}
+
+static double average_precision(workspace *work, size_t n, size_t truths, int t) {
+    make_curve(work, n, truths, t);
+    switch (work->options->method) {
+    case MAP_COCO:
+        return mean_at_points(work, n, MAP_RECALL_POINTS, recall_point);
+    case MAP_VOC2007:
+        return mean_at_points(work, n, MAP_VOC2007_POINTS, voc2007_point);
+    case MAP_VOC_AREA:
+        break;
+    }
+    return area_below(work, n);
 }
 
 static double ratio(size_t part, size_t whole) {
@@ -268,9 +334,10 @@ static void evaluate_class(workspace *work, const item *truths, size_t n_truths,
     const size_t n = match_class(work, truths, n_truths, detections, n_detections);
     map_counts *counts = &class->counts;
     counts->truths = n_truths;
-    for (size_t i = 0; i < n && work->outcomes[i].score > work->confidence; ++i) {
+    const map_options *options = work->options;
+    for (size_t i = 0; i < n && work->outcomes[i].score > options->confidence; ++i) {
         ++counts->detections;
-        counts->true_positives += work->outcomes[i].matched & 1;
+        counts->true_positives += work->outcomes[i].matched >> options->iou_index & 1;
     }
     fill_ratios(counts);
     double sum = 0;
@@ -311,7 +378,6 @@ static gdrq_status workspace_make(workspace *work, const item_list *truths, size
 }
 
 static void summarise(map_result *result) {
-    double sum50 = 0, sum = 0;
     for (int k = 0; k < result->n; ++k) {
         const map_class *class = &result->classes[k];
         result->total.truths += class->counts.truths;
@@ -320,13 +386,16 @@ static void summarise(map_result *result) {
         if (!class->counts.truths)
             continue;
         ++result->classes_with_truths;
-        sum50 += class->ap[0];
-        sum += class->mean_ap;
+        for (int t = 0; t < MAP_THRESHOLDS; ++t)
+            result->map_at[t] += class->ap[t];
+        result->map += class->mean_ap;
     }
     fill_ratios(&result->total);
     const int n = result->classes_with_truths;
-    result->map50 = n ? sum50 / n : -1;
-    result->map = n ? sum / n : -1;
+    for (int t = 0; t < MAP_THRESHOLDS; ++t)
+        result->map_at[t] = n ? result->map_at[t] / n : -1;
+    result->map50 = result->map_at[0];
+    result->map = n ? result->map / n : -1;
 }
 
 static void sort_items(item_list *list) {
@@ -334,11 +403,15 @@ static void sort_items(item_list *list) {
         qsort(list->items, list->n, sizeof *list->items, compare_items);
 }
 
-gdrq_status map_finish(map_eval *eval, double confidence, map_result *result, gdrq_error *err) {
+gdrq_status map_finish(map_eval *eval, const map_options *options, map_result *result,
+                       gdrq_error *err) {
     *result = (map_result){0};
+    if (options->iou_index < 0 || options->iou_index >= MAP_THRESHOLDS)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "IoU threshold number %d is not in 0..%d",
+                         options->iou_index, MAP_THRESHOLDS - 1);
     sort_items(&eval->truths);
     sort_items(&eval->detections);
-    workspace work = {.confidence = confidence};
+    workspace work = {.options = options};
     const gdrq_status status = workspace_make(&work, &eval->truths, eval->detections.n, err);
     if (status != GDRQ_OK)
         return status;

@@ -1,7 +1,6 @@
 /*
- * Average precision of object detection as COCO defines it (pycocotools' COCOeval, area "all",
- * maxDets 100): per class and IoU threshold the mean of the precision envelope at 101 recall
- * points. Pure: no Darknet, no I/O. Boxes are left, top, width, height in pixels.
+ * Average precision of object detection, as COCO or as PASCAL VOC define it. Pure: no Darknet, no
+ * I/O. Boxes are left, top, width, height in pixels.
  */
 #ifndef EVAL_MAP_H
 #define EVAL_MAP_H
@@ -11,8 +10,26 @@
 enum {
     MAP_THRESHOLDS = 10,      /* IoU 0.50, 0.55 ... 0.95 */
     MAP_RECALL_POINTS = 101,  /* recall 0.00, 0.01 ... 1.00 */
-    MAP_MAX_DETECTIONS = 100, /* per image and class: those with the highest scores */
+    MAP_VOC2007_POINTS = 11,  /* recall 0.0, 0.1 ... 1.0 */
+    MAP_MAX_DETECTIONS = 100, /* of COCO, per image and class: those with the highest scores */
 };
+
+/*
+ * In all of them detections choose truths of their class in order of their scores.
+ * COCO (pycocotools' COCOeval, area "all", maxDets 100): the best of the truths that are still
+ * free; AP is the mean of the precision envelope at 101 recall points.
+ * PASCAL VOC (its development kit; without its "difficult" objects, which Darknet's labels don't
+ * know, and without the one pixel that it adds to widths): a detection belongs to the truth that it
+ * overlaps most, and is false where that one is taken. AP is the mean of the envelope at 11 points
+ * (VOC 2007), or the area below the envelope (from VOC 2010 on).
+ */
+typedef enum map_method { MAP_COCO, MAP_VOC2007, MAP_VOC_AREA } map_method;
+
+typedef struct map_options {
+    map_method method;
+    double confidence; /* score above which detections count in map_counts */
+    int iou_index;     /* IoU of map_counts: 0.50 + 0.05 * iou_index, 0..MAP_THRESHOLDS-1 */
+} map_options;
 
 typedef struct map_eval map_eval;
 
@@ -21,8 +38,8 @@ typedef struct map_box {
 } map_box;
 
 /*
- * Counts at IoU 0.50 over the detections whose score is above a confidence threshold. A ratio whose
- * denominator is 0 is 0.
+ * Counts at one IoU threshold over the detections whose score is above a confidence threshold. A
+ * ratio whose denominator is 0 is 0.
  */
 typedef struct map_counts {
     size_t truths;
@@ -41,9 +58,10 @@ typedef struct map_result {
     map_class *classes;
     int n;
     int classes_with_truths;
-    double map50;     /* mean over the classes with truths of ap[0]; -1 if there is none */
-    double map;       /* the same of mean_ap: mAP@[.50:.95] */
-    map_counts total; /* of all classes together */
+    double map_at[MAP_THRESHOLDS]; /* mean over the classes with truths; -1 if there is none */
+    double map50;                  /* map_at[0] */
+    double map;                    /* the same of mean_ap: mAP@[.50:.95] */
+    map_counts total;              /* of all classes together */
 } map_result;
 
 /* classes >= 1; *eval is to be freed with map_free(). */
@@ -60,10 +78,11 @@ gdrq_status map_add_detection(map_eval *eval, int image, int class_id, double sc
                               const map_box *box, gdrq_error *err);
 
 /*
- * Evaluates what was added so far; `confidence` concerns the counts only. More may be added
- * afterwards. *result is to be freed with map_result_free(); on failure it is empty.
+ * Evaluates what was added so far. More may be added afterwards. *result is to be freed with
+ * map_result_free(); on failure it is empty.
  */
-gdrq_status map_finish(map_eval *eval, double confidence, map_result *result, gdrq_error *err);
+gdrq_status map_finish(map_eval *eval, const map_options *options, map_result *result,
+                       gdrq_error *err);
 
 void map_free(map_eval *eval);
 void map_result_free(map_result *result);

@@ -1,11 +1,11 @@
 #include "image/picture.h"
 
+#include "image/picture_cv.h"
+
 extern "C" {
-#include "base/status.h"
 #include "base/write_all.h"
 }
 
-#include <opencv2/core.hpp>
 #include <opencv2/core/utils/logger.hpp>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
@@ -35,26 +35,6 @@ const struct quiet_opencv {
         cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
     }
 } quiet;
-
-cv::Mat as_mat(const picture *p) {
-    return cv::Mat(p->h, p->w, CV_8UC3, p->data);
-}
-
-/* Runs `work`, which returns a gdrq_status; no exception leaves. */
-template <typename Work>
-gdrq_status guarded(const char *what, gdrq_error *err, Work work) noexcept {
-    try {
-        return work();
-    } catch (const cv::Exception &e) {
-        std::string reason = e.err;
-        std::replace(reason.begin(), reason.end(), '\n', ' ');
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: %s", what, reason.c_str());
-    } catch (const std::bad_alloc &) {
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", what);
-    } catch (const std::exception &e) {
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: %s", what, e.what());
-    }
-}
 
 gdrq_status allocate(const char *what, int w, int h, picture *p, gdrq_error *err) {
     *p = {};

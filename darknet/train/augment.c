@@ -1,5 +1,8 @@
 #include "train/augment.h"
 
+#include "train/augment_colours.h"
+#include "train/clamp.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -9,18 +12,12 @@ static int at_least_one(float size) {
     return size > 1 ? (int)lrintf(size) : 1;
 }
 
-/* A factor in [1/limit, limit]. */
-static float random_factor(random_stream *random, float limit) {
-    const float factor = random_uniform(random, 1, limit);
-    return random_below(random, 2) ? factor : 1 / factor;
-}
-
 augment_plan augment_draw(random_stream *random, const augment_options *options, int w, int h,
                           int net_w, int net_h) {
     const float dw = options->jitter * w, dh = options->jitter * h;
     const float new_w = w + random_uniform(random, -dw, dw);
     const float new_h = h + random_uniform(random, -dh, dh);
-    const float aspect = fmaxf(new_w, 1) / fmaxf(new_h, 1);
+    const float aspect = most(new_w, 1) / most(new_h, 1);
     augment_plan plan = {.net_w = net_w, .net_h = net_h};
     if (aspect < 1) {
         plan.h = net_h;
@@ -31,10 +28,11 @@ augment_plan augment_draw(random_stream *random, const augment_options *options,
     }
     plan.x = (int)lrintf(random_uniform(random, 0, net_w - plan.w));
     plan.y = (int)lrintf(random_uniform(random, 0, net_h - plan.h));
-    const float turn = random_uniform(random, -options->hue, options->hue);
-    plan.hue = turn - floorf(turn);
-    plan.saturation = random_factor(random, options->saturation);
-    plan.value = random_factor(random, options->exposure);
+    const colour_change colours =
+        colour_draw(random, options->hue, options->saturation, options->exposure);
+    plan.hue = colours.hue;
+    plan.saturation = colours.saturation;
+    plan.value = colours.value;
     plan.mirrored = random_below(random, 2);
     return plan;
 }
@@ -48,65 +46,16 @@ static void paste(picture *base, const picture *top, int x, int y) {
                    top->data + 3 * ((size_t)row * top->w + left - x), 3 * (size_t)(right - left));
 }
 
-/* Hue in [0, 6) of a colour whose largest channel is `most` and chroma d > 0. */
-static float hue_of(float r, float g, float b, float most, float d) {
-    if (r == most)
-        return g < b ? 6 + (g - b) / d : (g - b) / d;
-    return g == most ? 2 + (b - r) / d : 4 + (r - g) / d;
-}
-
-/* The share of chroma that the channel loses: 0 within a sixth of its own hue, 1 opposite. */
-static float chroma_lost(float hue, float offset) {
-    float k = hue + offset;
-    k = k >= 6 ? k - 6 : k;
-    return fminf(fmaxf(fminf(k, 4 - k), 0), 1);
-}
-
-static unsigned char to_code(float value) {
-    return (unsigned char)(fminf(fmaxf(value, 0), 255) + .5f);
-}
-
-/*
- * The HSV change of one pixel without leaving RGB: a channel is V - V*S*f(H), and V*S is the chroma
- * (Smith: Color gamut transform pairs, 1978).
- */
-static void distort(const augment_plan *plan, const unsigned char bgr[3], unsigned char rgb[3]) {
-    const float b = bgr[0], g = bgr[1], r = bgr[2];
-    const float most = fmaxf(r, fmaxf(g, b)), chroma = most - fminf(r, fminf(g, b));
-    float hue = 0;
-    if (chroma > 0) {
-        hue = hue_of(r, g, b, most, chroma) + 6 * plan->hue;
-        hue = hue >= 6 ? hue - 6 : hue;
-    }
-    const float lost = chroma * plan->saturation;
-    rgb[0] = to_code(plan->value * (most - lost * chroma_lost(hue, 5)));
-    rgb[1] = to_code(plan->value * (most - lost * chroma_lost(hue, 3)));
-    rgb[2] = to_code(plan->value * (most - lost * chroma_lost(hue, 1)));
-}
-
-static void distort_to_planes(const augment_plan *plan, const picture *in, unsigned char *codes) {
-    const size_t plane = (size_t)in->w * in->h;
-    for (int y = 0; y < in->h; y++)
-        for (int x = 0; x < in->w; x++) {
-            const int from = plan->mirrored ? in->w - 1 - x : x;
-            const size_t to = (size_t)y * in->w + x;
-            unsigned char rgb[3];
-            distort(plan, in->data + 3 * ((size_t)y * in->w + from), rgb);
-            codes[to] = rgb[0];
-            codes[plane + to] = rgb[1];
-            codes[2 * plane + to] = rgb[2];
-        }
-}
-
 gdrq_status augment_picture(const augment_plan *plan, const picture *in, unsigned char *codes,
                             gdrq_error *err) {
+    const colour_change colours = {plan->hue, plan->saturation, plan->value};
     picture scaled = {0}, canvas = {0};
     gdrq_status status = picture_resize(in, plan->w, plan->h, &scaled, err);
     if (status == GDRQ_OK)
         status = picture_make(plan->net_w, plan->net_h, ground, &canvas, err);
     if (status == GDRQ_OK) {
         paste(&canvas, &scaled, plan->x, plan->y);
-        distort_to_planes(plan, &canvas, codes);
+        colour_planes(&canvas, plan->mirrored, &colours, codes);
     }
     picture_free(&scaled);
     picture_free(&canvas);
@@ -123,7 +72,7 @@ static void shuffle(random_stream *random, augment_box *boxes, int n) {
 }
 
 static float unit(float x) {
-    return fminf(fmaxf(x, 0), 1);
+    return clamp(x, 0, 1);
 }
 
 /* The box on the network's input, clipped; w or h is 0 where nothing of it is left. */

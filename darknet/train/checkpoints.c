@@ -53,16 +53,24 @@ static gdrq_status check_writable(const char *folder, gdrq_error *err) {
     return probe(folder, err);
 }
 
-/* "folder/BASE_suffix.weights"; NULL when memory is out. */
-static char *path_of(const char *folder, const char *cfg_path, const char *suffix) {
+/* "folder/BASE"; NULL when memory is out. */
+static char *stem_of(const char *folder, const char *cfg_path) {
     const char *slash = strrchr(cfg_path, '/');
     const char *name = slash ? slash + 1 : cfg_path;
     const char *dot = strrchr(name, '.');
     const int length = (int)(dot && dot > name ? dot - name : (long)strlen(name));
-    const size_t size = strlen(folder) + strlen(name) + strlen(suffix) + sizeof "/_.weights";
+    const size_t size = strlen(folder) + strlen(name) + sizeof "/";
+    char *stem = gdrq_alloc(size, 1);
+    if (stem)
+        snprintf(stem, size, "%s/%.*s", folder, length, name);
+    return stem;
+}
+
+static char *with_suffix(const char *stem, const char *suffix) {
+    const size_t size = strlen(stem) + strlen(suffix) + 1;
     char *path = gdrq_alloc(size, 1);
     if (path)
-        snprintf(path, size, "%s/%.*s_%s.weights", folder, length, name, suffix);
+        snprintf(path, size, "%s%s", stem, suffix);
     return path;
 }
 
@@ -74,16 +82,30 @@ gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg
         status = check_writable(folder, err);
     if (status != GDRQ_OK)
         return status;
-    c->last = path_of(folder, cfg_path, "last");
-    c->final = path_of(folder, cfg_path, "final");
-    if (c->last && c->final)
+    c->stem = stem_of(folder, cfg_path);
+    if (c->stem) {
+        c->last = with_suffix(c->stem, "_last.weights");
+        c->last_state = with_suffix(c->stem, "_last.state");
+        c->best = with_suffix(c->stem, "_best.weights");
+        c->final = with_suffix(c->stem, "_final.weights");
+        c->log = with_suffix(c->stem, ".csv");
+        c->chart = with_suffix(c->stem, ".png");
+    }
+    if (c->stem && c->last && c->last_state && c->best && c->final && c->log && c->chart)
         return GDRQ_OK;
     checkpoints_close(c);
     return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
 }
 
+char *checkpoints_milestone(const checkpoints *c, size_t iteration) {
+    char suffix[40];
+    snprintf(suffix, sizeof suffix, "_%zu.weights", iteration);
+    return with_suffix(c->stem, suffix);
+}
+
 void checkpoints_close(checkpoints *c) {
-    free(c->last);
-    free(c->final);
+    char *const owned[] = {c->last, c->last_state, c->best, c->final, c->log, c->chart, c->stem};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
+        free(owned[i]);
     *c = (checkpoints){0};
 }

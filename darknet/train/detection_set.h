@@ -3,11 +3,11 @@
 #define DARKNET_TRAIN_DETECTION_SET_H
 
 #include "data/image_list.h"
-#include "train/loader.h"
+#include "train/detection_samples.h"
 
 typedef struct detection_set {
     image_list list;
-    loader_image *images; /* list.n of them */
+    detection_boxes *boxes; /* of list.paths[i] */
 } detection_set;
 
 /* Every image must exist and have a good label file. On failure *set is empty. */

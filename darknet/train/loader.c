@@ -7,8 +7,11 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { MAX_THREADS = 16 };
+enum { MAX_THREADS = 16, SOME_THREADS = 4 };
+
+static const size_t cache_bytes = (size_t)512 << 20;
 
 /* One batch is filled while the trainer reads the other. */
 typedef struct buffer {
@@ -35,36 +38,22 @@ struct loader {
     gdrq_error err;
 };
 
-static gdrq_status make_truth(const loader *l, const loader_image *image, const augment_plan *plan,
-                              random_stream *random, float *truth, gdrq_error *err) {
-    memset(truth, 0, (size_t)l->options.truths * sizeof *truth);
-    augment_box *boxes = gdrq_alloc((size_t)image->n_boxes, sizeof *boxes);
-    if (!boxes)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory for its labels", image->path);
-    if (image->n_boxes)
-        memcpy(boxes, image->boxes, (size_t)image->n_boxes * sizeof *boxes);
-    augment_boxes(plan, random, boxes, image->n_boxes, l->options.max_boxes, truth);
-    free(boxes);
-    return GDRQ_OK;
-}
-
 /* Sample i of the batch, which is number `index` of the run. */
 static gdrq_status make_sample(loader *l, const loader_batch *batch, int i, uint64_t index,
                                gdrq_error *err) {
-    random_stream random = random_start(l->options.seed, index);
-    const int chosen = random_below(&random, l->options.n_images);
-    const loader_image *image = &l->options.images[chosen];
+    const loader_options *o = &l->options;
+    const size_t codes = 3 * (size_t)batch->w * batch->h, truths = (size_t)o->truths;
+    const loader_sample sample = {batch->w, batch->h, batch->codes + codes * (size_t)i,
+                                  batch->truth + truths * (size_t)i};
+    random_stream random = random_start(o->seed, index);
+    const int image = random_below(&random, o->n_images);
     picture p;
-    gdrq_status status = picture_cache_get(l->cache, chosen, image->path, &p, err);
+    gdrq_status status = picture_cache_get(l->cache, image, o->paths[image], &p, err);
     if (status != GDRQ_OK)
         return status;
-    const augment_plan plan =
-        augment_draw(&random, &l->options.augment, p.w, p.h, batch->w, batch->h);
-    status = augment_picture(&plan, &p, batch->codes + 3 * (size_t)batch->w * batch->h * i, err);
-    picture_cache_release(l->cache, chosen, &p);
-    if (status == GDRQ_OK)
-        status =
-            make_truth(l, image, &plan, &random, batch->truth + (size_t)l->options.truths * i, err);
+    memset(sample.truth, 0, truths * sizeof *sample.truth);
+    status = o->make(o->user, &random, image, &p, &sample, err);
+    picture_cache_release(l->cache, image, &p);
     return status;
 }
 
@@ -112,6 +101,11 @@ static gdrq_status start_threads(loader *l, gdrq_error *err) {
         if (pthread_create(&l->threads[l->n_threads], NULL, work, l) != 0)
             return gdrq_fail(err, GDRQ_ERROR_MEMORY, "can't start a thread to load images");
     return GDRQ_OK;
+}
+
+loader_options loader_options_default(void) {
+    const int threads = sysconf(_SC_NPROCESSORS_ONLN) > SOME_THREADS ? SOME_THREADS : 2;
+    return (loader_options){.threads = threads, .cache_bytes = cache_bytes};
 }
 
 gdrq_status loader_open(const loader_options *options, loader **out, gdrq_error *err) {

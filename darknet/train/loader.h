@@ -6,32 +6,43 @@
 #ifndef DARKNET_TRAIN_LOADER_H
 #define DARKNET_TRAIN_LOADER_H
 
-#include "train/augment.h"
+#include "image/picture.h"
+#include "train/random.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct loader loader;
 
-/* A labelled image; boxes are as its label file has them. */
-typedef struct loader_image {
-    const char *path;
-    const augment_box *boxes;
-    int n_boxes;
-} loader_image;
+/* Where one sample goes. */
+typedef struct loader_sample {
+    int w, h;             /* of the network's input */
+    unsigned char *codes; /* planar RGB, 3 * h * w */
+    float *truth;         /* loader_options.truths floats, 0 before the sample is made */
+} loader_sample;
+
+/*
+ * What a task makes of image number `image`, decoded: augmentation and truth. Called by several
+ * threads at once; what it draws comes from `random` alone.
+ */
+typedef gdrq_status loader_make(const void *user, random_stream *random, int image,
+                                const picture *p, const loader_sample *sample, gdrq_error *err);
 
 typedef struct loader_options {
-    const loader_image *images; /* borrowed */
+    char *const *paths; /* of the images; borrowed */
     int n_images;
-    augment_options augment;
-    int max_boxes; /* per sample */
-    int truths;    /* floats of truth per sample, >= 5 * max_boxes; the rest is 0 */
+    loader_make *make;
+    const void *user; /* the first argument of make */
+    int truths;       /* floats of truth per sample */
     uint64_t seed;
     int threads;
     size_t cache_bytes; /* for decoded images */
 } loader_options;
 
-/* n samples: codes are planar RGB, 3 * h * w each; truth has x, y, w, h, class per box. */
+/* What suits a training on this machine: threads and cache_bytes; the rest is 0. */
+loader_options loader_options_default(void);
+
+/* n samples: 3 * h * w codes and loader_options.truths floats each. */
 typedef struct loader_batch {
     int n, w, h;
     unsigned char *codes;

@@ -2,127 +2,103 @@
 
 #include "base/status.h"
 #include "report.h"
+#include "seconds.h"
+#include "train/chart.h"
+#include "train/iteration.h"
 #include "train/progress.h"
 #include "train/stop.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-enum { SAVE_EVERY = 100, RESIZE_EVERY = 10 };
+enum { SAVE_EVERY = 100, SIZE_STEP = 32 /* pixels */ };
+/* Slow networks are saved, and charts drawn, by the clock. */
+static const double save_seconds = 600, chart_seconds = 10;
 
 typedef struct loop {
     const train_job *job;
     network *net;
     progress shown;
+    int w, h;      /* of the network's input, as the cfg has it */
     size_t done;   /* iterations of this run */
     bool diverged; /* the loss, so the weights are not worth saving */
-    size_t saved;  /* the iteration that BASE_last.weights holds; 0: none of this run */
+    train_outcome *outcome;
+    size_t measured;                    /* the last iteration that the metric was measured at */
+    double seconds_before;              /* of training, in the runs before */
+    double started, saved_at, drawn_at; /* moments of seconds_now() */
 } loop;
 
-static int images_per_iteration(const network *net) {
-    return net->batch * net->subdivisions;
-}
-
-/* Upstream's rule for random=1: 320 to 608, and 608 for the last 200 iterations. */
 static void input_size(const loop *l, size_t iteration, int *w, int *h) {
+    const train_sizes *sizes = &l->job->sizes;
     *w = l->net->w;
     *h = l->net->h;
-    if (!l->job->random_size)
+    if (!sizes->every)
         return;
-    random_stream random = random_start(~l->job->seed, iteration / RESIZE_EVERY);
-    *w = *h = (random_below(&random, 10) + 10) * 32;
-    if (iteration / RESIZE_EVERY * RESIZE_EVERY + 200 > (size_t)l->net->max_batches)
-        *w = *h = 608;
+    const size_t period = iteration / (size_t)sizes->every;
+    random_stream random = random_start(~l->job->state->seed, period);
+    const int choices = (sizes->most - sizes->least) / SIZE_STEP + 1;
+    *w = *h = sizes->least + random_below(&random, choices) * SIZE_STEP;
+    if (sizes->last && period * (size_t)sizes->every + 200 > (size_t)l->net->max_batches)
+        *w = *h = sizes->last;
 }
 
 static gdrq_status request(loop *l, size_t iteration, gdrq_error *err) {
     int w, h;
     input_size(l, iteration, &w, &h);
-    const int n = images_per_iteration(l->net);
+    const int n = iteration_images(l->net);
     return loader_request(l->job->samples, (uint64_t)iteration * (uint64_t)n, n, w, h, err);
 }
 
-/* Images first..first+net->batch-1 of the batch into the network's input; codes become code/255. */
-static void feed(network *net, const loader_batch *batch, int first) {
-    const size_t codes = 3 * (size_t)batch->w * batch->h;
-    const unsigned char *from = batch->codes + codes * (size_t)first;
-    float value_of[256];
-    for (int code = 0; code < 256; code++)
-        value_of[code] = (float)code / 255.f;
-    for (size_t i = 0; i < codes * (size_t)net->batch; i++)
-        net->input[i] = value_of[from[i]];
-    memcpy(net->truth, batch->truth + (size_t)net->truths * first,
-           (size_t)net->truths * net->batch * sizeof *net->truth);
+/* What a resumed training continues from, as of now. */
+static void note_state(loop *l) {
+    train_state *state = l->job->state;
+    state->average_loss = l->shown.average_loss;
+    state->seconds = l->seconds_before + seconds_now() - l->started;
 }
 
-static gdrq_status stop_diverged(loop *l, double loss, gdrq_error *err) {
-    l->diverged = true;
-    char kept[300] = "no file was written";
-    if (l->saved)
-        snprintf(kept, sizeof kept, "%.200s holds iteration %zu", l->job->files->last, l->saved);
-    return gdrq_fail(err, GDRQ_ERROR_STATE,
-                     "stopped in iteration %zu: the loss is %g; %s. Try a lower learning_rate, a "
-                     "longer burn_in, larger k_weights and k_activations, or look for wrong labels",
-                     get_current_batch(l->net) + 1, loss, kept);
-}
-
-/*
- * One sub-batch, as the host's train_network_datum(), but a cost that is not finite never reaches
- * the backward pass: it would ruin the weights, and the host's maxpool writes out of bounds then.
- */
-static gdrq_status train_step(loop *l, double *cost, gdrq_error *err) {
-    network *net = l->net;
-    *net->seen += (size_t)net->batch;
-    net->train = 1;
-    forward_network(net);
-    *cost = *net->cost;
-    if (!isfinite(*cost)) {
-        *net->seen -= (size_t)net->batch;
-        return stop_diverged(l, *cost, err);
-    }
-    backward_network(net);
-    if (*net->seen / (size_t)net->batch % (size_t)net->subdivisions == 0)
-        update_network(net);
-    return GDRQ_OK;
-}
-
-/*
- * One iteration on the batch. A stop signal ends it early: net->seen is then back at the
- * iteration's start, so that a resumed training does it again as a whole.
- */
-static gdrq_status train_iteration(loop *l, const loader_batch *batch, double *loss,
-                                   gdrq_error *err) {
-    network *net = l->net;
-    const size_t seen_before = *net->seen;
-    double sum = 0;
-    for (int first = 0; first < batch->n && !stop_signal(); first += net->batch) {
-        double cost;
-        feed(net, batch, first);
-        const gdrq_status status = train_step(l, &cost, err);
-        if (status != GDRQ_OK)
-            return status;
-        sum += cost;
-    }
-    if (stop_signal() && *net->seen < seen_before + (size_t)batch->n)
-        *net->seen = seen_before;
-    *loss = sum / batch->n;
-    return GDRQ_OK;
-}
-
+/* The weights first: a state without its weights is never taken for theirs. */
 static gdrq_status save_last(loop *l, gdrq_error *err) {
-    const gdrq_status status = gdrq_network_save(l->net, l->job->files->last, err);
+    const checkpoints *files = l->job->files;
+    note_state(l);
+    gdrq_status status = gdrq_network_save(l->net, files->last, err);
     if (status != GDRQ_OK)
         return status;
-    l->saved = get_current_batch(l->net);
+    l->outcome->saved = get_current_batch(l->net);
+    l->saved_at = seconds_now();
+    status = state_save(files->last_state, l->net, l->job->state, l->job->mean, err);
+    if (status != GDRQ_OK)
+        return status;
     progress_end_line(&l->shown);
-    fprintf(l->job->out, "Saved %s\n", l->job->files->last);
+    fprintf(l->job->out, "Saved %s\n", files->last);
     return GDRQ_OK;
+}
+
+/* With a mean of weights, that is what is worth keeping. */
+static gdrq_status save_result(loop *l, const char *path, gdrq_error *err) {
+    ema *mean = l->job->mean;
+    if (mean)
+        ema_swap(mean, l->net);
+    const gdrq_status status = gdrq_network_save(l->net, path, err);
+    if (mean)
+        ema_swap(mean, l->net);
+    if (status != GDRQ_OK)
+        return status;
+    progress_end_line(&l->shown);
+    fprintf(l->job->out, "Saved %s\n", path);
+    return GDRQ_OK;
+}
+
+static gdrq_status save_milestone(loop *l, size_t iteration, gdrq_error *err) {
+    char *path = checkpoints_milestone(l->job->files, iteration);
+    if (!path)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    const gdrq_status status = save_result(l, path, err);
+    free(path);
+    return status;
 }
 
 /* A full disk is no reason to lose the training: it goes on, and the next save may succeed. */
-static gdrq_status checkpoint(loop *l, gdrq_error *err) {
-    if (get_current_batch(l->net) % SAVE_EVERY)
-        return GDRQ_OK;
-    const gdrq_status status = save_last(l, err);
+static gdrq_status forgive(loop *l, gdrq_status status, const gdrq_error *err) {
     if (status != GDRQ_ERROR_IO)
         return status;
     progress_end_line(&l->shown);
@@ -130,10 +106,127 @@ static gdrq_status checkpoint(loop *l, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-static gdrq_status resize_to(network *net, const loader_batch *batch, gdrq_error *err) {
-    if (net->w == batch->w && net->h == batch->h)
+static gdrq_status checkpoint(loop *l, size_t iteration, gdrq_error *err) {
+    const size_t milestone = l->job->milestone_every;
+    gdrq_status status = GDRQ_OK;
+    if (iteration % SAVE_EVERY == 0 || seconds_now() - l->saved_at > save_seconds)
+        status = forgive(l, save_last(l, err), err);
+    if (status == GDRQ_OK && milestone && iteration % milestone == 0)
+        status = forgive(l, save_milestone(l, iteration, err), err);
+    return status;
+}
+
+static gdrq_status resize_to(network *net, int w, int h, gdrq_error *err) {
+    if (net->w == w && net->h == h)
         return GDRQ_OK;
-    return gdrq_network_resize(net, batch->w, batch->h, err);
+    return gdrq_network_resize(net, w, h, err);
+}
+
+/* Of the mean of weights, if there is one; *value in 0..1. */
+static gdrq_status measure(loop *l, double *value, gdrq_error *err) {
+    const train_job *job = l->job;
+    gdrq_status status = resize_to(l->net, l->w, l->h, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_ready(l->net, err);
+    if (status != GDRQ_OK)
+        return status;
+    if (job->mean)
+        ema_swap(job->mean, l->net);
+    status = job->metric->measure(job->metric->user, l->net, value, err);
+    if (job->mean)
+        ema_swap(job->mean, l->net);
+    return status;
+}
+
+/*
+ * Measures and keeps the best; a better value than ever is worth a file. A stop signal cuts it
+ * short: then *value stays as it was.
+ */
+static gdrq_status evaluate(loop *l, size_t iteration, double *value, gdrq_error *err) {
+    train_state *state = l->job->state;
+    progress_end_line(&l->shown);
+    const gdrq_status status = measure(l, value, err);
+    if (status != GDRQ_OK)
+        return stop_signal() ? GDRQ_OK : status;
+    const bool best = !state->measured || *value > state->best;
+    state->since_best = best ? 0 : state->since_best + 1;
+    state->measured++;
+    l->measured = iteration;
+    if (best) {
+        state->best = *value;
+        state->best_iteration = iteration;
+    }
+    fprintf(l->job->out, "%s = %.4f", l->job->metric->name, *value);
+    if (best)
+        fprintf(l->job->out, ", the best so far\n");
+    else
+        fprintf(l->job->out, ", the best is %.4f at %llu\n", state->best,
+                (unsigned long long)state->best_iteration);
+    return best ? forgive(l, save_result(l, l->job->files->best, err), err) : GDRQ_OK;
+}
+
+static bool is_last(const loop *l, size_t iteration) {
+    return iteration >= (size_t)l->net->max_batches;
+}
+
+static bool is_to_be_measured(const loop *l, size_t iteration) {
+    return l->job->metric && (iteration % l->job->measure_every == 0 || is_last(l, iteration));
+}
+
+static bool is_hopeless(const loop *l) {
+    return l->job->patience && l->job->state->since_best >= (uint64_t)l->job->patience;
+}
+
+static gdrq_status draw_chart(loop *l, gdrq_error *err) {
+    const chart_options options = {.title = l->job->title,
+                                   .last_iteration = (size_t)l->net->max_batches};
+    l->drawn_at = seconds_now();
+    return chart_save(l->job->history, &options, l->job->chart, err);
+}
+
+/* After iteration number `iteration`, counted from 1. */
+static gdrq_status record(loop *l, size_t iteration, gdrq_stage stage, double loss,
+                          gdrq_error *err) {
+    const train_job *job = l->job;
+    const double images = (double)iteration * iteration_images(l->net);
+    double metric = NAN;
+    gdrq_status status = GDRQ_OK;
+    progress_step(&l->shown, iteration, stage, loss, get_current_rate(l->net));
+    if (is_to_be_measured(l, iteration))
+        status = evaluate(l, iteration, &metric, err);
+    if (status != GDRQ_OK)
+        return status;
+    const history_row row = {.iteration = iteration,
+                             .epoch = images / job->n_images,
+                             .stage = stage,
+                             .loss = loss,
+                             .average_loss = l->shown.average_loss,
+                             .rate = get_current_rate(l->net),
+                             .seconds = l->seconds_before + seconds_now() - l->started,
+                             .metric = metric};
+    status = forgive(l, history_add(job->history, &row, err), err);
+    if (status == GDRQ_OK && (seconds_now() - l->drawn_at > chart_seconds || !isnan(metric)))
+        status = forgive(l, draw_chart(l, err), err);
+    progress_resume(&l->shown);
+    return status;
+}
+
+/* What dropout draws depends on the seed and the iteration alone, as samples do. */
+static void seed_host(const loop *l, size_t iteration) {
+    random_stream random = random_start(l->job->state->seed ^ UINT64_C(0x5eed), iteration);
+    srand((unsigned)random_bits(&random));
+}
+
+static gdrq_status stop_diverged(loop *l, double loss, gdrq_error *err) {
+    l->diverged = true;
+    char kept[300] = "no file was written";
+    if (l->outcome->saved)
+        snprintf(kept, sizeof kept, "%.200s holds iteration %zu", l->job->files->last,
+                 l->outcome->saved);
+    return gdrq_fail(err, GDRQ_ERROR_STATE,
+                     "stopped in iteration %zu: the loss is %g; %s. Try a lower learning_rate, a "
+                     "longer burn_in, larger k_weights and k_activations, or look for wrong labels",
+                     get_current_batch(l->net) + 1, loss, kept);
 }
 
 static gdrq_status next_iteration(loop *l, gdrq_error *err) {
@@ -141,30 +234,47 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
     const size_t iteration = get_current_batch(net);
     const loader_batch *batch;
     gdrq_status status = loader_take(l->job->samples, &batch, err);
-    if (status == GDRQ_OK)
-        status = resize_to(net, batch, err);
-    if (status == GDRQ_OK && iteration + 1 < (size_t)net->max_batches)
+    if (status == GDRQ_OK && !is_last(l, iteration + 1))
         status = request(l, iteration + 1, err);
-    const gdrq_stage stage = gdrq_network_stage(net);
-    double loss;
     if (status == GDRQ_OK)
-        status = train_iteration(l, batch, &loss, err);
-    if (status != GDRQ_OK || get_current_batch(net) == iteration)
+        status = resize_to(net, batch->w, batch->h, err);
+    const gdrq_stage stage = gdrq_network_stage(net);
+    if (status != GDRQ_OK)
         return status;
+    seed_host(l, iteration);
+    const double loss = iteration_train(net, batch);
+    if (!isfinite(loss))
+        return stop_diverged(l, loss, err);
     l->done++;
-    progress_step(&l->shown, iteration + 1, stage, loss, get_current_rate(net));
-    return checkpoint(l, err);
+    if (l->job->mean)
+        ema_step(l->job->mean, net);
+    status = record(l, iteration + 1, stage, loss, err);
+    return status == GDRQ_OK ? checkpoint(l, iteration + 1, err) : status;
+}
+
+/* After the last iteration, or as many measurements in vain as the user allowed. */
+static gdrq_status finish_whole(loop *l, gdrq_error *err) {
+    const size_t iteration = get_current_batch(l->net);
+    if (!is_last(l, iteration))
+        fprintf(l->job->out,
+                "Stopped early: %d measurements without a better %s than %.4f at %llu\n",
+                l->job->patience, l->job->metric->name, l->job->state->best,
+                (unsigned long long)l->job->state->best_iteration);
+    gdrq_status status = l->outcome->saved == iteration ? GDRQ_OK : save_last(l, err);
+    if (status == GDRQ_OK)
+        status = save_result(l, l->job->files->final, err);
+    l->outcome->whole = status == GDRQ_OK;
+    return status;
 }
 
 /* `failed` is what the loop ended with; keeps what was learnt. */
 static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
     progress_end_line(&l->shown);
-    if (failed == GDRQ_OK && !stop_signal()) {
-        const gdrq_status status = gdrq_network_save(l->net, l->job->files->final, err);
-        if (status == GDRQ_OK)
-            fprintf(l->job->out, "Saved %s\n", l->job->files->final);
-        return status;
-    }
+    gdrq_error other;
+    if (l->done && forgive(l, draw_chart(l, &other), &other) != GDRQ_OK)
+        report_error(&other);
+    if (failed == GDRQ_OK && (!stop_signal() || is_last(l, get_current_batch(l->net))))
+        return finish_whole(l, err);
     if (l->diverged)
         return failed;
     if (!l->done) {
@@ -172,27 +282,38 @@ static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
             fprintf(l->job->out, "Stopped before the first iteration's end; nothing is saved\n");
         return failed;
     }
-    gdrq_error save_error;
-    const gdrq_status status = save_last(l, failed == GDRQ_OK ? err : &save_error);
+    const gdrq_status status = save_last(l, failed == GDRQ_OK ? err : &other);
     if (failed != GDRQ_OK && status != GDRQ_OK)
-        report_error(&save_error);
+        report_error(&other);
     return failed == GDRQ_OK ? status : failed;
 }
 
-gdrq_status train_loop(const train_job *job, gdrq_error *err) {
+gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error *err) {
     network *net = job->net;
+    *outcome = (train_outcome){0};
     const size_t start = get_current_batch(net);
     if (start >= (size_t)(net->max_batches > 0 ? net->max_batches : 0))
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "nothing to train: the weights are at iteration %zu and the cfg's "
                          "max_batches is %d; -clear starts the count anew",
                          start, net->max_batches);
-    loop l = {.job = job, .net = net};
+    loop l = {.job = job,
+              .net = net,
+              .outcome = outcome,
+              .w = net->w,
+              .h = net->h,
+              .seconds_before = job->state->seconds,
+              .started = seconds_now(),
+              .drawn_at = seconds_now(),
+              .saved_at = seconds_now()};
     /* A file of another batch size may stand in the middle of an iteration. */
-    *net->seen = start * (size_t)images_per_iteration(net);
-    l.shown = progress_start(job->out, (size_t)net->max_batches, images_per_iteration(net));
+    *net->seen = start * (size_t)iteration_images(net);
+    l.shown = progress_start(job->out, (size_t)net->max_batches, iteration_images(net));
+    if (job->state->seconds > 0)
+        progress_continue(&l.shown, job->state->average_loss);
     gdrq_status status = request(&l, start, err);
-    while (status == GDRQ_OK && !stop_signal() && get_current_batch(net) < (size_t)net->max_batches)
+    while (status == GDRQ_OK && !stop_signal() && !is_last(&l, get_current_batch(net)) &&
+           !is_hopeless(&l))
         status = next_iteration(&l, err);
     return finish(&l, status, err);
 }

@@ -1,20 +1,9 @@
 #include "train/progress.h"
 
 #include "seconds.h"
+#include "train/stage.h"
 
 #include <unistd.h>
-
-static const char *stage_name(gdrq_stage stage) {
-    switch (stage) {
-    case GDRQ_STAGE_FLOAT:
-        return "float";
-    case GDRQ_STAGE_RESHAPE:
-        return "reshape";
-    case GDRQ_STAGE_QUANTISE:
-        return "quantise";
-    }
-    return "unknown";
-}
 
 progress progress_start(FILE *out, size_t last_iteration, int images) {
     return (progress){.out = out,
@@ -27,7 +16,8 @@ progress progress_start(FILE *out, size_t last_iteration, int images) {
 void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate) {
     const double end = seconds_now(), seconds = end - p->started;
     p->started = end;
-    p->average_loss = p->steps ? .9 * p->average_loss + .1 * loss : loss;
+    p->average_loss = p->has_average ? .9 * p->average_loss + .1 * loss : loss;
+    p->has_average = true;
     /* The first iteration is no measure: it prepares kernels and decodes images. */
     p->average_seconds = p->steps > 1 ? .9 * p->average_seconds + .1 * seconds : seconds;
     p->steps++;
@@ -40,6 +30,15 @@ void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss,
             eta % 60, p->terminal ? "\033[K" : "\n");
     fflush(p->out);
     p->line_open = p->terminal;
+}
+
+void progress_continue(progress *p, double average_loss) {
+    p->average_loss = average_loss;
+    p->has_average = true;
+}
+
+void progress_resume(progress *p) {
+    p->started = seconds_now();
 }
 
 void progress_end_line(progress *p) {

@@ -12,9 +12,10 @@
 typedef struct progress {
     FILE *out;
     bool terminal;
-    bool line_open;         /* the cursor stands behind a progress line */
-    size_t last_iteration;  /* of the whole training, max_batches */
-    int images;             /* per iteration */
+    bool line_open;        /* the cursor stands behind a progress line */
+    size_t last_iteration; /* of the whole training, max_batches */
+    int images;            /* per iteration */
+    bool has_average;
     double average_loss;    /* as upstream's: 0.9 of the old one and 0.1 of the new loss */
     double average_seconds; /* per iteration, likewise */
     double started;         /* of the iteration under way */
@@ -26,6 +27,12 @@ progress progress_start(FILE *out, size_t last_iteration, int images);
 
 /* After iteration number `iteration`, counted from 1. */
 void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate);
+
+/* The average loss goes on from that of an earlier run. */
+void progress_continue(progress *p, double average_loss);
+
+/* What was done since the last step is no part of the next one's time. */
+void progress_resume(progress *p);
 
 /* Ends the line under way, so that something else can be printed. */
 void progress_end_line(progress *p);

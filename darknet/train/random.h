@@ -36,4 +36,10 @@ static inline float random_uniform(random_stream *r, float a, float b) {
     return a + (b - a) * (float)((double)(random_bits(r) >> 40) / (double)(1 << 24));
 }
 
+/* A factor in [1/limit, limit]. */
+static inline float random_factor(random_stream *random, float limit) {
+    const float factor = random_uniform(random, 1, limit);
+    return random_below(random, 2) ? factor : 1 / factor;
+}
+
 #endif

@@ -41,12 +41,13 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     last=$(sed -n 's/^150\/150: .*, \([0-9.]*\) avg.*/\1/p' log)
     echo "first $first last $last"
     awk "BEGIN { exit !($last < $first / 4) }"
-    [ "$(files_in set/backup)" = "small_final.weights small_last.weights " ]
+    [ "$(files_in set/backup)" = "small.csv small.png small_final.weights small_last.state small_last.weights " ]
 }
 
 @test "a stopped training saves what it has, and goes on from there" {
     write_cfg small.cfg max_batches=20000
     for signal in INT TERM; do
+        rm -f set/backup/*
         "$BUILD/darknet" detector train signs.data small.cfg -seed 1 > log 2> err &
         pid=$!
         for _ in $(seq 200); do
@@ -59,7 +60,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
         tail -n 3 log err
         [ "$code" -eq "$((128 + $(kill -l $signal)))" ]
         grep -q "Saved set/backup/small_last.weights" log
-        [ "$(files_in set/backup)" = "small_last.weights " ]
+        [ "$(files_in set/backup)" = "small.csv small.png small_last.state small_last.weights " ]
     done
     reached=$(sed -n 's/^\([0-9]*\)\/20000: .*/\1/p' log | tail -n 1)
     write_cfg small.cfg max_batches=$((reached + 2))
@@ -99,7 +100,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$status" -eq 1 ]
     says "learning_rate"
     [ "$(cat set/backup/small_last.weights)" = "good" ]
-    [ "$(files_in set/backup)" = "small_last.weights " ]
+    [ "$(files_in set/backup)" = "small.csv small.png small_last.weights " ]
 }
 
 @test "random=1 changes the input's size" {

@@ -7,7 +7,6 @@ setup() {
 
 @test "a program built with pkg-config against the installed library finds and uses it" {
     if [ -n "$SANITIZE" ]; then skip "the sanitizer's runtime is not linked into the program"; fi
-    top="$BATS_TEST_DIRNAME/../.."
     make -s -C "$top" install BUILD="$BUILD" PREFIX="$PWD/inst" > /dev/null
     ./inst/bin/darknet version
     cat > program.c << EOF
@@ -28,4 +27,33 @@ EOF
     [ "$output" = "$(pkg-config --modversion gdrq)" ]
     make -s -C "$top" uninstall PREFIX="$PWD/inst"
     [ -z "$(find inst -type f)" ]
+}
+
+@test "the manual, the completion and the cfgs are where they are looked for" {
+    make -s -C "$top" install BUILD="$BUILD" DESTDIR="$PWD/stage" PREFIX=/usr > /dev/null
+    share=stage/usr/share
+    cmp "$top/man/darknet.1" $share/man/man1/darknet.1
+    if command -v man > /dev/null; then
+        [ "$(man -M "$PWD/$share/man" -w darknet)" = "$PWD/$share/man/man1/darknet.1" ]
+    fi
+    cmp "$top/scripts/darknet.bash-completion" $share/bash-completion/completions/darknet
+    for kind in cfg data labels; do
+        [ -e $share/darknet-gdrq/cfg/cifar10*.$kind ]
+    done
+    diff <(cd "$top/cfg" && ls ./*.cfg ./*.data ./*.labels) <(cd $share/darknet-gdrq/cfg && ls ./*)
+    [ -z "$(find stage -type f ! -perm 644 ! -path '*/bin/darknet')" ]
+}
+
+@test "uninstall removes what install put there, and nothing else" {
+    mkdir -p inst/share/man/man1 inst/share/darknet-gdrq/cfg inst/share/bash-completion/completions
+    for other in man/man1/other.1 darknet-gdrq/cfg/mine.cfg bash-completion/completions/other; do
+        echo mine > inst/share/$other
+    done
+    make -s -C "$top" install BUILD="$BUILD" PREFIX="$PWD/inst" > /dev/null
+    make -s -C "$top" uninstall PREFIX="$PWD/inst"
+    [ "$(find inst -type f | wc -l)" -eq 3 ]
+    rm inst/share/darknet-gdrq/cfg/mine.cfg
+    make -s -C "$top" uninstall PREFIX="$PWD/inst"
+    [ ! -e inst/share/darknet-gdrq ]
+    make -s -C "$top" uninstall PREFIX="$PWD/inst"
 }

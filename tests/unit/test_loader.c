@@ -1,7 +1,7 @@
 /* The training samples: boxes that follow their picture, repeatable numbers, clear failures. */
 #include "cmocka_all.h"
 
-#include "train/loader.h"
+#include "train/detection_samples.h"
 #include "train/picture_cache.h"
 
 #include <math.h>
@@ -13,14 +13,15 @@
 enum { W = 160, H = 120, NET_W = 96, NET_H = 64, SAMPLES = 40, BOXES = 4 };
 
 static char folder[64];
-static char paths[2][128];
+static char path_text[2][128];
+static char *const paths[2] = {path_text[0], path_text[1]};
 
 /* Two black pictures, each with one bright square that its box fits exactly. */
 static const augment_box squares[2] = {
     {0, 40.f / W, 60.f / H, 40.f / W, 40.f / H},
     {2, 110.f / W, 30.f / H, 60.f / W, 40.f / H},
 };
-static loader_image images[2];
+static const detection_boxes labels[2] = {{&squares[0], 1}, {&squares[1], 1}};
 
 static void paint(picture *p, const augment_box *b) {
     const int left = (int)lrintf((b->x - b->w / 2) * W), right = (int)lrintf((b->x + b->w / 2) * W);
@@ -37,7 +38,7 @@ static int make_pictures(void **state) {
         return 1;
     for (int i = 0; i < 2; i++) {
         picture p;
-        snprintf(paths[i], sizeof paths[i], "%s/%d.png", folder, i);
+        snprintf(paths[i], sizeof path_text[i], "%s/%d.png", folder, i);
         if (picture_make(W, H, black, &p, NULL) != GDRQ_OK)
             return 1;
         paint(&p, &squares[i]);
@@ -45,7 +46,6 @@ static int make_pictures(void **state) {
         picture_free(&p);
         if (saved != GDRQ_OK)
             return 1;
-        images[i] = (loader_image){paths[i], &squares[i], 1};
     }
     return 0;
 }
@@ -58,10 +58,11 @@ static int remove_pictures(void **state) {
 }
 
 static loader_options options_with(int threads, uint64_t seed) {
-    return (loader_options){.images = images,
+    static const detection_samples samples = {labels, {.4f, .1f, 1.5f, 1.5f}, BOXES};
+    return (loader_options){.paths = paths,
                             .n_images = 2,
-                            .augment = {.4f, .1f, 1.5f, 1.5f},
-                            .max_boxes = BOXES,
+                            .make = detection_sample,
+                            .user = &samples,
                             .truths = 5 * BOXES,
                             .seed = seed,
                             .threads = threads,
@@ -98,7 +99,8 @@ static void boxes_follow_the_picture(void **state) {
     const loader_batch *batch;
     loader_options options = options_with(2, 11);
     /* Exposure could dim the square to the ground's level. */
-    options.augment.exposure = 1;
+    const detection_samples samples = {labels, {.4f, .1f, 1.5f, 1}, BOXES};
+    options.user = &samples;
     int seen[3] = {0};
     (void)state;
     assert_int_equal(loader_open(&options, &l, NULL), GDRQ_OK);
@@ -172,13 +174,13 @@ static void next_batch_leaves_the_last_one_alone(void **state) {
 static void unreadable_image_is_named(void **state) {
     char missing[160];
     snprintf(missing, sizeof missing, "%s/missing.png", folder);
-    const loader_image one = {missing, squares, 1};
+    char *const one[] = {missing};
     loader_options options = options_with(2, 1);
     loader *l;
     const loader_batch *batch;
     gdrq_error err;
     (void)state;
-    options.images = &one;
+    options.paths = one;
     options.n_images = 1;
     assert_int_equal(loader_open(&options, &l, &err), GDRQ_OK);
     assert_int_equal(loader_request(l, 0, 8, NET_W, NET_H, &err), GDRQ_OK);
@@ -250,30 +252,59 @@ static void hsv_change(const double rgb[3], const augment_plan *plan, double out
         out[c] = fmin(fmax(by_sector[sector][c], 0), 255);
 }
 
+/* Of an odd width: whole vectors and a rest. */
 static void colours_change_as_in_hsv(void **state) {
+    enum { COLUMNS = 45, ROWS = 3, PIXELS = COLUMNS * ROWS };
     random_stream random = random_start(42, 0);
     (void)state;
-    for (int i = 0; i < 3000; i++) {
-        unsigned char bgr[3], codes[3];
-        for (int c = 0; c < 3; c++)
-            bgr[c] = (unsigned char)random_below(&random, 256);
+    for (int i = 0; i < 40; i++) {
+        unsigned char codes[3 * PIXELS];
         picture p;
-        assert_int_equal(picture_make(1, 1, bgr, &p, NULL), GDRQ_OK);
-        const augment_plan plan = {.net_w = 1,
-                                   .net_h = 1,
-                                   .w = 1,
-                                   .h = 1,
+        assert_int_equal(picture_make(COLUMNS, ROWS, (unsigned char[3]){0}, &p, NULL), GDRQ_OK);
+        for (int k = 0; k < 3 * PIXELS; k++)
+            p.data[k] = (unsigned char)random_below(&random, 256);
+        const augment_plan plan = {.net_w = COLUMNS,
+                                   .net_h = ROWS,
+                                   .w = COLUMNS,
+                                   .h = ROWS,
+                                   .mirrored = i % 2,
                                    .hue = random_uniform(&random, 0, 1),
                                    .saturation = random_uniform(&random, .5f, 2),
                                    .value = random_uniform(&random, .5f, 2)};
         assert_int_equal(augment_picture(&plan, &p, codes, NULL), GDRQ_OK);
-        const double rgb[3] = {bgr[2], bgr[1], bgr[0]};
-        double expected[3];
-        hsv_change(rgb, &plan, expected);
-        for (int c = 0; c < 3; c++)
-            assert_float_equal(codes[c], expected[c], .51);
+        for (int k = 0; k < PIXELS; k++) {
+            const int x = k % COLUMNS;
+            const unsigned char *bgr = p.data + 3 * (plan.mirrored ? k - x + COLUMNS - 1 - x : k);
+            const double rgb[3] = {bgr[2], bgr[1], bgr[0]};
+            double expected[3];
+            hsv_change(rgb, &plan, expected);
+            for (int c = 0; c < 3; c++)
+                assert_float_equal(codes[c * PIXELS + k], expected[c], .51);
+        }
         picture_free(&p);
     }
+}
+
+/* No chroma, so no hue: whatever the plan does to hue and saturation, grey stays grey. */
+static void grey_stays_grey(void **state) {
+    enum { GREYS = 256 };
+    const augment_plan plan = {.net_w = GREYS,
+                               .net_h = 1,
+                               .w = GREYS,
+                               .h = 1,
+                               .hue = .3f,
+                               .saturation = 1.5f,
+                               .value = .5f};
+    unsigned char codes[3 * GREYS];
+    picture p;
+    (void)state;
+    assert_int_equal(picture_make(GREYS, 1, (unsigned char[3]){0}, &p, NULL), GDRQ_OK);
+    for (int i = 0; i < GREYS; i++)
+        memset(p.data + 3 * i, i, 3);
+    assert_int_equal(augment_picture(&plan, &p, codes, NULL), GDRQ_OK);
+    for (int i = 0; i < 3 * GREYS; i++)
+        assert_int_equal(codes[i], (i % GREYS + 1) / 2);
+    picture_free(&p);
 }
 
 static void cache_keeps_what_fits(void **state) {
@@ -303,6 +334,7 @@ int main(void) {
         cmocka_unit_test(boxes_are_clipped_and_dropped),
         cmocka_unit_test(no_more_boxes_than_allowed),
         cmocka_unit_test(colours_change_as_in_hsv),
+        cmocka_unit_test(grey_stays_grey),
         cmocka_unit_test(cache_keeps_what_fits),
     };
     return cmocka_run_group_tests(tests, make_pictures, remove_pictures);

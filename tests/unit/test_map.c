@@ -1,7 +1,9 @@
 /*
- * Average precision against numbers that pycocotools gave for the same generated data sets.
- * `test_map --dump` prints the data sets and our results; scripts/check_map_against_pycocotools
- * compares them with a live pycocotools and prints the table of expected numbers anew.
+ * Average precision against numbers that others gave for the same generated data sets: pycocotools
+ * for COCO's definition, a computation in Python by the description of PASCAL VOC's development kit
+ * for VOC's. `test_map --dump` prints the data sets and our results;
+ * scripts/check_map_against_pycocotools compares them live and prints the table of expected numbers
+ * anew.
  */
 #include "eval/map.h"
 
@@ -51,8 +53,14 @@ typedef struct expected {
     double weighted;           /* sum over the classes of (k + 1) * mean AP, -1 where absent */
 } expected;
 
+static const struct {
+    const char *name;
+    map_method method;
+} methods[] = {{"coco", MAP_COCO}, {"voc2007", MAP_VOC2007}, {"area", MAP_VOC_AREA}};
+enum { N_METHODS = sizeof methods / sizeof methods[0] };
+
 /* Printed by scripts/check_map_against_pycocotools --table. */
-static const expected expectations[N_DATA_SETS] = {
+static const expected expectations[N_DATA_SETS][N_METHODS] = {
 #include "map_expected.inc"
 };
 
@@ -147,50 +155,71 @@ static map_eval *begin(int classes) {
     return eval;
 }
 
-/* Free with map_result_free(). */
-static map_result evaluate(const data_set *set, FILE *dump) {
+static map_eval *fill(const data_set *set, FILE *dump) {
     const sink to = {.eval = begin(set->classes), .dump = dump, .copies = set->copies};
     uint64_t state = set->seed;
     for (int image = 0; image < set->images; ++image)
         put_image(set, image, &state, &to);
+    return to.eval;
+}
+
+/* Free with map_result_free(). */
+static map_result finish(map_eval *eval, map_method method, double confidence) {
+    const map_options options = {.method = method, .confidence = confidence};
     map_result result;
-    assert_int_equal(map_finish(to.eval, .25, &result, NULL), GDRQ_OK);
-    map_free(to.eval);
+    assert_int_equal(map_finish(eval, &options, &result, NULL), GDRQ_OK);
     return result;
+}
+
+static void dump_result(FILE *out, const map_result *result) {
+    for (int k = 0; k < result->n; ++k) {
+        fprintf(out, "ap %d", k);
+        for (int t = 0; t < MAP_THRESHOLDS; ++t)
+            fprintf(out, " %.17g", result->classes[k].ap[t]);
+        fprintf(out, "\n");
+    }
+    fprintf(out, "map %.17g %.17g\n", result->map50, result->map);
 }
 
 static void dump_data_sets(FILE *out) {
     for (int i = 0; i < N_DATA_SETS; ++i) {
         const data_set *set = &data_sets[i];
         fprintf(out, "set %s %d %d\n", set->name, set->classes, set->images);
-        map_result result = evaluate(set, out);
-        for (int k = 0; k < result.n; ++k) {
-            fprintf(out, "ap %d", k);
-            for (int t = 0; t < MAP_THRESHOLDS; ++t)
-                fprintf(out, " %.17g", result.classes[k].ap[t]);
-            fprintf(out, "\n");
+        map_eval *eval = fill(set, out);
+        for (int m = 0; m < N_METHODS; ++m) {
+            map_result result = finish(eval, methods[m].method, .25);
+            fprintf(out, "method %s\n", methods[m].name);
+            dump_result(out, &result);
+            map_result_free(&result);
         }
-        fprintf(out, "map %.17g %.17g\n", result.map50, result.map);
-        map_result_free(&result);
+        map_free(eval);
     }
 }
 
-static void test_agrees_with_pycocotools(void **state) {
+static void assert_as_expected(const map_result *result, const expected *want) {
+    double weighted = 0;
+    for (int k = 0; k < result->n; ++k)
+        weighted += (k + 1) * result->classes[k].mean_ap;
+    print_message("map50 %.9f map %.9f weighted %.9f\n", result->map50, result->map, weighted);
+    assert_true(fabs(result->map50 - want->map50) < TOLERANCE);
+    assert_true(result->map_at[0] == result->map50);
+    assert_true(fabs(result->map - want->map) < TOLERANCE);
+    for (int t = 0; t < MAP_THRESHOLDS; ++t)
+        assert_true(fabs(result->classes[0].ap[t] - want->ap[t]) < TOLERANCE);
+    assert_true(fabs(weighted - want->weighted) < TOLERANCE * result->n * result->n);
+}
+
+static void test_agrees_with_others(void **state) {
     (void)state;
     for (int i = 0; i < N_DATA_SETS; ++i) {
-        map_result result = evaluate(&data_sets[i], NULL);
-        const expected *want = &expectations[i];
-        double weighted = 0;
-        for (int k = 0; k < result.n; ++k)
-            weighted += (k + 1) * result.classes[k].mean_ap;
-        print_message("%s: map50 %.9f map %.9f weighted %.9f\n", data_sets[i].name, result.map50,
-                      result.map, weighted);
-        assert_true(fabs(result.map50 - want->map50) < TOLERANCE);
-        assert_true(fabs(result.map - want->map) < TOLERANCE);
-        for (int t = 0; t < MAP_THRESHOLDS; ++t)
-            assert_true(fabs(result.classes[0].ap[t] - want->ap[t]) < TOLERANCE);
-        assert_true(fabs(weighted - want->weighted) < TOLERANCE * result.n * result.n);
-        map_result_free(&result);
+        map_eval *eval = fill(&data_sets[i], NULL);
+        for (int m = 0; m < N_METHODS; ++m) {
+            map_result result = finish(eval, methods[m].method, .25);
+            print_message("%s %s: ", data_sets[i].name, methods[m].name);
+            assert_as_expected(&result, &expectations[i][m]);
+            map_result_free(&result);
+        }
+        map_free(eval);
     }
 }
 
@@ -214,8 +243,7 @@ static void test_by_hand(void **state) {
     add_detection(eval, 1, 0, .7, 0, 10);
     add_detection(eval, 0, 0, .8, 50, 10);
     add_detection(eval, 0, 0, .9, 0, 10);
-    map_result result;
-    assert_int_equal(map_finish(eval, .75, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, .75);
     const double ap = (51 + 50 * 2. / 3) / 101;
     for (int t = 0; t < MAP_THRESHOLDS; ++t)
         assert_true(fabs(result.classes[0].ap[t] - ap) < 1e-12);
@@ -238,8 +266,7 @@ static void test_threshold_is_inclusive(void **state) {
     map_eval *eval = begin(1);
     add_truth(eval, 0, 0, 0, 10);
     add_detection(eval, 0, 0, .5, 0, 8);
-    map_result result;
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, 0);
     for (int t = 0; t < MAP_THRESHOLDS; ++t)
         assert_true(fabs(result.classes[0].ap[t] - (t <= 6 ? 1 : 0)) < 1e-12);
     map_result_free(&result);
@@ -254,8 +281,7 @@ static void test_best_truth_is_taken(void **state) {
     add_truth(eval, 0, 0, 2, 10);
     add_detection(eval, 0, 0, .9, 2, 10);
     add_detection(eval, 0, 0, .8, 0, 10);
-    map_result result;
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, 0);
     assert_true(fabs(result.classes[0].ap[9] - 1) < 1e-12);
     assert_int_equal(result.total.true_positives, 2);
     map_result_free(&result);
@@ -271,8 +297,7 @@ static void test_at_most_100_detections(void **state) {
         add_detection(eval, 0, 0, .1, 0, 10);
         for (int i = 0; i < misses; ++i)
             add_detection(eval, 0, 0, .9, 100 + i, 10);
-        map_result result;
-        assert_int_equal(map_finish(eval, .05, &result, NULL), GDRQ_OK);
+        map_result result = finish(eval, MAP_COCO, .05);
         assert_true(fabs(result.map50 - (misses == 99 ? .01 : 0)) < 1e-12);
         assert_int_equal(result.total.detections, 100);
         assert_int_equal(result.total.true_positives, misses == 99 ? 1 : 0);
@@ -281,14 +306,69 @@ static void test_at_most_100_detections(void **state) {
     }
 }
 
+/* One truth and two hits on another's place: VOC gives a detection to what it overlaps most. */
+static void test_voc_takes_the_most_overlapped(void **state) {
+    (void)state;
+    map_eval *eval = begin(1);
+    add_truth(eval, 0, 0, 0, 10);
+    add_truth(eval, 0, 0, 3, 10);
+    add_detection(eval, 0, 0, .9, 0, 10);
+    add_detection(eval, 0, 0, .8, 1, 10);
+    /* The second overlaps the first truth by 9 of 11 and the second truth by 8 of 12. */
+    map_result result = finish(eval, MAP_COCO, 0);
+    assert_true(fabs(result.map50 - 1) < 1e-12);
+    map_result_free(&result);
+    result = finish(eval, MAP_VOC_AREA, 0);
+    assert_true(fabs(result.map50 - .5) < 1e-12);
+    assert_int_equal(result.total.false_positives, 1);
+    map_result_free(&result);
+    result = finish(eval, MAP_VOC2007, 0);
+    assert_true(fabs(result.map50 - 6 / 11.) < 1e-12);
+    map_result_free(&result);
+    map_free(eval);
+}
+
+/* COCO's limit of 100 detections is not VOC's. */
+static void test_voc_counts_all_detections(void **state) {
+    (void)state;
+    map_eval *eval = begin(1);
+    add_truth(eval, 0, 0, 0, 10);
+    add_detection(eval, 0, 0, .1, 0, 10);
+    for (int i = 0; i < 199; ++i)
+        add_detection(eval, 0, 0, .9, 100 + i, 10);
+    map_result result = finish(eval, MAP_VOC_AREA, .05);
+    assert_true(fabs(result.map50 - 1 / 200.) < 1e-12);
+    assert_int_equal(result.total.detections, 200);
+    map_result_free(&result);
+    map_free(eval);
+}
+
+/* Precision and recall at another overlap than 0.50: a hit of IoU 0.8. */
+static void test_counts_at_an_iou(void **state) {
+    (void)state;
+    map_eval *eval = begin(1);
+    add_truth(eval, 0, 0, 0, 10);
+    add_detection(eval, 0, 0, .5, 0, 8);
+    for (int t = 0; t < MAP_THRESHOLDS; ++t) {
+        const map_options options = {.iou_index = t};
+        map_result result;
+        assert_int_equal(map_finish(eval, &options, &result, NULL), GDRQ_OK);
+        assert_int_equal(result.total.true_positives, t <= 6 ? 1 : 0);
+        map_result_free(&result);
+    }
+    const map_options beyond = {.iou_index = MAP_THRESHOLDS};
+    map_result result;
+    assert_int_equal(map_finish(eval, &beyond, &result, NULL), GDRQ_ERROR_ARGUMENT);
+    map_free(eval);
+}
+
 static void test_class_without_truths_is_left_out(void **state) {
     (void)state;
     map_eval *eval = begin(3);
     add_truth(eval, 4, 2, 0, 10);
     add_detection(eval, 4, 2, .5, 0, 10);
     add_detection(eval, 4, 0, .5, 0, 10);
-    map_result result;
-    assert_int_equal(map_finish(eval, .1, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, .1);
     assert_int_equal(result.n, 3);
     assert_int_equal(result.classes_with_truths, 1);
     assert_true(result.classes[0].mean_ap == -1 && result.classes[1].mean_ap == -1);
@@ -304,18 +384,17 @@ static void test_class_without_truths_is_left_out(void **state) {
 static void test_goes_on_after_finish(void **state) {
     (void)state;
     map_eval *eval = begin(1);
-    map_result result;
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, 0);
     assert_true(result.map50 == -1 && result.map == -1);
     map_result_free(&result);
     add_truth(eval, 1, 0, 0, 10);
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    result = finish(eval, MAP_COCO, 0);
     assert_true(result.map50 == 0);
     map_result_free(&result);
     add_truth(eval, 0, 0, 0, 10);
     add_detection(eval, 0, 0, .5, 0, 10);
     add_detection(eval, 1, 0, .5, 0, 10);
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    result = finish(eval, MAP_COCO, 0);
     assert_true(fabs(result.map50 - 1) < 1e-12);
     map_result_free(&result);
     map_result_free(&result);
@@ -338,8 +417,7 @@ static void test_refuses_bad_input(void **state) {
     assert_int_equal(map_add_truth(eval, 0, 0, &negative, &err), GDRQ_ERROR_ARGUMENT);
     assert_int_equal(map_add_detection(eval, 0, 0, 1, &nan, &err), GDRQ_ERROR_ARGUMENT);
     assert_int_equal(map_add_detection(eval, 0, 0, INFINITY, &good, &err), GDRQ_ERROR_ARGUMENT);
-    map_result result;
-    assert_int_equal(map_finish(eval, 0, &result, NULL), GDRQ_OK);
+    map_result result = finish(eval, MAP_COCO, 0);
     assert_int_equal(result.total.truths + result.total.detections, 0);
     map_result_free(&result);
     map_free(eval);
@@ -351,11 +429,14 @@ int main(int argc, char **argv) {
         return 0;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_agrees_with_pycocotools),
+        cmocka_unit_test(test_agrees_with_others),
         cmocka_unit_test(test_by_hand),
         cmocka_unit_test(test_threshold_is_inclusive),
         cmocka_unit_test(test_best_truth_is_taken),
         cmocka_unit_test(test_at_most_100_detections),
+        cmocka_unit_test(test_voc_takes_the_most_overlapped),
+        cmocka_unit_test(test_voc_counts_all_detections),
+        cmocka_unit_test(test_counts_at_an_iou),
         cmocka_unit_test(test_class_without_truths_is_left_out),
         cmocka_unit_test(test_goes_on_after_finish),
         cmocka_unit_test(test_refuses_bad_input),

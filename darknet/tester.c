@@ -1,0 +1,253 @@
+#include "tester.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "detect.h"
+#include "detector.h"
+#include "image/picture_paths.h"
+#include "prompt.h"
+#include "report.h"
+#include "results/json_results.h"
+#include "results/label_file.h"
+#include "results/print_detections.h"
+#include "seconds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+/* A benchmark of one picture lasts so long, and so many runs at least. */
+static const double benchmark_seconds = 3;
+enum { BENCHMARK_RUNS = 5 };
+
+typedef struct tester {
+    const test_options *options;
+    detector detector;
+    bool json;           /* -out names a .json file */
+    bool pictures;       /* are drawn */
+    bool numbered;       /* pictures have numbers and names of their own */
+    int done, digits;    /* pictures so far; digits of a number, 0 while their count is unknown */
+    json_results result; /* with json */
+} tester;
+
+static bool ends_in_json(const char *name) {
+    const size_t n = strlen(name);
+    return n > 5 && !strcasecmp(name + n - 5, ".json");
+}
+
+/* What files are written follows from the options. */
+static tester plan(const test_options *o, const char *image, const picture_paths *paths) {
+    tester t = {.options = o};
+    t.json = o->out && ends_in_json(o->out) && !o->benchmark;
+    const bool others = t.json || o->save_labels;
+    const bool named = o->prefix || (o->out && !t.json);
+    t.pictures = (named || !others) && !o->benchmark;
+    const bool single = image && paths->n == 1 && !strcmp(paths->at[0], image);
+    const bool into_folder = named && !o->prefix && o->out[strlen(o->out) - 1] == '/';
+    t.numbered = o->prefix || into_folder || (image && !single);
+    if (image)
+        t.digits = snprintf(NULL, 0, "%d", paths->n);
+    return t;
+}
+
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static int length_without_extension(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return (int)(dot && dot > name ? (size_t)(dot - name) : strlen(name));
+}
+
+/* The picture to write for `path`, allocated: OUT, to which upstream appends .jpg and we do where
+ * no known extension is, or PREFIX_NUMBER_NAME. */
+static char *output_name(const tester *t, const char *path) {
+    const test_options *o = t->options;
+    const char *out = o->out && !t->json ? o->out : "predictions", *name = file_name(path);
+    const char *extension = picture_can_save(out) ? strrchr(out, '.') : ".jpg";
+    const int stem = (int)strlen(out) - (picture_can_save(out) ? (int)strlen(extension) : 0);
+    const char *begin = o->prefix ? o->prefix : out;
+    const int begin_length = o->prefix ? (int)strlen(o->prefix) : stem;
+    const size_t size = strlen(out) + strlen(begin) + strlen(name) + 40;
+    char *made = gdrq_alloc(size, 1);
+    if (made && t->numbered)
+        snprintf(made, size, "%.*s%s%0*d_%.*s%s", begin_length, begin,
+                 begin_length && begin[begin_length - 1] == '/' ? "" : "_", t->digits, t->done,
+                 length_without_extension(name), name, extension);
+    else if (made)
+        snprintf(made, size, "%.*s%s", stem, out, extension);
+    return made;
+}
+
+static gdrq_status draw_picture(const tester *t, const char *path, const detections *found,
+                                picture *p, gdrq_error *err) {
+    gdrq_status status =
+        detections_draw(found, &t->detector.names, t->detector.classes, t->options->thresh, p, err);
+    if (status != GDRQ_OK)
+        return status;
+    char *name = output_name(t, path);
+    status = name ? picture_save(p, name, err)
+                  : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    free(name);
+    return status;
+}
+
+static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
+    const test_options *o = t->options;
+    const detector *d = &t->detector;
+    detections found;
+    gdrq_status status = detect_picture(d->net, p, o->thresh, o->hier, &found, err);
+    if (status != GDRQ_OK)
+        return status;
+    t->done++;
+    printf("%s: Predicted in %f seconds.\n", path, found.seconds);
+    detections_print(&found, &d->names, d->classes, o->thresh, o->ext_output ? p : NULL);
+    fflush(stdout);
+    if (t->json)
+        json_results_add(&t->result, path, &found);
+    if (o->save_labels)
+        status = label_file_write(path, &found, d->classes, o->thresh, o->force, err);
+    if (status == GDRQ_OK && t->pictures)
+        status = draw_picture(t, path, &found, p, err);
+    detections_free(&found);
+    return status;
+}
+
+static int compare_seconds(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* From the decoded picture to its boxes, over and over. */
+static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
+    enum { MOST_RUNS = 10000 };
+    double *seconds = gdrq_alloc(MOST_RUNS, sizeof *seconds), total = 0;
+    if (!seconds)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    gdrq_status status = GDRQ_OK;
+    int n = -1; /* the first run prepares kernels: it is not counted */
+    while (status == GDRQ_OK && n < MOST_RUNS &&
+           (n < BENCHMARK_RUNS || total < benchmark_seconds)) {
+        detections found;
+        const double start = seconds_now();
+        status =
+            detect_picture(t->detector.net, p, t->options->thresh, t->options->hier, &found, err);
+        detections_free(&found);
+        if (n >= 0)
+            total += seconds[n] = seconds_now() - start;
+        n++;
+    }
+    if (status == GDRQ_OK) {
+        qsort(seconds, (size_t)n, sizeof *seconds, compare_seconds);
+        printf("%s: %.1f FPS, %.2f ms on average, %.2f ms median, %.2f ms best of %d runs\n", path,
+               n / total, 1e3 * total / n, 1e3 * seconds[n / 2], 1e3 * seconds[0], n);
+        fflush(stdout);
+    }
+    free(seconds);
+    return status;
+}
+
+/* *unreadable tells whether it was the picture that could not be read. */
+static gdrq_status test_file(tester *t, const char *path, bool *unreadable, gdrq_error *err) {
+    picture p;
+    gdrq_status status = picture_load(path, &p, err);
+    *unreadable = status != GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = (t->options->benchmark ? benchmark_picture : test_picture)(t, path, &p, err);
+    picture_free(&p);
+    return status;
+}
+
+static gdrq_status test_named(void *user, const char *path, gdrq_error *err) {
+    bool unreadable;
+    return test_file(user, path, &unreadable, err);
+}
+
+/* Goes on behind pictures that can't be read; what can't be written would fail every time. */
+static gdrq_status test_paths(tester *t, const picture_paths *paths, gdrq_error *err) {
+    int bad = 0;
+    for (int i = 0; i < paths->n; i++) {
+        bool unreadable;
+        const gdrq_status status = test_file(t, paths->at[i], &unreadable, err);
+        if (status == GDRQ_OK)
+            continue;
+        if (!unreadable || paths->n == 1)
+            return status;
+        report_error(err);
+        bad++;
+    }
+    return bad ? gdrq_fail(err, GDRQ_ERROR_IO, "%d of %d pictures could not be read", bad, paths->n)
+               : GDRQ_OK;
+}
+
+static bool is_list_name(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return dot && (!strcasecmp(dot, ".txt") || !strcasecmp(dot, ".list"));
+}
+
+/* Whatever is neither a folder nor has a list's name is a picture: OpenCV tells by its content. */
+static gdrq_status find_paths(const char *image, picture_paths *paths, gdrq_error *err) {
+    struct stat st;
+    if (is_list_name(image) || (stat(image, &st) == 0 && S_ISDIR(st.st_mode)))
+        return picture_paths_find(image, paths, err);
+    paths->at = gdrq_alloc(1, sizeof *paths->at);
+    if (paths->at && (paths->at[0] = gdrq_strdup(image))) {
+        paths->n = 1;
+        return GDRQ_OK;
+    }
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", image);
+}
+
+/* Before a network is loaded. */
+static gdrq_status check_labels(const picture_paths *paths, const test_options *o,
+                                gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    if (o->save_labels && !o->benchmark)
+        for (int i = 0; i < paths->n && status == GDRQ_OK; i++)
+            status = label_file_check(paths->at[i], o->force, err);
+    return status;
+}
+
+static gdrq_status test_all(tester *t, const char *image, const picture_paths *paths,
+                            gdrq_error *err) {
+    const detector *d = &t->detector;
+    gdrq_status status = GDRQ_OK;
+    if (t->json)
+        status = json_results_open(&t->result, d->names.names, d->classes, t->options->thresh, err);
+    if (status != GDRQ_OK)
+        return status;
+    if (image)
+        status = test_paths(t, paths, err);
+    else
+        prompt_for_images(test_named, t);
+    if (t->json) {
+        gdrq_error write_error;
+        const gdrq_status written = json_results_save(&t->result, t->options->out, &write_error);
+        if (status == GDRQ_OK && written != GDRQ_OK) {
+            *err = write_error;
+            status = written;
+        }
+        json_results_free(&t->result);
+    }
+    return status;
+}
+
+int test_run(const char *data_path, const char *cfg_path, const char *weights_path,
+             const char *image, const test_options *options) {
+    gdrq_error err;
+    picture_paths paths = {0};
+    gdrq_status status = image ? find_paths(image, &paths, &err) : GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = check_labels(&paths, options, &err);
+    tester t = plan(options, image, &paths);
+    if (status == GDRQ_OK)
+        status = detector_open_trained(data_path, cfg_path, weights_path, &t.detector, &err);
+    if (status == GDRQ_OK)
+        status = test_all(&t, image, &paths, &err);
+    detector_close(&t.detector);
+    picture_paths_free(&paths);
+    return status == GDRQ_OK ? 0 : report_error(&err);
+}

@@ -1,0 +1,18 @@
+/* One iteration of a training: a batch in, the weights updated. */
+#ifndef DARKNET_TRAIN_ITERATION_H
+#define DARKNET_TRAIN_ITERATION_H
+
+#include "darknet.h"
+#include "train/loader.h"
+
+/* Images per iteration: [net] batch, in `subdivisions` parts. */
+int iteration_images(const network *net);
+
+/*
+ * Trains on the batch, which has iteration_images() of the network's size, and returns the mean
+ * loss per image. A loss that is not finite ends the iteration: the weights are as before,
+ * net->seen is as after the images that went well.
+ */
+double iteration_train(network *net, const loader_batch *batch);
+
+#endif

@@ -1,0 +1,263 @@
+#include "train/run.h"
+
+#include "base/status.h"
+#include "report.h"
+#include "suggest.h"
+#include "train/iteration.h"
+#include "train/stop.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The least iterations between two measurements: a small list's epoch is soon over. */
+enum { MEASURE_AT_MOST_EVERY = 100 };
+
+train_flags train_flags_default(void) {
+    return (train_flags){.seed = -1, .measure_epochs = 1, .save_weights = 10000};
+}
+
+void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags) {
+    const arg_flag all[TRAIN_FLAGS] = {
+        {.name = "clear",
+         .on = &f->clear,
+         .help = "start the count of iterations anew, as for fine-tuning"},
+        {.name = "seed",
+         .value_name = "N",
+         .integer = &f->seed,
+         .min = -1,
+         .max = INT_MAX,
+         .help = "of all random numbers; -1: by the clock"},
+        {.name = measure,
+         .on = &f->measure,
+         .help = "measure on the valid= list as training goes, and keep BASE_best.weights"},
+        {.name = "mAP_epochs",
+         .value_name = "N",
+         .real = &f->measure_epochs,
+         .min = .01,
+         .max = 1e6,
+         .help = "epochs between two measurements, but 100 iterations at least"},
+        {.name = "early_stop",
+         .value_name = "N",
+         .integer = &f->early_stop,
+         .max = INT_MAX,
+         .help = "stop after N measurements without a better one; 0: never"},
+        {.name = "save_weights",
+         .value_name = "N",
+         .integer = &f->save_weights,
+         .max = INT_MAX,
+         .help = "iterations from one BASE_N.weights to the next; 0: none"},
+        {.name = "chart",
+         .value_name = "FILE",
+         .text = &f->chart,
+         .help = "the picture with the curves; by default BASE.png in the backup folder"},
+        {.name = "gpus", .value_name = "LIST", .text = &f->gpus, .help = "no effect on the CPU"},
+        {.name = "dont_show", .on = &f->no_effect, .help = "no effect: no window is ever opened"},
+        {.name = "show_imgs", .on = &f->no_effect, .help = "no effect, likewise"},
+    };
+    memcpy(flags, all, sizeof all);
+}
+
+void train_flags_seed(train_flags *f) {
+    f->seed_given = f->seed >= 0;
+    if (!f->seed_given)
+        f->seed = (int)(time(NULL) & INT_MAX);
+    srand((unsigned)f->seed);
+}
+
+/* One training from its start to its end. */
+typedef struct run {
+    const train_task *task;
+    const train_flags *flags;
+    checkpoints files;
+    train_state state;
+    ema mean; /* n = 0: none */
+    history history;
+    loader *samples;
+    train_outcome outcome;
+} run;
+
+static gdrq_status load_weights_file(const train_task *task, bool *whole, gdrq_error *err) {
+    gdrq_load_report found;
+    const gdrq_status status = gdrq_network_load(task->net, task->weights_path, true, &found, err);
+    if (status != GDRQ_OK)
+        return status;
+    *whole = found.complete;
+    if (found.complete)
+        printf("Loaded %s: all %d layers%s\n", task->weights_path, task->net->n,
+               found.has_thresholds ? ", with activation thresholds" : "");
+    else
+        printf("Loaded %s, a backbone: layers 0 to %d; layers %d to %d start at random\n",
+               task->weights_path, found.layers - 1, found.layers, task->net->n - 1);
+    return GDRQ_OK;
+}
+
+static void print_resumed(const char *path, state_found found) {
+    static const char *const words[] = {
+        [STATE_WHOLE] = "",
+        [STATE_NO_MEAN] = "it has no mean of weights: that starts anew",
+        [STATE_MISSING] = "it is missing: momentum, the mean of weights and the best metric start "
+                          "anew",
+        [STATE_OTHER_WEIGHTS] = "it belongs to other weights: momentum, the mean of weights and "
+                                "the best metric start anew"};
+    if (found == STATE_WHOLE)
+        printf("Resuming with the state in %s\n", path);
+    else
+        printf("Resuming without all of the state in %s: %s\n", path, words[found]);
+}
+
+static gdrq_status resume(run *r, gdrq_error *err) {
+    const train_task *task = r->task;
+    state_found found;
+    char *path = state_path(task->weights_path);
+    if (!path)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    const gdrq_status status =
+        state_load(path, task->net, &r->state, r->mean.n ? &r->mean : NULL, &found, err);
+    if (status == GDRQ_OK)
+        print_resumed(path, found);
+    free(path);
+    if (r->flags->seed_given)
+        r->state.seed = (uint64_t)r->flags->seed;
+    return status;
+}
+
+/* The weights and all that a training has beside them. */
+static gdrq_status start(run *r, gdrq_error *err) {
+    network *net = r->task->net;
+    const float decay = gdrq_network_ema(net);
+    bool whole = false;
+    r->state.seed = (uint64_t)r->flags->seed;
+    gdrq_status status = gdrq_network_trainable(net, err);
+    if (status == GDRQ_OK && r->task->weights_path)
+        status = load_weights_file(r->task, &whole, err);
+    if (status == GDRQ_OK && r->flags->clear) {
+        *net->seen = 0;
+        gdrq_network_restart(net);
+    }
+    if (status == GDRQ_OK && decay > 0)
+        status = ema_start(&r->mean, net, decay, err);
+    if (status == GDRQ_OK && whole && get_current_batch(net) > 0)
+        status = resume(r, err);
+    return status;
+}
+
+static gdrq_status open_files(run *r, gdrq_error *err) {
+    const char *metric = r->flags->measure ? r->task->metric.name : NULL;
+    gdrq_status status = checkpoints_open(&r->files, r->task->backup, r->task->cfg_path, err);
+    if (status == GDRQ_OK)
+        status =
+            history_open(&r->history, r->files.log, metric, get_current_batch(r->task->net), err);
+    return status;
+}
+
+static gdrq_status open_samples(run *r, gdrq_error *err) {
+    loader_options samples = r->task->samples;
+    samples.seed = r->state.seed;
+    return loader_open(&samples, &r->samples, err);
+}
+
+/* Iterations for so many epochs. */
+static size_t measuring_interval(const run *r) {
+    const double per_epoch = (double)r->task->samples.n_images / iteration_images(r->task->net);
+    const double every = ceil(per_epoch * r->flags->measure_epochs);
+    return every > MEASURE_AT_MOST_EVERY ? (size_t)every : MEASURE_AT_MOST_EVERY;
+}
+
+static gdrq_status train(run *r, gdrq_error *err) {
+    network *net = r->task->net;
+    const train_job job = {.net = net,
+                           .samples = r->samples,
+                           .n_images = r->task->samples.n_images,
+                           .files = &r->files,
+                           .history = &r->history,
+                           .chart = r->flags->chart ? r->flags->chart : r->files.chart,
+                           .title = r->task->cfg_path,
+                           .state = &r->state,
+                           .mean = r->mean.n ? &r->mean : NULL,
+                           .metric = r->flags->measure ? &r->task->metric : NULL,
+                           .measure_every = measuring_interval(r),
+                           .patience = r->flags->early_stop,
+                           .milestone_every = (size_t)r->flags->save_weights,
+                           .sizes = r->task->sizes,
+                           .out = stdout};
+    printf("Training on %d images, %d per iteration; learning rate %g, momentum %g, decay %g, seed "
+           "%llu\n",
+           job.n_images, iteration_images(net), net->learning_rate, net->momentum, net->decay,
+           (unsigned long long)r->state.seed);
+    fflush(stdout);
+    return train_loop(&job, &r->outcome, err);
+}
+
+static gdrq_status check_flags(const train_flags *f, const train_metric *metric, gdrq_error *err) {
+    if (!f->early_stop || f->measure)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                     "-early_stop needs %s to be measured: give -%s as well", metric->name,
+                     metric->flag);
+}
+
+/* The flags that matter to the rest of a training: not -clear, and the seed is in its state. */
+static void suggest_resuming(const run *r) {
+    const train_flags *f = r->flags, standard = train_flags_default();
+    char numbers[3][32];
+    const char *words[11] = {r->task->data_path, r->task->cfg_path, r->files.last};
+    char measure[32];
+    int n = 3;
+    snprintf(measure, sizeof measure, "-%s", r->task->metric.flag);
+    snprintf(numbers[0], sizeof *numbers, "-mAP_epochs=%g", f->measure_epochs);
+    snprintf(numbers[1], sizeof *numbers, "-early_stop=%d", f->early_stop);
+    snprintf(numbers[2], sizeof *numbers, "-save_weights=%d", f->save_weights);
+    if (f->measure)
+        words[n++] = measure;
+    if (f->measure_epochs != standard.measure_epochs)
+        words[n++] = numbers[0];
+    if (f->early_stop != standard.early_stop)
+        words[n++] = numbers[1];
+    if (f->save_weights != standard.save_weights)
+        words[n++] = numbers[2];
+    if (f->chart) {
+        words[n++] = "-chart";
+        words[n++] = f->chart;
+    }
+    suggest("go on", r->task->command, words, n);
+}
+
+/* `status` is what the training ended with. What diverged would do so again as it is. */
+static void suggest_next(const run *r, gdrq_status status) {
+    const train_task *task = r->task;
+    const train_use *use = &task->use;
+    const char *words[] = {task->data_path, task->cfg_path, r->files.final, use->operand};
+    const size_t saved = r->outcome.saved;
+    if (r->outcome.whole)
+        suggest(use->purpose, use->command, words, use->operand ? 4 : 3);
+    else if (saved && saved < (size_t)task->net->max_batches && status != GDRQ_ERROR_STATE)
+        suggest_resuming(r);
+}
+
+int train_run(const train_task *task, const train_flags *flags) {
+    run r = {.task = task, .flags = flags};
+    gdrq_error err;
+    gdrq_status status = check_flags(flags, &task->metric, &err);
+    if (status == GDRQ_OK)
+        status = start(&r, &err);
+    if (status == GDRQ_OK)
+        status = open_files(&r, &err);
+    if (status == GDRQ_OK)
+        status = open_samples(&r, &err);
+    if (status == GDRQ_OK) {
+        stop_watch();
+        status = train(&r, &err);
+    }
+    if (status != GDRQ_OK)
+        report_error(&err);
+    suggest_next(&r, status);
+    loader_close(r.samples);
+    history_close(&r.history);
+    ema_free(&r.mean);
+    checkpoints_close(&r.files);
+    return status != GDRQ_OK ? 1 : stop_signal() ? 128 + stop_signal() : 0;
+}

@@ -1,0 +1,123 @@
+# What the training loop keeps: state, best weights, mean of weights, log and chart.
+
+setup_file() {
+    load common
+    cd "$BATS_FILE_TMPDIR"
+    compose
+}
+
+setup() {
+    load common
+    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR"
+}
+
+train() { darknet detector train signs.data "$@" 2> train.err; }
+
+# A dropout layer, whose random numbers must go on too.
+write_resumable() {
+    write_cfg "$1" "${@:2}"
+    sed -i '0,/^\[maxpool\]/s//[dropout]\nprobability=.2\n[maxpool]/' "$1"
+}
+
+@test "a training that stopped on the way ends with the very same weights" {
+    for optimiser in 0 1; do
+        write_resumable whole.cfg max_batches=9
+        sed -i "s/^batch=8/adam=$optimiser\nema=0.9\nbatch=8/" whole.cfg
+        sed 's/^max_batches=.*/max_batches=5/' whole.cfg > part.cfg
+        train whole.cfg -seed 7 > whole.log
+        train part.cfg -seed 7 > part.log
+        mv set/backup/part_last.weights whole_part.weights
+        mv set/backup/part_last.state whole_part.state
+        train whole.cfg whole_part.weights > rest.log
+        grep -q "Resuming with the state in whole_part.state" rest.log
+        grep -q "^6/9: " rest.log
+        [ "$(grep -c '^[0-9]*/9: ' rest.log)" -eq 4 ]
+        cp set/backup/whole_final.weights resumed.weights
+        train whole.cfg -seed 7 > again.log
+        cmp set/backup/whole_final.weights resumed.weights
+        # The average loss, too, goes on.
+        average() { sed -n 's/^9\/9: .* loss, \([0-9.]*\) avg.*/\1/p' "$1"; }
+        [ "$(average rest.log)" = "$(average whole.log)" ]
+    done
+}
+
+@test "the state matters, and training says when it is missing, another's or damaged" {
+    write_cfg part.cfg max_batches=5
+    write_cfg whole.cfg max_batches=9
+    train part.cfg -seed 7 > /dev/null
+    train whole.cfg set/backup/part_last.weights > /dev/null
+    mv set/backup/whole_final.weights with_state.weights
+    mv set/backup/part_last.state kept.state
+    run darknet detector train signs.data whole.cfg set/backup/part_last.weights -seed 7
+    says "without all of the state in set/backup/part_last.state: it is missing"
+    ! cmp -s set/backup/whole_final.weights with_state.weights
+    cp set/backup/whole_last.state set/backup/part_last.state
+    run darknet detector train signs.data whole.cfg set/backup/part_last.weights -seed 7
+    [ "$status" -eq 0 ]
+    says "it belongs to other weights"
+    for damage in "s/./x/200" "200q"; do
+        LC_ALL=C sed "$damage" kept.state | head -c -10 > set/backup/part_last.state
+        run darknet detector train signs.data whole.cfg set/backup/part_last.weights
+        [ "$status" -eq 1 ]
+        says "part_last.state: the training's state is damaged; remove the file"
+    done
+    : > set/backup/part_last.state
+    run darknet detector train signs.data whole.cfg set/backup/part_last.weights
+    [ "$status" -eq 1 ]
+    says "damaged"
+}
+
+@test "with -map the best weights are kept, and -early_stop ends a training in vain" {
+    write_cfg small.cfg max_batches=9000 learning_rate=0
+    train small.cfg -seed 1 -map -early_stop 2 > log
+    grep "mAP@0.50" log
+    best=$(sed -n 's/^Stopped early: 2 measurements without a better mAP@0.50 than .* at \([0-9]*\)$/\1/p' log)
+    measured=$(grep -c '^mAP@0.50 = ' log)
+    [ "$((100 * measured))" -eq "$((best + 200))" ]
+    [ "$(sed -n 's/^mAP@0.50 = .*the best is .* at \([0-9]*\)$/\1/p' log | tail -n 1)" -eq "$best" ]
+    [ -s set/backup/small_best.weights ]
+    [ -s set/backup/small_final.weights ]
+    [ "$(grep -c '^[0-9]*/9000: ' log)" -eq "$((100 * measured))" ]
+    run darknet detector train signs.data small.cfg -early_stop 2
+    [ "$status" -eq 1 ]
+    says "darknet: -early_stop needs mAP@0.50 to be measured: give -map as well"
+}
+
+@test "what -map measures is what map says of the weights that are kept" {
+    write_cfg small.cfg max_batches=200
+    sed -i "s/^batch=8/ema=0.95\nbatch=8/" small.cfg
+    train small.cfg -seed 1 -map > log
+    cat log | grep mAP
+    run darknet detector map signs.data small.cfg set/backup/small_final.weights
+    measured=$(sed -n 's/^mAP@0.50 = \([0-9.]*\),.*/\1/p' log | tail -n 1)
+    says "mAP@0.50 = $measured"
+    # The mean is another network than the last weights.
+    ! cmp -s set/backup/small_final.weights set/backup/small_last.weights
+}
+
+@test "the log has a line per iteration, a resumed run appends, the chart is drawn" {
+    write_cfg part.cfg max_batches=5
+    train part.cfg -seed 7 > /dev/null
+    [ "$(head -n 1 set/backup/part.csv)" = "iteration,epoch,stage,loss,average_loss,learning_rate,seconds" ]
+    [ "$(wc -l < set/backup/part.csv)" -eq 6 ]
+    write_cfg part.cfg max_batches=9
+    train part.cfg set/backup/part_last.weights > /dev/null
+    [ "$(cut -d, -f1 set/backup/part.csv | tr '\n' ' ')" = "iteration 1 2 3 4 5 6 7 8 9 " ]
+    [ "$(head -c 4 set/backup/part.png | tail -c 3)" = PNG ]
+    train part.cfg -seed 7 -chart curves.png > /dev/null
+    [ "$(head -c 4 curves.png | tail -c 3)" = PNG ]
+    [ "$(wc -l < set/backup/part.csv.old)" -eq 10 ]
+}
+
+@test "milestones are kept as often as asked" {
+    write_cfg small.cfg max_batches=6
+    train small.cfg -seed 1 -save_weights 2 > /dev/null
+    [ -s set/backup/small_2.weights ]
+    [ -s set/backup/small_4.weights ]
+    cmp set/backup/small_6.weights set/backup/small_final.weights
+}
+
+@test "killed ten times, every weights file is whole and the training goes on" {
+    "$top/tests/kill_training" "$BUILD/darknet" 10 signs.data
+}

@@ -1,0 +1,252 @@
+/* What a training keeps beside its weights: the optimiser's arrays, the mean of weights, the state.
+ */
+#include "base/hash.h"
+#include "small_network.h"
+#include "train/state.h"
+
+static const char cfg_text[] = "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nadam=%d\nema=%s\n"
+                               "[gdrq_convolutional]\nbatch_normalize=1\nfilters=5\nsize=3\npad=1\n"
+                               "activation=leaky\n"
+                               "[convolutional]\nfilters=4\nsize=1\nactivation=linear\ndontsave=1\n"
+                               "[connected]\noutput=3\nactivation=linear\n[softmax]\n";
+
+static network *make(int adam, const char *mean) {
+    char text[600];
+    snprintf(text, sizeof text, cfg_text, adam, mean);
+    network *net = parse_text(text);
+    randomise(net);
+    return net;
+}
+
+static void fill_array(void *user, float *data, size_t n) {
+    (void)user;
+    for (size_t i = 0; i < n; i++)
+        data[i] = random_normal();
+}
+
+typedef struct copy {
+    float *values;
+    size_t n;
+} copy;
+
+static void append_array(void *user, float *data, size_t n) {
+    copy *c = user;
+    c->values = realloc(c->values, (c->n + n) * sizeof *data);
+    memcpy(c->values + c->n, data, n * sizeof *data);
+    c->n += n;
+}
+
+static copy copy_of(const network *net, gdrq_arrays which) {
+    copy c = {0};
+    gdrq_network_arrays(net, which, append_array, &c);
+    return c;
+}
+
+static void clear_array(void *user, float *data, size_t n) {
+    (void)user;
+    memset(data, 0, n * sizeof *data);
+}
+
+static void test_arrays(void **unused) {
+    (void)unused;
+    /* Biases, scales, mean, variance, weights; biases, weights; biases, weights. */
+    const size_t weights = 4 * 5 + 5 * 3 * 9 + 4 + 4 * 5 + 3 + 3 * 4 * 64;
+    const size_t updates = weights - 2 * 5;
+    network *net = make(0, "0");
+    network *adam = make(1, "0.5");
+    copy c = copy_of(net, GDRQ_ARRAYS_WEIGHTS), o = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
+    copy a = copy_of(adam, GDRQ_ARRAYS_OPTIMISER);
+    assert_int_equal(c.n, weights);
+    assert_int_equal(o.n, updates);
+    assert_int_equal(a.n, 3 * updates);
+    assert_float_equal(gdrq_network_ema(net), 0, 0);
+    assert_float_equal(gdrq_network_ema(adam), .5, 0);
+    free(c.values), free(o.values), free(a.values);
+    free_network(net);
+    free_network(adam);
+}
+
+static void test_mean(void **unused) {
+    (void)unused;
+    network *net = make(0, "0.9");
+    gdrq_error err;
+    ema e;
+    assert_int_equal(ema_start(&e, net, .9, &err), GDRQ_OK);
+    copy start = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    assert_int_equal(e.n, start.n);
+    double *expected = calloc(e.n, sizeof *expected);
+    for (size_t i = 0; i < e.n; i++)
+        expected[i] = start.values[i];
+    for (int t = 1; t <= 100; t++) {
+        gdrq_network_arrays(net, GDRQ_ARRAYS_WEIGHTS, fill_array, NULL);
+        copy now = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+        const double d = fmin(.9, (1. + t) / (10. + t));
+        for (size_t i = 0; i < e.n; i++)
+            expected[i] = d * expected[i] + (1 - d) * now.values[i];
+        ema_step(&e, net);
+        free(now.values);
+    }
+    for (size_t i = 0; i < e.n; i++)
+        assert_float_equal(e.mean[i], expected[i], 1e-5);
+    copy raw = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    ema_swap(&e, net);
+    copy mean = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    assert_memory_equal(e.mean, raw.values, e.n * sizeof(float));
+    ema_swap(&e, net);
+    assert_memory_equal(e.mean, mean.values, e.n * sizeof(float));
+    free(start.values), free(raw.values), free(mean.values), free(expected);
+    ema_free(&e);
+    free_network(net);
+}
+
+static const train_state sample = {.seed = 77,
+                                   .average_loss = 1.25,
+                                   .seconds = 3.5,
+                                   .best = .75,
+                                   .best_iteration = 12,
+                                   .measured = 3,
+                                   .since_best = 1};
+
+static void test_round_trip(void **unused) {
+    (void)unused;
+    gdrq_error err = {{0}};
+    for (int adam = 0; adam < 2; adam++) {
+        network *net = make(adam, "0.9");
+        char *path = temporary_file("", 0);
+        ema e, other;
+        state_found found;
+        train_state state = {0};
+        assert_int_equal(ema_start(&e, net, .9, &err), GDRQ_OK);
+        gdrq_network_arrays(net, GDRQ_ARRAYS_OPTIMISER, fill_array, NULL);
+        fill_array(NULL, e.mean, e.n);
+        e.steps = 41;
+        *net->t = 40;
+        assert_int_equal(state_save(path, net, &sample, &e, &err), GDRQ_OK);
+        copy before = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
+        gdrq_network_arrays(net, GDRQ_ARRAYS_OPTIMISER, clear_array, NULL);
+        *net->t = 0;
+        assert_int_equal(ema_start(&other, net, .9, &err), GDRQ_OK);
+        assert_int_equal(state_load(path, net, &state, &other, &found, &err), GDRQ_OK);
+        assert_int_equal(found, STATE_WHOLE);
+        assert_memory_equal(&state, &sample, sizeof sample);
+        assert_int_equal(*net->t, 40);
+        assert_int_equal(other.steps, 41);
+        assert_memory_equal(other.mean, e.mean, e.n * sizeof(float));
+        copy after = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
+        assert_int_equal(after.n, before.n);
+        assert_memory_equal(after.values, before.values, after.n * sizeof(float));
+        free(before.values), free(after.values);
+        ema_free(&e);
+        ema_free(&other);
+        unlink(path);
+        free(path);
+        free_network(net);
+    }
+}
+
+static void test_what_is_found(void **unused) {
+    (void)unused;
+    gdrq_error err = {{0}};
+    network *net = make(0, "0.9");
+    char *path = temporary_file("", 0);
+    ema e;
+    state_found found;
+    train_state state = {0};
+    assert_int_equal(ema_start(&e, net, .9, &err), GDRQ_OK);
+    assert_int_equal(state_save(path, net, &sample, NULL, &err), GDRQ_OK);
+    assert_int_equal(state_load(path, net, &state, &e, &found, &err), GDRQ_OK);
+    assert_int_equal(found, STATE_NO_MEAN);
+    assert_int_equal(state.seed, sample.seed);
+    assert_int_equal(state_load(path, net, &state, NULL, &found, &err), GDRQ_OK);
+    assert_int_equal(found, STATE_WHOLE);
+
+    net->layers[0].weights[3] += 1;
+    state = (train_state){0};
+    assert_int_equal(state_load(path, net, &state, &e, &found, &err), GDRQ_OK);
+    assert_int_equal(found, STATE_OTHER_WEIGHTS);
+    assert_int_equal(state.seed, 0);
+
+    unlink(path);
+    assert_int_equal(state_load(path, net, &state, &e, &found, &err), GDRQ_OK);
+    assert_int_equal(found, STATE_MISSING);
+    ema_free(&e);
+    free(path);
+    free_network(net);
+}
+
+/* Every truncation and every flipped byte is an error, never a crash or a wrong state. */
+static void test_damage(void **unused) {
+    (void)unused;
+    gdrq_error err = {{0}};
+    network *net = make(0, "0");
+    char *path = temporary_file("", 0);
+    assert_int_equal(state_save(path, net, &sample, NULL, &err), GDRQ_OK);
+    FILE *file = fopen(path, "rb");
+    unsigned char *bytes = malloc(1 << 20);
+    const size_t n = fread(bytes, 1, 1 << 20, file);
+    fclose(file);
+    for (size_t at = 0; at < n; at += at < 200 ? 1 : 97) {
+        for (int truncate = 0; truncate < 2; truncate++) {
+            train_state state = {0};
+            state_found found;
+            if (!truncate)
+                bytes[at] ^= 0x10;
+            char *bad = temporary_file(bytes, truncate ? at : n);
+            assert_int_equal(state_load(bad, net, &state, NULL, &found, &err), GDRQ_ERROR_FORMAT);
+            assert_non_null(strstr(err.message, "damaged"));
+            assert_int_equal(state.seed, 0);
+            if (!truncate)
+                bytes[at] ^= 0x10;
+            unlink(bad);
+            free(bad);
+        }
+    }
+    free(bytes);
+    unlink(path);
+    free(path);
+    free_network(net);
+}
+
+static void test_path(void **unused) {
+    (void)unused;
+    const char *const cases[][2] = {{"a/b_last.weights", "a/b_last.state"},
+                                    {"b.backup", "b.backup.state"},
+                                    {".weights", ".weights.state"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *path = state_path(cases[i][0]);
+        assert_string_equal(path, cases[i][1]);
+        free(path);
+    }
+}
+
+/* The count of iterations that quantize_after refers to is not that of updates. */
+static void test_updates(void **unused) {
+    (void)unused;
+    network *net = parse_text("[net]\nbatch=1\nwidth=8\nheight=8\nchannels=3\nlearning_rate=0\n"
+                              "[gdrq_convolutional]\nfilters=2\nsize=3\nquantize_after=5\n"
+                              "activation=linear\n[softmax]\n");
+    net->train = 1;
+    random_pixels(net);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(gdrq_network_stage(net), GDRQ_STAGE_RESHAPE);
+        gdrq_network_set_updates(net, 100 * i);
+        *net->seen += 1;
+        forward_network(net);
+        backward_network(net);
+        update_network(net);
+        assert_int_equal(*net->t, 100 * i + 1);
+    }
+    assert_int_equal(gdrq_network_stage(net), GDRQ_STAGE_QUANTISE);
+    free_network(net);
+}
+
+int main(void) {
+    seed_random(4711);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_mean),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_what_is_found),
+        cmocka_unit_test(test_damage),     cmocka_unit_test(test_path),
+        cmocka_unit_test(test_updates),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
