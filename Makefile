@@ -3,6 +3,7 @@
 #   make test | bench | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make valgrind    the unit tests under valgrind's memcheck; some minutes
+#   make fuzz        FUZZ_SECONDS (60) of changed inputs per fuzz target, with the sanitisers
 
 VERSION := $(shell sed -n 's/^#define GDRQ_VERSION "\(.*\)"/\1/p' gdrq_layers/gdrq.h)
 PREFIX ?= /usr/local
@@ -38,7 +39,7 @@ all_cflags := -std=c11 $(common) $(CFLAGS)
 all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
 opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
-libs := -ldnnl $(opencv) -lm -ldl
+libs := -ldnnl $(opencv) -lz -lm -ldl
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
@@ -52,9 +53,10 @@ shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_di
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
+fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps tests test unit_test cli_test sanitize valgrind bench quickstart install uninstall \
-  format lint clean FORCE
+.PHONY: all deps tests test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
+  quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -94,6 +96,13 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
 	  $(darknet_libs) $(libs) -lcmocka -o $@
 
+# Fuzz targets likewise.
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.c.o $(BUILD)/obj/tests/fuzz/main.c.o $(BUILD)/libgdrq_test.a
+	@mkdir -p $(@D)
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
+	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
+	  $(darknet_libs) $(libs) -o $@
+
 # Host programs know nothing of gdrq: they link the stock library only.
 $(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -103,7 +112,7 @@ $(BUILD)/tests/%: tests/host/%.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) -std=c++17 -O1 -g -isystem /usr/include/opencv4 $< -lopencv_dnn -lopencv_core -o $@
 
-tests: all $(unit_tests) $(host_programs)
+tests: all $(unit_tests) $(host_programs) $(fuzz_programs)
 
 deps:
 	scripts/install_deps
@@ -111,6 +120,7 @@ deps:
 test: deps
 	$(MAKE) -j$(shell nproc) tests
 	$(MAKE) unit_test
+	$(MAKE) fuzz_replay
 	$(MAKE) cli_test
 
 unit_test: tests
@@ -119,6 +129,22 @@ unit_test: tests
 cli_test: tests
 	BUILD=$(abspath $(BUILD)) SANITIZE=$(SANITIZE) bats tests/host tests/cli
 
+# Each target once with every file in the folder of its name.
+fuzz_replay: tests
+	@for name in $(notdir $(fuzz_programs)); do \
+	  echo "$$name:" && $(BUILD)/fuzz/$$name tests/fuzz/seeds/$${name#fuzz_} || exit 1; \
+	done
+
+fuzz: deps
+	$(MAKE) SANITIZE=address,undefined run_fuzz
+
+# An input that ends a target is left beside it.
+FUZZ_SECONDS ?= 60
+run_fuzz: $(fuzz_programs)
+	cd $(BUILD)/fuzz && for name in $(notdir $(fuzz_programs)); do \
+	  ./$$name -seconds $(FUZZ_SECONDS) $(CURDIR)/tests/fuzz/seeds/$${name#fuzz_} || exit 1; \
+	done
+
 # `make test SANITIZE=...` takes other sanitisers. Leaks are searched for in the unit tests only:
 # elsewhere what libdarknet leaks would be reported.
 sanitize:
@@ -126,14 +152,15 @@ sanitize:
 
 # valgrind shows programs a processor without AVX-512, so that our kernels run as their copies for
 # AVX2. oneDNN is held to AVX, since its matrix product for AVX2 reads, without harm, beyond the end
-# of what it packed. One thread: valgrind lets only one run at a time.
+# of what it packed. One thread: valgrind lets only one run at a time. TEST_QUICK=1 lets the tests
+# that would take longest try fewer random cases.
 memcheck := valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
   --errors-for-leak-kinds=definite --num-callers=30 --suppressions=tests/valgrind.supp
 valgrind:
 	scripts/install_deps --dev
 	$(MAKE) -j$(shell nproc) tests
-	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 ONEDNN_MAX_CPU_ISA=AVX BUILD=$(BUILD) RUN_UNDER="$(memcheck)" \
-	  tests/run_unit $(unit_tests)
+	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 ONEDNN_MAX_CPU_ISA=AVX TEST_QUICK=1 BUILD=$(BUILD) \
+	  RUN_UNDER="$(memcheck)" tests/run_unit $(unit_tests)
 
 # Like the host programs, they know nothing of gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
 bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker compare)
@@ -198,4 +225,5 @@ clean:
 	rm -rf build build-*
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects)) \
-  $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources))
+  $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
+  $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d

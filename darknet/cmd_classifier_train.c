@@ -143,6 +143,8 @@ int cmd_classifier_train(int argc, char **argv) {
         .flags = flags,
         .n_flags = TRAIN_FLAGS};
     arg_operands operands;
-    const int done = args_parse(&spec, argc, argv, &operands);
+    int done = args_parse(&spec, argc, argv, &operands);
+    if (done < 0)
+        done = train_flags_check(&f, spec.command, "topk");
     return done >= 0 ? done : run(&operands, &f);
 }

@@ -1,6 +1,7 @@
 #include "args.h"
 #include "base/status.h"
 #include "commands.h"
+#include "data/folder.h"
 #include "detector.h"
 #include "eval/detector_map.h"
 #include "list_progress.h"
@@ -136,6 +137,8 @@ static gdrq_status measure(const detector *d, const command_options *o, gdrq_err
     map_result result = {0};
     const char *valid;
     gdrq_status status = data_cfg_require(&d->data, "valid", &valid, err);
+    if (status == GDRQ_OK && o->json)
+        status = folder_check_file(o->json, err);
     if (status == GDRQ_OK)
         status = labelled_images_read(valid, d->classes, &images, err);
     if (status == GDRQ_OK)

@@ -124,6 +124,8 @@ int cmd_detector_train(int argc, char **argv) {
         .flags = flags,
         .n_flags = TRAIN_FLAGS};
     arg_operands operands;
-    const int done = args_parse(&spec, argc, argv, &operands);
+    int done = args_parse(&spec, argc, argv, &operands);
+    if (done < 0)
+        done = train_flags_check(&f, spec.command, "map");
     return done >= 0 ? done : run(&operands, &f);
 }

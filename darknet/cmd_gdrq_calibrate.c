@@ -1,5 +1,6 @@
 #include "args.h"
 #include "commands.h"
+#include "data/folder.h"
 #include "detect.h"
 #include "image/picture_paths.h"
 #include "report.h"
@@ -36,6 +37,8 @@ static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)
         status = picture_paths_find(operands->at[2], &paths, err);
+    if (status == GDRQ_OK)
+        status = folder_check_file(operands->at[3], err);
     if (status == GDRQ_OK)
         status = calibrate_on(net, &paths, err);
     if (status == GDRQ_OK)

@@ -2,6 +2,7 @@
 
 #include "report.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ int hand_over(const char *what, char **argv) {
         return 1;
     }
     fflush(stdout);
+    signal(SIGXFSZ, SIG_DFL);
     execv(stock_command, argv);
     report("can't run %s for '%s'", stock_command, what);
     return 1;

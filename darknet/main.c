@@ -4,6 +4,7 @@
 #include "report.h"
 #include "wait_policy.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +64,8 @@ int main(int argc, char **argv) {
     }
     wait_policy_apply(argv);
     hand_over_remember(argv);
+    /* A limit on file sizes is then an error of the write, as a full disk is. */
+    signal(SIGXFSZ, SIG_IGN);
     const command *found = command_find(commands, n_commands, argv[at]);
     return finish(found ? found->run(argc - at - 1, argv + at + 1) : hand_over(argv[at], argv));
 }

@@ -51,3 +51,25 @@ gdrq_status folder_prepare(const char *folder, const char *what, gdrq_error *err
     free(path);
     return status == GDRQ_OK ? try_to_write(folder, what, err) : status;
 }
+
+gdrq_status folder_check_file(const char *path, gdrq_error *err) {
+    struct stat st;
+    const bool exists = stat(path, &st) == 0;
+    if (exists && S_ISDIR(st.st_mode))
+        return gdrq_fail(err, GDRQ_ERROR_IO, "%s: is a folder, but a file is to be written there",
+                         path);
+    if (exists && !S_ISREG(st.st_mode))
+        return GDRQ_OK;
+    char *folder = gdrq_strdup(path);
+    if (!folder)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder ? 1 : 0] = '\0';
+    gdrq_error reason;
+    gdrq_status status = try_to_write(slash ? folder : ".", "folder", &reason);
+    if (status != GDRQ_OK)
+        status = gdrq_fail(err, status, "%.300s: can't be written: %.600s", path, reason.message);
+    free(folder);
+    return status;
+}

@@ -1,4 +1,4 @@
-/* A folder for results. */
+/* Folders for results: whether the work's end will find a place for what it made. */
 #ifndef DATA_FOLDER_H
 #define DATA_FOLDER_H
 
@@ -10,5 +10,11 @@
  * folder".
  */
 gdrq_status folder_prepare(const char *folder, const char *what, gdrq_error *err);
+
+/*
+ * Whether a file can be made, or replaced, at `path`, as far as can be told without touching it.
+ * Devices and pipes pass.
+ */
+gdrq_status folder_check_file(const char *path, gdrq_error *err);
 
 #endif

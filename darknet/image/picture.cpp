@@ -49,6 +49,18 @@ gdrq_status allocate(const char *what, int w, int h, picture *p, gdrq_error *err
     return GDRQ_OK;
 }
 
+/* OpenCV refuses what is larger than it allows by an exception whose text is its own condition. */
+cv::Mat decode(const std::vector<unsigned char> &bytes, bool *too_large) {
+    try {
+        return bytes.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
+    } catch (const cv::Exception &e) {
+        *too_large = e.err.find("CV_IO_MAX_IMAGE") != std::string::npos;
+        if (!*too_large)
+            throw;
+        return cv::Mat();
+    }
+}
+
 gdrq_status read_bytes(const char *path, std::vector<unsigned char> &bytes, gdrq_error *err) {
     struct stat st; /* before opening, which would wait on a pipe */
     if (stat(path, &st) != 0)
@@ -129,7 +141,13 @@ gdrq_status picture_load(const char *path, picture *p, gdrq_error *err) {
         gdrq_status status = read_bytes(path, bytes, err);
         if (status != GDRQ_OK)
             return status;
-        const cv::Mat image = bytes.empty() ? cv::Mat() : cv::imdecode(bytes, cv::IMREAD_COLOR);
+        bool too_large = false;
+        const cv::Mat image = decode(bytes, &too_large);
+        if (too_large)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s: claims more pixels than can be decoded; at most 2^28 are "
+                             "supported",
+                             path);
         if (image.empty())
             return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                              "%s: not an image that can be decoded, or damaged", path);

@@ -2,56 +2,11 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "data/folder.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* As mkdir -p. */
-static gdrq_status make_folder(const char *folder, gdrq_error *err) {
-    char *path = gdrq_strdup(folder);
-    if (!path)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
-    gdrq_status status = GDRQ_OK;
-    for (char *end = path + 1; status == GDRQ_OK; end++) {
-        end += strcspn(end, "/");
-        const bool whole = !*end;
-        *end = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't make the backup folder", path);
-        if (whole)
-            break;
-        *end = '/';
-    }
-    free(path);
-    return status;
-}
-
-/* Whether files can be made there: permissions alone don't tell (read-only mounts, /proc). */
-static gdrq_status probe(const char *folder, gdrq_error *err) {
-    char *name = gdrq_alloc(strlen(folder) + sizeof "/.probe-XXXXXX", 1);
-    if (!name)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
-    sprintf(name, "%s/.probe-XXXXXX", folder);
-    const int fd = mkstemp(name);
-    gdrq_status status = GDRQ_OK;
-    if (fd < 0)
-        status =
-            gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write into the backup folder", folder);
-    else
-        close(fd), unlink(name);
-    free(name);
-    return status;
-}
-
-static gdrq_status check_writable(const char *folder, gdrq_error *err) {
-    struct stat st;
-    if (stat(folder, &st) != 0)
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't use as backup folder", folder);
-    if (!S_ISDIR(st.st_mode))
-        return gdrq_fail(err, GDRQ_ERROR_IO, "%s: the backup folder is a file", folder);
-    return probe(folder, err);
-}
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* "folder/BASE"; NULL when memory is out. */
 static char *stem_of(const char *folder, const char *cfg_path) {
@@ -74,12 +29,19 @@ static char *with_suffix(const char *stem, const char *suffix) {
     return path;
 }
 
+/* A folder of such a name would be found out by the first save, or by the last. */
+static gdrq_status check_files(const checkpoints *c, gdrq_error *err) {
+    const char *const paths[] = {c->last, c->last_state, c->best, c->final, c->log, c->chart};
+    gdrq_status status = GDRQ_OK;
+    for (size_t i = 0; i < sizeof paths / sizeof *paths && status == GDRQ_OK; i++)
+        status = folder_check_file(paths[i], err);
+    return status;
+}
+
 gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg_path,
                              gdrq_error *err) {
     *c = (checkpoints){0};
-    gdrq_status status = make_folder(folder, err);
-    if (status == GDRQ_OK)
-        status = check_writable(folder, err);
+    gdrq_status status = folder_prepare(folder, "backup folder", err);
     if (status != GDRQ_OK)
         return status;
     c->stem = stem_of(folder, cfg_path);
@@ -92,9 +54,12 @@ gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg
         c->chart = with_suffix(c->stem, ".png");
     }
     if (c->stem && c->last && c->last_state && c->best && c->final && c->log && c->chart)
-        return GDRQ_OK;
-    checkpoints_close(c);
-    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+        status = check_files(c, err);
+    else
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+    if (status != GDRQ_OK)
+        checkpoints_close(c);
+    return status;
 }
 
 char *checkpoints_milestone(const checkpoints *c, size_t iteration) {

@@ -19,7 +19,7 @@ typedef struct checkpoints {
     char *stem;                                           /* "folder/BASE" */
 } checkpoints;
 
-/* Makes the folder if it is missing and checks that it can be written. */
+/* Makes the folder if it is missing and checks that these files can be written. */
 gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg_path,
                              gdrq_error *err);
 

@@ -24,6 +24,7 @@ typedef struct loop {
     bool diverged; /* the loss, so the weights are not worth saving */
     train_outcome *outcome;
     size_t measured;                    /* the last iteration that the metric was measured at */
+    bool log_fails, chart_fails;        /* they cannot be written, which was told */
     double seconds_before;              /* of training, in the runs before */
     double started, saved_at, drawn_at; /* moments of seconds_now() */
 } loop;
@@ -104,6 +105,15 @@ static gdrq_status forgive(loop *l, gdrq_status status, const gdrq_error *err) {
     progress_end_line(&l->shown);
     report_error(err);
     return GDRQ_OK;
+}
+
+/* The same for what is written so often that one message must do until it is written again. */
+static gdrq_status forgive_once(loop *l, bool *told, gdrq_status status, const gdrq_error *err) {
+    const bool fails = status == GDRQ_ERROR_IO;
+    if (!fails || !*told)
+        status = forgive(l, status, err);
+    *told = fails;
+    return fails ? GDRQ_OK : status;
 }
 
 static gdrq_status checkpoint(loop *l, size_t iteration, gdrq_error *err) {
@@ -204,9 +214,9 @@ static gdrq_status record(loop *l, size_t iteration, gdrq_stage stage, double lo
                              .rate = get_current_rate(l->net),
                              .seconds = l->seconds_before + seconds_now() - l->started,
                              .metric = metric};
-    status = forgive(l, history_add(job->history, &row, err), err);
+    status = forgive_once(l, &l->log_fails, history_add(job->history, &row, err), err);
     if (status == GDRQ_OK && (seconds_now() - l->drawn_at > chart_seconds || !isnan(metric)))
-        status = forgive(l, draw_chart(l, err), err);
+        status = forgive_once(l, &l->chart_fails, draw_chart(l, err), err);
     progress_resume(&l->shown);
     return status;
 }
@@ -271,7 +281,7 @@ static gdrq_status finish_whole(loop *l, gdrq_error *err) {
 static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
     progress_end_line(&l->shown);
     gdrq_error other;
-    if (l->done && forgive(l, draw_chart(l, &other), &other) != GDRQ_OK)
+    if (l->done && forgive_once(l, &l->chart_fails, draw_chart(l, &other), &other) != GDRQ_OK)
         report_error(&other);
     if (failed == GDRQ_OK && (!stop_signal() || is_last(l, get_current_batch(l->net))))
         return finish_whole(l, err);

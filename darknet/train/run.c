@@ -1,6 +1,8 @@
 #include "train/run.h"
 
 #include "base/status.h"
+#include "data/folder.h"
+#include "image/picture.h"
 #include "report.h"
 #include "suggest.h"
 #include "train/iteration.h"
@@ -59,6 +61,18 @@ void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags) {
         {.name = "show_imgs", .on = &f->no_effect, .help = "no effect, likewise"},
     };
     memcpy(flags, all, sizeof all);
+}
+
+int train_flags_check(const train_flags *f, const char *command, const char *measure) {
+    const bool interval = f->measure_epochs != train_flags_default().measure_epochs;
+    if (!f->measure && (f->early_stop || interval))
+        report("%s: -%s is for measurements: give -%s as well", command,
+               f->early_stop ? "early_stop" : "mAP_epochs", measure);
+    else if (f->chart && !picture_can_save(f->chart))
+        report("%s: -chart: the name '%s' must end in .jpg or .png", command, f->chart);
+    else
+        return -1;
+    return 2;
 }
 
 void train_flags_seed(train_flags *f) {
@@ -148,6 +162,8 @@ static gdrq_status start(run *r, gdrq_error *err) {
 static gdrq_status open_files(run *r, gdrq_error *err) {
     const char *metric = r->flags->measure ? r->task->metric.name : NULL;
     gdrq_status status = checkpoints_open(&r->files, r->task->backup, r->task->cfg_path, err);
+    if (status == GDRQ_OK && r->flags->chart)
+        status = folder_check_file(r->flags->chart, err);
     if (status == GDRQ_OK)
         status =
             history_open(&r->history, r->files.log, metric, get_current_batch(r->task->net), err);
@@ -192,14 +208,6 @@ static gdrq_status train(run *r, gdrq_error *err) {
     return train_loop(&job, &r->outcome, err);
 }
 
-static gdrq_status check_flags(const train_flags *f, const train_metric *metric, gdrq_error *err) {
-    if (!f->early_stop || f->measure)
-        return GDRQ_OK;
-    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                     "-early_stop needs %s to be measured: give -%s as well", metric->name,
-                     metric->flag);
-}
-
 /* The flags that matter to the rest of a training: not -clear, and the seed is in its state. */
 static void suggest_resuming(const run *r) {
     const train_flags *f = r->flags, standard = train_flags_default();
@@ -241,9 +249,7 @@ static void suggest_next(const run *r, gdrq_status status) {
 int train_run(const train_task *task, const train_flags *flags) {
     run r = {.task = task, .flags = flags};
     gdrq_error err;
-    gdrq_status status = check_flags(flags, &task->metric, &err);
-    if (status == GDRQ_OK)
-        status = start(&r, &err);
+    gdrq_status status = start(&r, &err);
     if (status == GDRQ_OK)
         status = open_files(&r, &err);
     if (status == GDRQ_OK)

@@ -22,6 +22,12 @@ train_flags train_flags_default(void);
 /* Fills flags[0..TRAIN_FLAGS). `measure` is the name of the switch for measuring, e.g. "map". */
 void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags);
 
+/*
+ * Whether the flags make sense together; `command` is "detector train", `measure` as above. Returns
+ * -1, or the exit status after a message.
+ */
+int train_flags_check(const train_flags *f, const char *command, const char *measure);
+
 /* Chooses the seed. To be called before the network is parsed: the host draws the first weights. */
 void train_flags_seed(train_flags *f);
 

@@ -52,6 +52,15 @@ static void free_moments(const layer *l) {
     free(l->scale_v);
 }
 
+/* Sums per object, of which the host makes a fixed number. */
+static void free_iseg(const layer *l) {
+    enum { OBJECTS = 90 };
+    for (int i = 0; i < OBJECTS; i++)
+        free(l->sums[i]);
+    free(l->sums);
+    free(l->counts);
+}
+
 void gdrq_free_layer(const layer *l, void (*host_free)(layer)) {
     layer rest = *l;
     free_recurrent(l, host_free);
@@ -59,6 +68,8 @@ void gdrq_free_layer(const layer *l, void (*host_free)(layer)) {
     free_moments(l);
     if (l->type == YOLO)
         free(l->mask);
+    if (l->type == ISEG)
+        free_iseg(l);
     if (l->type == SOFTMAX || l->type == LOGXENT)
         free(l->loss);
     host_free(rest);

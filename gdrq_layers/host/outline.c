@@ -78,7 +78,8 @@ static gdrq_status read_layer(builder *b, int i, gdrq_error *err) {
     return gdrq_layer_shape(&in, layer, &b->facts[i], err);
 }
 
-/* Quantising keys in [net] are defaults for sections of ours; without one they are likely a slip. */
+/* Quantising keys in [net] are defaults for sections of ours; without one they are likely a slip.
+ */
 static gdrq_status note_unused_defaults(builder *b, gdrq_error *err) {
     const gdrq_outline *o = b->outline;
     for (int i = 0; i < o->n; i++)

@@ -319,7 +319,7 @@ static dnnl_status_t run_all(const gdrq_conv_primitive *p, dnnl_stream_t stream)
 static gdrq_status run_columns(const gdrq_conv_primitive *p, float *const plain[GDRQ_CONV_OPERANDS],
                                char *buffer, gdrq_error *err) {
     float *const x = plain[GDRQ_CONV_DATA], *const w = plain[GDRQ_CONV_FILTERS];
-    float *const y = plain[GDRQ_CONV_RESULT], *const columns = (float *)buffer;
+    float *const y = plain[GDRQ_CONV_RESULT], *const columns = (void *)buffer;
     const gdrq_status status =
         p->direction == GDRQ_CONV_FORWARD
             ? gdrq_conv_columns_forward(&p->shape, x, w, y, columns, p->threads)

@@ -1,6 +1,7 @@
 /*
  * One oneDNN convolution in one direction for one shape, with the reorders between Darknet's plain
- * layouts and the blocked ones that oneDNN prefers. Internal to convolution.c.
+ * layouts and the blocked ones that oneDNN prefers; or a product of columns (conv_columns.h) where
+ * oneDNN's result would depend on the number of threads. Internal to convolution.c.
  *
  * It owns no tensor memory: what it needs while it runs (reordered operands, oneDNN's scratchpad)
  * lies in a buffer that the caller lends, so that all shapes share one.

@@ -3,6 +3,8 @@
  * [n][c / groups][size][size], y is [batch][n][out_h][out_w]. Direct algorithms only (no Winograd,
  * no reduced precision), so that sums of integer-valued floats below 2^24 are exact.
  *
+ * y and dx do not depend on the number of threads; dw repeats itself with the same number.
+ *
  * Primitives and their memory are kept per shape; the first call with a shape allocates, later ones
  * do not. Calls from several threads are serialised.
  */

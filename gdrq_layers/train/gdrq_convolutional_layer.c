@@ -45,11 +45,14 @@ static void add_weight_gradient(const gdrq_quantised *q, const layer *l, float *
 static void input_gradient(gdrq_quantised *q, const layer *l, float *workspace) {
     gdrq_error err;
     const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
-    const int per_group = l->nweights / q->options.quant_groups;
+    const int per_group = q->filters / q->options.quant_groups;
 #pragma omp parallel for schedule(static)
-    for (int g = 0; g < q->options.quant_groups; ++g)
-        for (int i = g * per_group; i < (g + 1) * per_group; ++i)
-            workspace[i] = q->weight_steps[g] * q->weight_codes[i];
+    for (int f = 0; f < q->filters; ++f) {
+        const float step = q->weight_steps[f / per_group];
+        const size_t begin = (size_t)f * q->filter_size;
+        for (size_t i = begin; i < begin + q->filter_size; ++i)
+            workspace[i] = step * q->weight_codes[i];
+    }
     gdrq_must(gdrq_conv_backward_data(&shape, workspace, l->delta, q->input_codes, &err), &err);
 }
 

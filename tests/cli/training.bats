@@ -80,8 +80,7 @@ write_resumable() {
     [ -s set/backup/small_final.weights ]
     [ "$(grep -c '^[0-9]*/9000: ' log)" -eq "$((100 * measured))" ]
     run darknet detector train signs.data small.cfg -early_stop 2
-    [ "$status" -eq 1 ]
-    says "darknet: -early_stop needs mAP@0.50 to be measured: give -map as well"
+    one_line_error 2 "detector train: -early_stop is for measurements: give -map as well"
 }
 
 @test "what -map measures is what map says of the weights that are kept" {

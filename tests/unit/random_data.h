@@ -16,6 +16,12 @@ static inline void seed_random(uint64_t seed) {
     printf("seed %llu\n", (unsigned long long)random_state);
 }
 
+/* How many of n random cases to try: a tenth if TEST_QUICK is in the environment, as in valgrind.
+ */
+static inline int random_cases(int n) {
+    return getenv("TEST_QUICK") ? (n + 9) / 10 : n;
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014). */
 static inline uint64_t random_bits(void) {
     uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);

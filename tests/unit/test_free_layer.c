@@ -48,10 +48,18 @@ static void moments(void **state) {
                    "[avgpool]\n[softmax]\n");
 }
 
+static void sums_per_object(void **state) {
+    (void)state;
+    assert_no_leak("[net]\nbatch=1\nwidth=2\nheight=2\nchannels=1\n"
+                   "[convolutional]\nfilters=60\nsize=1\nactivation=relu\n"
+                   "[iseg]\nclasses=20\nids=40\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recurrent_layers),
         cmocka_unit_test(moments),
+        cmocka_unit_test(sums_per_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

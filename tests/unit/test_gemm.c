@@ -122,7 +122,7 @@ static void assert_any_number_of_threads(const product *p) {
 /* From vectors to squares, with sums that are worth dividing among threads. */
 static void any_number_of_threads(void **state) {
     (void)state;
-    for (int i = 0; i < 300; i++) {
+    for (int i = 0; i < random_cases(300); i++) {
         const int m = 1 << random_int(0, 9), n = 1 << random_int(0, 9), k = 1 << random_int(0, 11);
         const product p =
             random_product(i, random_int(m, 2 * m), random_int(n, 2 * n), random_int(k, 2 * k));

@@ -45,16 +45,17 @@ static void add_convolution(cfg_text *cfg, const char *kind, int filters, int gr
         strncmp(kind, "gdrq", 4) == 0 ? "leaky" : any_activation());
 }
 
+/* Groups whose sums are worth dividing, but whose channels are no multiple of a vector. */
 static void detector(cfg_text *cfg, const char *convolution) {
-    const int groups = random_int(2, 5), width = groups * random_int(2, 8);
+    const int groups = random_int(2, 6), width = groups * random_int(9, 20);
     const int classes = random_int(1, 20);
-    add_net(cfg, 4 * random_int(5, 14), 4 * random_int(5, 14), 3);
+    add_net(cfg, 4 * random_int(3, 11), 4 * random_int(3, 11), 3);
     add_convolution(cfg, convolution, width, 1, 3, 1);
     add(cfg, "[maxpool]\nsize=2\nstride=2\n");
-    add_convolution(cfg, convolution, groups * random_int(1, 9), groups, 3, 1);
-    add_convolution(cfg, convolution, width, 1, 1, 1);
+    add_convolution(cfg, convolution, width, groups, 3, 1);
+    add_convolution(cfg, convolution, width, groups, 1, 1);
     add(cfg, "[shortcut]\nfrom=-3\nactivation=leaky\n");
-    add_convolution(cfg, convolution, random_int(10, 70), 1, 3, 2);
+    add_convolution(cfg, convolution, groups * random_int(9, 25), groups, 3, 2);
     add(cfg, "[upsample]\nstride=2\n[route]\nlayers=-1,-3\n[reorg]\nstride=1\n");
     add(cfg, "[%s]\nsize=1\nstride=1\nfilters=%d\nactivation=linear\n", convolution,
         3 * (5 + classes));
@@ -119,6 +120,17 @@ static void local(cfg_text *cfg) {
         random_int(0, 1), random_int(3, 20));
     add(cfg, "[local]\nfilters=%d\nsize=3\nstride=2\npad=1\nactivation=leaky\n[cost]\n",
         random_int(3, 30));
+}
+
+/* Many channels of one pixel grow into an image. */
+static void generator(cfg_text *cfg) {
+    add(cfg, "[net]\ninputs=%d\nbatch=%d\nlearning_rate=.0001\nmomentum=.9\ndecay=.0005\n",
+        random_int(50, 100), random_int(1, 3));
+    add(cfg, "[connected]\noutput=%d\nactivation=relu\n", random_int(500, 900));
+    for (int i = 0; i < 2; i++)
+        add(cfg, "[deconvolutional]\nfilters=%d\nsize=4\nstride=%d\nactivation=leaky\n",
+            random_int(5, 20), 1 + i);
+    add(cfg, "[cost]\n");
 }
 
 static void crnn(cfg_text *cfg) {
@@ -195,6 +207,7 @@ static void train(network *net, uint64_t seed, int iterations) {
     }
 }
 
+/* `gradients` and costs are what a training leaves. */
 static void add_layers(results *r, const network *net, bool gradients) {
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
@@ -203,6 +216,8 @@ static void add_layers(results *r, const network *net, bool gradients) {
         add_results(r, l->output, l->type == COST ? 0 : n);
         if (gradients && l->delta)
             add_results(r, l->delta, n);
+        if (gradients && l->cost)
+            add_results(r, l->cost, 1);
     }
 }
 
@@ -273,7 +288,7 @@ static void check_inference(const char *cfg, const char *weights) {
 }
 
 static void check(void (*make)(cfg_text *cfg), bool trains) {
-    for (int i = 0; i < NETWORKS; i++) {
+    for (int i = 0; i < random_cases(NETWORKS); i++) {
         cfg_text cfg = {.n = 0};
         make(&cfg);
         const uint64_t state = random_state;
@@ -318,6 +333,11 @@ static void local_networks(void **state) {
     check(local, true);
 }
 
+static void generators(void **state) {
+    (void)state;
+    check(generator, true);
+}
+
 static void convolutional_recurrent_networks(void **state) {
     (void)state;
     check(crnn, true);
@@ -335,7 +355,7 @@ static void rnn_and_lstm_networks(void **state) {
 }
 
 int main(void) {
-    seed_random(51);
+    seed_random(52);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(yolo_networks),
         cmocka_unit_test(quantised_networks),
@@ -343,6 +363,7 @@ int main(void) {
         cmocka_unit_test(region_networks),
         cmocka_unit_test(classifiers),
         cmocka_unit_test(local_networks),
+        cmocka_unit_test(generators),
         cmocka_unit_test(convolutional_recurrent_networks),
         cmocka_unit_test(gru_networks),
         cmocka_unit_test(rnn_and_lstm_networks),

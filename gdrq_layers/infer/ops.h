@@ -1,0 +1,132 @@
+/*
+ * The operations of integer inference, on one image, in portable C: the specification that faster
+ * kernels are compared with, bit for bit. Nothing here knows of Darknet.
+ *
+ * Activation codes are bytes in NHWC order (y, x, channel), stored relative to the lowest code of
+ * their grid (quant/grid.h): stored = code - grid.min, in 0..grid.max - grid.min. The value 0 is
+ * stored as -grid.min, which is also what a padded position holds. Float tensors are in Darknet's
+ * order, NCHW. Weight codes are signed bytes. Threaded; results don't depend on the threads.
+ */
+#ifndef GDRQ_INFER_OPS_H
+#define GDRQ_INFER_OPS_H
+
+#include "quant/grid.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct gdrq_tensor_shape {
+    int w, h, c;
+} gdrq_tensor_shape;
+
+typedef enum gdrq_int_activation {
+    GDRQ_INT_LINEAR,
+    GDRQ_INT_RELU,
+    GDRQ_INT_LEAKY, /* slope 0.1 */
+    GDRQ_INT_OTHER, /* by a function */
+} gdrq_int_activation;
+
+/* x[i] = a(x[i]) for i < n; `which` is the caller's. */
+typedef void gdrq_activate_fn(float *x, size_t n, int which);
+
+/*
+ * What becomes of a sum of filter f, all in float32 and in this order, as the training graph does:
+ *     y = activation(scale[f] * (float)sum + bias[f]), code = round_half_even(y * grid->inv_step)
+ * clipped to grid->min..grid->max. The sum is relative to the zero code.
+ */
+typedef struct gdrq_epilogue {
+    const float *scale, *bias;
+    gdrq_int_activation activation;
+    gdrq_activate_fn *activate; /* of GDRQ_INT_OTHER */
+    int which;
+    const gdrq_grid *grid; /* of the codes, where they are wanted */
+} gdrq_epilogue;
+
+/* Where results go: stored codes, values, or both; NULL: not wanted. */
+typedef struct gdrq_int_output {
+    uint8_t *codes;
+    float *values;
+} gdrq_int_output;
+
+/* A part of an output: some pixels, in their order in rows, of some filters. */
+typedef struct gdrq_int_tile {
+    int first_pixel, pixels;   /* at most GDRQ_TILE_PIXELS */
+    int first_filter, filters; /* at most GDRQ_TILE_FILTERS */
+} gdrq_int_tile;
+enum { GDRQ_TILE_PIXELS = 16, GDRQ_TILE_FILTERS = 64 };
+
+/*
+ * The epilogue of a tile of an output of `shape`, in the calling thread alone, from its sums
+ * [pixels][GDRQ_TILE_FILTERS].
+ */
+void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
+                     const gdrq_int_tile *tile, const int32_t *sums, const gdrq_int_output *out);
+
+/* n values to stored codes as gdrq_int_quantise() does, in the calling thread alone. */
+void gdrq_int_encode(const gdrq_grid *grid, const float *values, size_t n, uint8_t *codes);
+
+/* Weights of one filter: 255 * 127 * as many can't overflow an int32 sum. */
+enum { GDRQ_INT_LARGEST_FILTER = INT32_MAX / (255 * 127) };
+
+/*
+ * A convolution's geometry, as Darknet's: out.w = (in.w + 2*pad - size)/stride + 1, the window of
+ * output x begins at x*stride - pad. Filters of more than GDRQ_INT_LARGEST_FILTER weights are the
+ * caller's to refuse.
+ */
+typedef struct gdrq_int_conv {
+    gdrq_tensor_shape in, out; /* out.c is the number of filters */
+    int size, stride, pad, groups;
+    int zero;              /* stored code of the value 0 in the input */
+    const int8_t *weights; /* [out.c][size][size][in.c / groups] */
+    const int32_t *sum;    /* out.c: the sum of each filter's weights; for kernels that multiply
+                              stored codes, as the portable ones here don't */
+} gdrq_int_conv;
+
+/* The sums alone, relative to the zero code: [out.h][out.w][out.c]. */
+void gdrq_int_conv_sums(const gdrq_int_conv *conv, const uint8_t *in, int32_t *sums);
+
+/* scratch: gdrq_int_conv_scratch() bytes, which is 0 here, and scratch then may be NULL. */
+void gdrq_int_conv_run(const gdrq_int_conv *conv, const gdrq_epilogue *epilogue, const uint8_t *in,
+                       void *scratch, const gdrq_int_output *out);
+size_t gdrq_int_conv_scratch(const gdrq_int_conv *conv);
+
+/*
+ * Darknet's maxpool: windows begin at -(pad/2); what lies outside doesn't count. Windows that lie
+ * wholly outside are the caller's to refuse.
+ */
+typedef struct gdrq_int_pool {
+    gdrq_tensor_shape in, out;
+    int size, stride, pad;
+} gdrq_int_pool;
+void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, uint8_t *out);
+
+/* Each code stride x stride times. */
+void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, uint8_t *out);
+
+/*
+ * The channels of n tensors one after the other. Inputs of other widths and heights (Darknet then
+ * joins flat arrays) are the caller's to refuse.
+ */
+typedef struct gdrq_int_part {
+    const uint8_t *codes;
+    int c;
+} gdrq_int_part;
+void gdrq_int_route(int w, int h, const gdrq_int_part *parts, int n, uint8_t *out);
+
+/* Darknet's [reorg] without extra: in has c channels; reverse as in the cfg. */
+void gdrq_int_reorg(gdrq_tensor_shape in, gdrq_tensor_shape out, int stride, bool reverse,
+                    const uint8_t *in_codes, uint8_t *out_codes);
+
+/* The middle out.w x out.h of the image, as [crop] takes it at inference. */
+void gdrq_int_crop(gdrq_tensor_shape in, gdrq_tensor_shape out, const uint8_t *in_codes,
+                   uint8_t *out_codes);
+
+/* Values in NCHW to stored codes in NHWC: round_half_even(x * inv_step), clipped; NaN gives min. */
+void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
+                       uint8_t *codes);
+
+/* Planar 8-bit pixels (RGB, as gdrq_letterbox() gives them) to codes in NHWC. */
+void gdrq_int_from_planes(gdrq_tensor_shape shape, const uint8_t *planes, uint8_t *codes);
+
+#endif

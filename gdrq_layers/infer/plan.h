@@ -1,0 +1,74 @@
+/*
+ * How a folded network runs: in which formats every tensor exists, what computes it, and where its
+ * codes lie. Pure: it knows of layers only what is in gdrq_node.
+ *
+ * A tensor is the output of a layer, or the network's input (-1). It has codes if an integer layer
+ * reads it, itself or through layers that only move values, and values (floats) if anything else
+ * does; both if both do. Codes live in one arena that tensors share whose lives don't overlap.
+ */
+#ifndef GDRQ_INFER_PLAN_H
+#define GDRQ_INFER_PLAN_H
+
+#include "gdrq.h"
+#include "infer/ops.h"
+
+typedef enum gdrq_node_kind {
+    GDRQ_NODE_FLOAT, /* values in, values out: not computed here */
+    GDRQ_NODE_CONV,  /* codes in; codes, values or both out; also a connected layer */
+    /* These move values: codes in, codes out; values in, values out are not computed here. */
+    GDRQ_NODE_MAXPOOL,
+    GDRQ_NODE_UPSAMPLE,
+    GDRQ_NODE_ROUTE,
+    GDRQ_NODE_REORG,
+    GDRQ_NODE_CROP,
+    GDRQ_NODE_SAME, /* the input itself: dropout */
+} gdrq_node_kind;
+
+typedef struct gdrq_node {
+    gdrq_node_kind kind;
+    const int *reads; /* tensors */
+    int n_reads;
+    gdrq_tensor_shape in, out; /* in: of the first read; a connected layer's is 1 x 1 x inputs */
+    int size, stride, pad, groups;
+    bool reverse;
+    int input_class; /* CONV: of the codes that it reads */
+    bool result;     /* its values are wanted, whoever reads it */
+} gdrq_node;
+
+typedef struct gdrq_plan gdrq_plan;
+
+/* nodes[0..n) in the order in which they run; copied, but for what `reads` points to. */
+gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
+                           gdrq_error *err);
+
+void gdrq_plan_free(gdrq_plan *plan);
+
+/* Of a tensor: -1..n-1. The class of its codes, -1: it has none. */
+bool gdrq_plan_has_values(const gdrq_plan *plan, int tensor);
+int gdrq_plan_class(const gdrq_plan *plan, int tensor);
+
+/* Bytes of the arena and of scratch memory for one image. */
+size_t gdrq_plan_bytes(const gdrq_plan *plan);
+
+/* Makes room for `batch` images; keeps more if there was more. */
+gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err);
+
+/* Where image b's codes of a tensor are, which has codes. NHWC. */
+uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int tensor, int b);
+
+/* A convolution's numbers; a connected layer is one of size 1 on a 1 x 1 image. */
+typedef struct gdrq_node_weights {
+    int8_t *codes;          /* [filters][size][size][channels / groups] */
+    int32_t *sums;          /* filters: of each one's codes */
+    gdrq_epilogue epilogue; /* without grid */
+} gdrq_node_weights;
+
+/*
+ * Computes the codes of node i's tensor for image b, and for a convolution its values, to `values`
+ * (out.c * out.h * out.w floats, NCHW; NULL if it has none). What a FLOAT node computed is in
+ * `values`: its codes, if it has any, are made of them. grids[k] is that of class k.
+ */
+void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
+                   const gdrq_grid *grids, float *values);
+
+#endif

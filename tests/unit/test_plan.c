@@ -1,0 +1,183 @@
+/* The plan of a folded network: formats of tensors, memory that lives overlap in, and running it.
+ */
+#include "infer/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmocka_all.h"
+#include "random_data.h"
+
+enum { W = 8, H = 6 };
+
+static gdrq_node conv(const int *read, int c, int filters, int input_class) {
+    return (gdrq_node){.kind = GDRQ_NODE_CONV,
+                       .reads = read,
+                       .n_reads = 1,
+                       .in = {W, H, c},
+                       .out = {W, H, filters},
+                       .size = 1,
+                       .stride = 1,
+                       .groups = 1,
+                       .input_class = input_class};
+}
+
+static const int input[] = {-1}, first[] = {0}, second[] = {1}, third[] = {2};
+static const int joined[] = {1, 3}, fourth[] = {4}, added[] = {5, 0};
+
+/*
+ * 0 conv, 1 conv, 2 dropout of 1, 3 conv, 4 route of 1 and 3, 5 conv, 6 shortcut of 5 and 0 (a
+ * float layer). 0 is read as codes and as values, 5 as values alone.
+ */
+enum { N = 7 };
+static void make_nodes(gdrq_node *nodes) {
+    nodes[0] = conv(input, 3, 4, 0);
+    nodes[1] = conv(first, 4, 5, 1);
+    nodes[2] = (gdrq_node){
+        .kind = GDRQ_NODE_SAME, .reads = second, .n_reads = 1, .in = {W, H, 5}, .out = {W, H, 5}};
+    nodes[3] = conv(third, 5, 5, 2);
+    nodes[4] = (gdrq_node){
+        .kind = GDRQ_NODE_ROUTE, .reads = joined, .n_reads = 2, .in = {W, H, 5}, .out = {W, H, 10}};
+    nodes[5] = conv(fourth, 10, 4, 2);
+    nodes[6] = (gdrq_node){.kind = GDRQ_NODE_FLOAT,
+                           .reads = added,
+                           .n_reads = 2,
+                           .in = {W, H, 4},
+                           .out = {W, H, 4},
+                           .result = true};
+}
+
+static gdrq_plan *make_plan(void) {
+    gdrq_node nodes[N];
+    gdrq_plan *plan;
+    gdrq_error err;
+    make_nodes(nodes);
+    assert_int_equal(gdrq_plan_make(nodes, N, (gdrq_tensor_shape){W, H, 3}, &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 2, &err), GDRQ_OK);
+    return plan;
+}
+
+static void test_formats(void **unused) {
+    (void)unused;
+    static const int classes[] = {0, 1, 2, 2, 2, 2, -1, -1}; /* of -1, 0, 1 ... */
+    static const bool values[] = {false, true, false, false, false, false, true, true};
+    gdrq_plan *plan = make_plan();
+    for (int t = -1; t < N; t++) {
+        assert_int_equal(gdrq_plan_class(plan, t), classes[t + 1]);
+        assert_int_equal(gdrq_plan_has_values(plan, t), values[t + 1]);
+    }
+    gdrq_plan_free(plan);
+}
+
+static const int channels[] = {3, 4, 5, 5, 5, 10}; /* of -1, 0, 1 ... */
+
+static bool overlap(const gdrq_plan *plan, int a, int b) {
+    const uint8_t *x = gdrq_plan_codes(plan, a, 0), *y = gdrq_plan_codes(plan, b, 0);
+    return x < y + W * H * channels[b + 1] && y < x + W * H * channels[a + 1];
+}
+
+/* Tensors that are needed at one time lie apart; dropout's is its input; memory is used again. */
+static void test_memory(void **unused) {
+    (void)unused;
+    static const int together[][2] = {{-1, 0}, {0, 1}, {1, 3}, {1, 4}, {3, 4}};
+    gdrq_plan *plan = make_plan();
+    for (size_t i = 0; i < sizeof together / sizeof *together; i++)
+        assert_false(overlap(plan, together[i][0], together[i][1]));
+    assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), gdrq_plan_codes(plan, 2, 0));
+    size_t all = 0;
+    for (int t = -1; t < 5; t++)
+        all += t == 2 ? 0 : (size_t)(W * H * channels[t + 1]);
+    assert_true(gdrq_plan_bytes(plan) < all + 64 * 5);
+    assert_true(gdrq_plan_codes(plan, 0, 1) - gdrq_plan_codes(plan, 0, 0) >= W * H * 4);
+    gdrq_plan_free(plan);
+}
+
+static gdrq_node_weights random_weights(int filters, int c) {
+    gdrq_node_weights w = {.codes = malloc((size_t)(filters * c)),
+                           .sums = calloc((size_t)filters, sizeof(int32_t))};
+    float *scale = malloc((size_t)filters * sizeof *scale), *bias = malloc((size_t)filters * 4);
+    for (int f = 0; f < filters; f++) {
+        scale[f] = .01f * (float)(1 + random_unit());
+        bias[f] = .1f * random_normal();
+        for (int k = 0; k < c; k++) {
+            w.codes[f * c + k] = (int8_t)random_int(-7, 7);
+            w.sums[f] += w.codes[f * c + k];
+        }
+    }
+    w.epilogue = (gdrq_epilogue){.scale = scale, .bias = bias, .activation = GDRQ_INT_LEAKY};
+    return w;
+}
+
+/* A 1x1 convolution of stored codes, in doubles; y[pixel][filter]. */
+static void truth(const gdrq_node_weights *w, const uint8_t *in, int c, int filters, int min,
+                  double *y) {
+    for (int p = 0; p < W * H; p++)
+        for (int f = 0; f < filters; f++) {
+            double sum = 0;
+            for (int k = 0; k < c; k++)
+                sum += w->codes[f * c + k] * (in[p * c + k] + min);
+            const double v = w->epilogue.scale[f] * sum + w->epilogue.bias[f];
+            y[p * filters + f] = v > 0 ? v : .1 * v;
+        }
+}
+
+/* Node by node on two images: each result is that of the same operation on its own input. */
+static void test_running(void **unused) {
+    (void)unused;
+    const gdrq_grid grids[] = {gdrq_activation_grid(8, GDRQ_RANGE_UNSIGNED, 0, 1.f),
+                               gdrq_activation_grid(4, GDRQ_RANGE_OFFSET, .1f, 2.f),
+                               gdrq_activation_grid(5, GDRQ_RANGE_SIGNED, 0, 1.5f)};
+    gdrq_node nodes[N];
+    make_nodes(nodes);
+    gdrq_plan *plan = make_plan();
+    gdrq_node_weights weights[N] = {0};
+    float values[W * H * 4];
+    double y[W * H * 10];
+    for (int i = 0; i < N; i++)
+        if (nodes[i].kind == GDRQ_NODE_CONV)
+            weights[i] = random_weights(nodes[i].out.c, nodes[i].in.c);
+    for (int b = 0; b < 2; b++) {
+        for (int i = 0; i < W * H * 3; i++)
+            gdrq_plan_codes(plan, -1, b)[i] = (uint8_t)random_int(0, 255);
+        for (int i = 0; i < N - 1; i++) {
+            const gdrq_node *node = &nodes[i];
+            float *out = gdrq_plan_has_values(plan, i) ? values : NULL;
+            gdrq_plan_run(plan, i, b, &weights[i], grids, out);
+            if (node->kind != GDRQ_NODE_CONV)
+                continue;
+            truth(&weights[i], gdrq_plan_codes(plan, node->reads[0], b), node->in.c, node->out.c,
+                  grids[node->input_class].min, y);
+            for (int k = 0; out && k < W * H * node->out.c; k++)
+                assert_float_equal(values[k % node->out.c * W * H + k / node->out.c], y[k], 1e-4);
+            const int class = gdrq_plan_class(plan, i);
+            for (int k = 0; class >= 0 && k < W * H * node->out.c; k++) {
+                const double code = gdrq_plan_codes(plan, i, b)[k] + grids[class].min;
+                const double exact =
+                    fmin(fmax(y[k] * grids[class].inv_step, grids[class].min), grids[class].max);
+                assert_true(fabs(code - exact) < .501);
+            }
+        }
+        const uint8_t *route = gdrq_plan_codes(plan, 4, b);
+        for (int p = 0; p < W * H; p++) {
+            assert_memory_equal(route + p * 10, gdrq_plan_codes(plan, 1, b) + p * 5, 5);
+            assert_memory_equal(route + p * 10 + 5, gdrq_plan_codes(plan, 3, b) + p * 5, 5);
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        free(weights[i].codes);
+        free(weights[i].sums);
+        free((void *)weights[i].epilogue.scale);
+        free((void *)weights[i].epilogue.bias);
+    }
+    gdrq_plan_free(plan);
+}
+
+int main(void) {
+    seed_random(77);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_running),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
