@@ -183,7 +183,7 @@ gdrq_status state_load(const char *path, network *net, train_state *state, ema *
                        state_found *found, gdrq_error *err) {
     unsigned char *bytes;
     size_t n;
-    head h;
+    head h = {0};
     gdrq_status status = read_state(path, &bytes, &n, err);
     *found = STATE_MISSING;
     if (status == GDRQ_OK && bytes) {

@@ -16,8 +16,7 @@ static inline void seed_random(uint64_t seed) {
     printf("seed %llu\n", (unsigned long long)random_state);
 }
 
-/* How many of n random cases to try: a tenth if TEST_QUICK is in the environment, as in valgrind.
- */
+/* How many of n random cases to try: a tenth if TEST_QUICK is set, as it is under valgrind. */
 static inline int random_cases(int n) {
     return getenv("TEST_QUICK") ? (n + 9) / 10 : n;
 }
