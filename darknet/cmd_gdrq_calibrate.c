@@ -8,9 +8,8 @@
 
 #include <stdio.h>
 
-static gdrq_status calibrate_on(network *net, const picture_paths *paths, gdrq_error *err) {
+static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
-    gdrq_network_calibrating(net, true);
     for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
         picture p;
         status = picture_load(paths->at[i], &p, err);
@@ -18,8 +17,18 @@ static gdrq_status calibrate_on(network *net, const picture_paths *paths, gdrq_e
             status = predict_picture(net, &p, NULL, err);
         picture_free(&p);
     }
-    gdrq_network_calibrating(net, false);
     return status;
+}
+
+static gdrq_status calibrate_on(network *net, const picture_paths *paths, bool batch_norm,
+                                gdrq_error *err) {
+    gdrq_status status = batch_norm ? gdrq_network_measuring(net, true, err) : GDRQ_OK;
+    gdrq_network_calibrating(net, true);
+    if (status == GDRQ_OK)
+        status = predict_all(net, paths, err);
+    gdrq_network_calibrating(net, false);
+    gdrq_network_measuring(net, false, NULL);
+    return status == GDRQ_OK ? gdrq_network_ready(net, err) : status;
 }
 
 static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {
@@ -29,7 +38,7 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
             3);
 }
 
-static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
+static gdrq_status run(const arg_operands *operands, bool batch_norm, gdrq_error *err) {
     network *net = NULL;
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
@@ -40,9 +49,7 @@ static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
     if (status == GDRQ_OK)
         status = folder_check_file(operands->at[3], err);
     if (status == GDRQ_OK)
-        status = calibrate_on(net, &paths, err);
-    if (status == GDRQ_OK)
-        status = gdrq_network_ready(net, err);
+        status = calibrate_on(net, &paths, batch_norm, err);
     if (status == GDRQ_OK)
         status = gdrq_network_save(net, operands->at[3], err);
     if (status == GDRQ_OK) {
@@ -56,16 +63,24 @@ static gdrq_status run(const arg_operands *operands, gdrq_error *err) {
 }
 
 int cmd_gdrq_calibrate(int argc, char **argv) {
+    bool batch_norm = false;
+    const arg_flag flags[] = {
+        {.name = "batch_norm",
+         .on = &batch_norm,
+         .help = "measure batch norm's statistics anew from the pictures, too"},
+    };
     const arg_spec spec = {
         .command = "gdrq calibrate",
         .operands = "CFG WEIGHTS IMAGES OUT.weights",
         .help = "Sets the activation thresholds of a network with gdrq layers from the pictures "
                 "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
-                "need to run without training."};
+                "need to run without training.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags};
     arg_operands operands;
     const int done = args_parse(&spec, argc, argv, &operands);
     if (done >= 0)
         return done;
     gdrq_error err;
-    return run(&operands, &err) == GDRQ_OK ? 0 : report_error(&err);
+    return run(&operands, batch_norm, &err) == GDRQ_OK ? 0 : report_error(&err);
 }

@@ -98,6 +98,15 @@ GDRQ_API gdrq_status gdrq_network_trainable(const struct network *net, gdrq_erro
  */
 GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
 
+/*
+ * While on, network_predict() measures batch norm's statistics anew: the rolling ones become those
+ * of all images predicted since it was turned on, each layer's before the next layer runs, instead
+ * of a training's running mean. Quantising a trained float network shifts what its layers compute;
+ * this shifts it back. Batch norm inside recurrent layers stays as it is. Only turning it on can
+ * fail, for want of memory.
+ */
+GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, bool on, gdrq_error *err);
+
 /* Starts the count of iterations that quantize_after refers to anew, as -clear does. */
 GDRQ_API void gdrq_network_restart(struct network *net);
 

@@ -133,9 +133,9 @@ static gdrq_status measure_batch(const measurement *m, int n, float *input, gdrq
 
 gdrq_status topk_measure(network *net, const classified_images *images, int k, topk_watch *watch,
                          void *user, topk_result *result, gdrq_error *err) {
-    const measurement m = {net, images, watch, user, result};
     const int total = images->list.n;
     *result = (topk_result){.k = k};
+    const measurement m = {net, images, watch, user, result};
     const gdrq_status ready = gdrq_network_ready(net, err);
     if (ready != GDRQ_OK)
         return ready;

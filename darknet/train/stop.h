@@ -1,4 +1,7 @@
-/* SIGINT and SIGTERM as a wish to stop, for a loop that looks at it between its steps. */
+/*
+ * SIGINT, SIGTERM and SIGHUP (unless that one is ignored) as a wish to stop, for a loop that looks
+ * at it between its steps.
+ */
 #ifndef DARKNET_TRAIN_STOP_H
 #define DARKNET_TRAIN_STOP_H
 

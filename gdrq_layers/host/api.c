@@ -6,6 +6,7 @@
 #include "host/attach.h"
 #include "host/network_state.h"
 #include "host/resize.h"
+#include "host/statistics.h"
 #include "host/weights.h"
 
 const char *gdrq_version(void) {
@@ -54,6 +55,15 @@ void gdrq_network_calibrating(struct network *net, bool on) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (state)
         state->training.calibrating = on;
+}
+
+gdrq_status gdrq_network_measuring(struct network *net, bool on, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return GDRQ_OK;
+    gdrq_statistics_free(state->statistics);
+    state->statistics = NULL;
+    return on ? gdrq_statistics_new(net, &state->statistics, err) : GDRQ_OK;
 }
 
 void gdrq_network_restart(struct network *net) {

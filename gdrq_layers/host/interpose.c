@@ -15,7 +15,9 @@
 #include "host/free_layer.h"
 #include "host/host.h"
 #include "host/image_hooks.h"
+#include "host/network_state.h"
 #include "host/resize.h"
+#include "host/statistics.h"
 #include "host/weights.h"
 #include "primitives/activation.h"
 #include "primitives/batchnorm_layer.h"
@@ -281,6 +283,9 @@ GDRQ_API float *network_predict(network *net, float *input) {
     if (net->gpu_index >= 0)
         return host()->network_predict(net, input);
 #endif
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state && state->statistics)
+        return gdrq_statistics_predict(state->statistics, input);
     if (gdrq_replaces(GDRQ_REPLACES_PREDICT))
         return gdrq_network_predict(net, input);
     return host()->network_predict(net, input);

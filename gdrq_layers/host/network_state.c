@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "host/statistics.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gdrq_network_state *first;
@@ -54,5 +55,6 @@ void gdrq_network_state_free(const network *net) {
     if (!state)
         return;
     gdrq_tensor_classes_free(&state->tensors);
+    gdrq_statistics_free(state->statistics);
     free(state);
 }

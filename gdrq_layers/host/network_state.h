@@ -13,7 +13,8 @@ typedef struct gdrq_network_state {
     const network *net;
     gdrq_tensor_classes tensors;
     gdrq_training training;
-    float ema;             /* [net] ema= */
+    float ema;                          /* [net] ema= */
+    struct gdrq_statistics *statistics; /* while batch norm's are measured; else NULL */
     int max_batch;         /* the largest batch that buffers were made for; the host forgets it */
     char untrainable[512]; /* why the network can only infer, empty if it can be trained */
     struct gdrq_network_state *next;

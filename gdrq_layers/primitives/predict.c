@@ -13,6 +13,11 @@ static void set_cost(const network *net) {
 }
 
 float *gdrq_network_predict(const network *net, float *input) {
+    return gdrq_network_predict_watched(net, input, NULL, NULL);
+}
+
+float *gdrq_network_predict_watched(const network *net, float *input, gdrq_after_layer *after,
+                                    void *user) {
     network state = *net;
     state.input = input;
     state.truth = NULL;
@@ -22,6 +27,8 @@ float *gdrq_network_predict(const network *net, float *input) {
         const layer *l = &net->layers[i];
         state.index = i;
         l->forward(*l, state);
+        if (after)
+            after(user, i);
         state.input = l->output;
         if (l->truth)
             state.truth = l->output;

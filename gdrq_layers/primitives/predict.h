@@ -11,4 +11,9 @@
  */
 float *gdrq_network_predict(const network *net, float *input);
 
+/* The same, with after(user, i) called behind each layer i. */
+typedef void gdrq_after_layer(void *user, int i);
+float *gdrq_network_predict_watched(const network *net, float *input, gdrq_after_layer *after,
+                                    void *user);
+
 #endif

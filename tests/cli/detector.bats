@@ -46,9 +46,9 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
 
 @test "a stopped training saves what it has, and goes on from there" {
     write_cfg small.cfg max_batches=20000
-    for signal in INT TERM; do
+    for signal in INT TERM HUP; do
         rm -f set/backup/*
-        "$BUILD/darknet" detector train signs.data small.cfg -seed 1 > log 2> err &
+        env --default-signal=HUP "$BUILD/darknet" detector train signs.data small.cfg -seed 1 > log 2> err &
         pid=$!
         for _ in $(seq 200); do
             if grep -q '^3/' log; then break; fi
@@ -60,6 +60,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
         tail -n 3 log err
         [ "$code" -eq "$((128 + $(kill -l $signal)))" ]
         grep -q "Saved set/backup/small_last.weights" log
+        files_in set/backup
         [ "$(files_in set/backup)" = "small.csv small.png small_last.state small_last.weights " ]
     done
     reached=$(sed -n 's/^\([0-9]*\)\/20000: .*/\1/p' log | tail -n 1)
@@ -245,6 +246,13 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
         run darknet detector test signs.data four.cfg four.weights $photo
         [ "$status" -eq 0 ]
     done
+    # Statistics of batch norm change only if asked.
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt four.weights
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt renewed.weights -batch_norm
+    statistics() { od -A n -t f4 -j $((20 + 4 * 16)) -N 64 "$1"; }
+    [ "$(statistics four.weights)" = "$(statistics set/backup/stock_final.weights)" ]
+    [ "$(statistics renewed.weights)" != "$(statistics four.weights)" ]
+    darknet detector test signs.data four.cfg renewed.weights $photo
     mkdir empty
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights empty out.weights
     [ "$status" -eq 1 ]

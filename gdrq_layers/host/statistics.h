@@ -1,0 +1,23 @@
+/* Batch norm's statistics over everything that a network predicts (gdrq_network_measuring()). */
+#ifndef GDRQ_HOST_STATISTICS_H
+#define GDRQ_HOST_STATISTICS_H
+
+#include "darknet.h"
+#include "gdrq.h"
+
+typedef struct gdrq_statistics gdrq_statistics;
+
+/* Starts anew; `net` must outlive it. Free with gdrq_statistics_free(). */
+gdrq_status gdrq_statistics_new(const network *net, gdrq_statistics **statistics, gdrq_error *err);
+
+/*
+ * As network_predict(). Behind every layer with batch norm its rolling statistics become those of
+ * all images so far, this forward's included, and its output what they make of it. So what a layer
+ * measures already has the layers before it put right: measured all at once instead, each layer
+ * would correct what the others correct, too.
+ */
+float *gdrq_statistics_predict(gdrq_statistics *statistics, float *input);
+
+void gdrq_statistics_free(gdrq_statistics *statistics);
+
+#endif

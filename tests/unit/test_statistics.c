@@ -1,0 +1,126 @@
+/* Measuring batch norm's statistics anew (gdrq_network_measuring()). */
+#include "small_network.h"
+
+#include "train/quantised_layer.h"
+
+static const char *const network_text =
+    "[net]\nbatch=3\nwidth=12\nheight=10\nchannels=3\n"
+    "[convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=7\nsize=3\npad=1\nactivation=relu\n"
+    "weight_bits=5\nactivation_bits=6\n"
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[batchnorm]\n"
+    "[convolutional]\nfilters=6\nsize=1\nactivation=linear\n"
+    "[gdrq_connected]\nbatch_normalize=1\noutput=9\nactivation=leaky\n"
+    "[connected]\nbatch_normalize=1\noutput=4\nactivation=linear\n"
+    "[cost]\n";
+
+static network *make_network(void) {
+    network *net = parse_text(network_text);
+    randomise(net);
+    random_pixels(net);
+    return net;
+}
+
+static float *copy_of(const float *x, size_t n) {
+    float *copy = malloc(n * sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, x, n * sizeof *copy);
+    return copy;
+}
+
+static void measuring(network *net, bool on) {
+    gdrq_error err;
+    assert_int_equal(gdrq_network_measuring(net, on, &err), GDRQ_OK);
+}
+
+/* Of one batch, the statistics are that batch's: what a training forward normalises by. */
+static void one_batch_is_normalised_as_in_training(void **state) {
+    (void)state;
+    seed_random(301);
+    network *net = make_network();
+    net->train = 1;
+    forward_network(net);
+    const layer *last = &net->layers[net->n - 2];
+    const size_t n = (size_t)last->batch * (size_t)last->outputs;
+    float *expected = copy_of(last->output, n), *mean = copy_of(net->layers[1].mean, 7);
+    measuring(net, true);
+    network_predict(net, net->input);
+    for (size_t i = 0; i < n; i++)
+        assert_float_equal(last->output[i], expected[i], 1e-4);
+    for (int c = 0; c < 7; c++)
+        assert_float_equal(net->layers[1].rolling_mean[c], mean[c], 1e-5);
+    /* They stay, and are what inference then normalises by. */
+    measuring(net, false);
+    memset(last->output, 0, n * sizeof *expected);
+    network_predict(net, net->input);
+    for (size_t i = 0; i < n; i++)
+        assert_float_equal(last->output[i], expected[i], 1e-4);
+    free(expected);
+    free(mean);
+    free_network(net);
+}
+
+/* Mean and variance over all values of channel c of the sums of several forwards. */
+static void check_joint_statistics(const layer *l, float *const *sums, int forwards) {
+    const int plane = l->out_w * l->out_h, per_forward = l->batch * plane;
+    for (int c = 0; c < l->out_c; c++) {
+        double mean = 0, squares = 0;
+        for (int pass = 0; pass < 2; pass++)
+            for (int k = 0; k < forwards * per_forward; k++) {
+                const int b = k % per_forward / plane;
+                const double x = sums[k / per_forward][(b * l->out_c + c) * plane + k % plane];
+                if (pass == 0)
+                    mean += x / (forwards * per_forward);
+                else
+                    squares += (x - mean) * (x - mean);
+            }
+        assert_float_equal(l->rolling_mean[c], mean, 1e-5);
+        assert_float_equal(l->rolling_variance[c], squares / (forwards * per_forward - 1), 1e-5);
+    }
+}
+
+static void several_forwards_add_up(void **state) {
+    (void)state;
+    seed_random(302);
+    enum { FORWARDS = 4 };
+    network *net = make_network();
+    const layer *first = &net->layers[0];
+    const size_t n = (size_t)first->batch * (size_t)first->outputs;
+    float *sums[FORWARDS];
+    gdrq_network_calibrating(net, true);
+    measuring(net, true);
+    for (int i = 0; i < FORWARDS; i++) {
+        random_pixels(net);
+        for (int k = 0; k < net->inputs * net->batch; k++)
+            net->input[k] *= (float)(i + 1); /* batches that differ */
+        network_predict(net, net->input);
+        sums[i] = copy_of(first->x, n);
+    }
+    gdrq_network_calibrating(net, false);
+    check_joint_statistics(first, sums, FORWARDS);
+    /* Turned on again, what was measured before counts no more. */
+    measuring(net, true);
+    network_predict(net, net->input);
+    check_joint_statistics(first, sums + FORWARDS - 1, 1);
+    measuring(net, false);
+    for (int i = 0; i < FORWARDS; i++)
+        free(sums[i]);
+    free_network(net);
+}
+
+static void a_network_freed_while_measuring_leaks_nothing(void **state) {
+    (void)state;
+    network *net = make_network();
+    measuring(net, true);
+    free_network(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_batch_is_normalised_as_in_training),
+        cmocka_unit_test(several_forwards_add_up),
+        cmocka_unit_test(a_network_freed_while_measuring_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
