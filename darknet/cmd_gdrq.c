@@ -6,6 +6,8 @@
 static const command verbs[] = {
     {"convert", cmd_gdrq_convert, "rewrite a stock cfg with quantised layers"},
     {"calibrate", cmd_gdrq_calibrate, "set activation thresholds from images, without training"},
+    {"fold", cmd_gdrq_fold, "pack a trained network into integers for deployment"},
+    {"verify", cmd_gdrq_verify, "compare a folded network with the one that it was made of"},
 };
 static const int n_verbs = sizeof verbs / sizeof *verbs;
 
@@ -18,6 +20,6 @@ int cmd_gdrq(int argc, char **argv) {
     const command *verb = command_find(verbs, n_verbs, argv[0]);
     if (verb)
         return verb->run(argc - 1, argv + 1);
-    report("gdrq: '%s' is not a verb; there are convert and calibrate", argv[0]);
+    report("gdrq: '%s' is not a verb; there are convert, calibrate, fold and verify", argv[0]);
     return 2;
 }

@@ -22,6 +22,8 @@ int cmd_classify(int argc, char **argv);
 int cmd_gdrq(int argc, char **argv);
 int cmd_gdrq_convert(int argc, char **argv);
 int cmd_gdrq_calibrate(int argc, char **argv);
+int cmd_gdrq_fold(int argc, char **argv);
+int cmd_gdrq_verify(int argc, char **argv);
 
 /* A command or subcommand, as tables of them list it. */
 typedef struct command {

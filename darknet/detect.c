@@ -7,13 +7,21 @@
 #include <math.h>
 #include <string.h>
 
+static gdrq_pixels pixels_of(const picture *p) {
+    return (gdrq_pixels){p->data, p->w, p->h, 3 * (size_t)p->w, GDRQ_BGR};
+}
+
+gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdrq_error *err) {
+    const gdrq_pixels pixels = pixels_of(p);
+    return gdrq_network_predict_pixels(net, &pixels, seconds, err);
+}
+
 static void run_single(network *net, float *input, double *seconds) {
     const int batch = net->batch;
     set_batch_network(net, 1);
     const double start = seconds_now();
     network_predict(net, input);
-    if (seconds)
-        *seconds += seconds_now() - start;
+    *seconds += seconds_now() - start;
     set_batch_network(net, batch);
 }
 
@@ -33,24 +41,13 @@ static gdrq_status make_input(const network *net, const picture *p, float **inpu
         status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a network input of %d x %d",
                            net->w, net->h);
     } else {
-        const gdrq_pixels pixels = {p->data, p->w, p->h, 3 * (size_t)p->w, GDRQ_BGR};
+        const gdrq_pixels pixels = pixels_of(p);
         status = gdrq_letterbox(&pixels, net->w, net->h, codes, err);
     }
     if (status == GDRQ_OK)
         for (size_t i = 0; i < n; i++)
             (*input)[i] = codes[i] / 255.f;
     free(codes);
-    return status;
-}
-
-gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdrq_error *err) {
-    float *input;
-    const gdrq_status status = make_input(net, p, &input, err);
-    if (seconds)
-        *seconds = 0;
-    if (status == GDRQ_OK)
-        run_single(net, input, seconds);
-    free(input);
     return status;
 }
 
@@ -103,10 +100,18 @@ static void average_head(const layer *l, const float *kept) {
     }
 }
 
-static gdrq_status run_both_ways(network *net, float *input, double *seconds, gdrq_error *err) {
-    float *kept = gdrq_alloc(head_floats(net), sizeof *kept);
+/* The network's input is what is mirrored: the border may be a pixel wider on one side. */
+static gdrq_status run_both_ways(network *net, const picture *p, double *seconds, gdrq_error *err) {
+    float *input, *kept = gdrq_alloc(head_floats(net), sizeof *kept);
+    gdrq_status status = make_input(net, p, &input, err);
     if (!kept)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the network's outputs");
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the network's outputs");
+    if (status != GDRQ_OK) {
+        free(input);
+        free(kept);
+        return status;
+    }
+    *seconds = 0;
     run_single(net, input, seconds);
     keep_heads(net, kept);
     mirror(input, 3 * (size_t)net->h, net->w);
@@ -117,6 +122,7 @@ static gdrq_status run_both_ways(network *net, float *input, double *seconds, gd
             average_head(&net->layers[i], of_head);
             of_head += net->layers[i].outputs;
         }
+    free(input);
     free(kept);
     return GDRQ_OK;
 }
@@ -138,15 +144,10 @@ static void read_boxes_of(network *net, const picture *p, const detect_options *
 gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
                         detections *found, gdrq_error *err) {
     *found = (detections){0};
-    float *input;
-    gdrq_status status = make_input(net, p, &input, err);
-    if (status == GDRQ_OK && options->flip)
-        status = run_both_ways(net, input, &found->seconds, err);
-    else if (status == GDRQ_OK)
-        run_single(net, input, &found->seconds);
+    const gdrq_status status = options->flip ? run_both_ways(net, p, &found->seconds, err)
+                                             : predict_picture(net, p, &found->seconds, err);
     if (status == GDRQ_OK)
         read_boxes_of(net, p, options, found);
-    free(input);
     return status;
 }
 

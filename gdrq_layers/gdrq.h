@@ -86,11 +86,17 @@ GDRQ_API gdrq_status gdrq_network_save(struct network *net, const char *path, gd
 /* Changes the network's input to w x h (both in pixels). Nothing changes on error. */
 GDRQ_API gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq_error *err);
 
-/* GDRQ_ERROR_STATE if an activation threshold was never set; the message names the layer. */
+/*
+ * GDRQ_ERROR_STATE if the network can't infer: an activation threshold was never set (the message
+ * names the layer), or a folded network has no weights.
+ */
 GDRQ_API gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err);
 
 /* GDRQ_ERROR_STATE if the network can only infer, and why: training it would crash in the host. */
 GDRQ_API gdrq_status gdrq_network_trainable(const struct network *net, gdrq_error *err);
+
+/* Whether the network has folded sections, as gdrq_fold() writes them: it can infer, no more. */
+GDRQ_API bool gdrq_network_is_folded(const struct network *net);
 
 /*
  * While on, a forward pass with net->train = 0 updates the activation thresholds as a training
@@ -153,6 +159,38 @@ GDRQ_API gdrq_convert_options gdrq_convert_defaults(void);
 GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
                                       const gdrq_convert_options *options, gdrq_error *err);
 
+/*
+ * Folds a trained network with quantised layers for deployment: batch norm and the steps of groups
+ * and activations become one scale and bias per filter, and weights are packed at their width.
+ * Writes a cfg with folded sections, the same layers in the same order, and its weights file
+ * (gdrq_layers/model/FORMAT.md), which load and run as any others; what they compute is what the
+ * trained network computes at inference. [net] gets batch=1. Thresholds that were never set and
+ * backbones are errors. Each output is replaced atomically, the weights first. `note` as in
+ * gdrq_network_parse().
+ */
+GDRQ_API gdrq_status gdrq_fold(const char *cfg_path, const char *weights_path, const char *out_cfg,
+                               const char *out_weights, gdrq_note *note, void *user,
+                               gdrq_error *err);
+
+/* How a folded layer compares with the one that it was made of; counts over all images so far. */
+typedef struct gdrq_layer_match {
+    bool folded;             /* else nothing below holds */
+    bool exact;              /* all must be equal: the training graph's float sums can't round */
+    size_t sums, equal_sums; /* integer sums, of layers whose training form keeps them */
+    size_t values, equal_values; /* outputs as floats */
+    size_t codes, equal_codes;   /* outputs as codes, where an integer layer reads them */
+    int worst_code;              /* the largest difference between two codes */
+} gdrq_layer_match;
+
+/*
+ * Compares a folded network, layer by layer, with the network that it was folded from, which has
+ * just predicted one image (with a batch of 1 or gdrq_network_predict_pixels()): each folded layer
+ * runs on the very codes that the trained one read. Adds to matches[0..net->n).
+ */
+GDRQ_API gdrq_status gdrq_network_compare(const struct network *trained,
+                                          const struct network *folded, gdrq_layer_match *matches,
+                                          gdrq_error *err);
+
 typedef enum gdrq_pixel_order { GDRQ_RGB, GDRQ_BGR } gdrq_pixel_order;
 
 /* An 8-bit image with three interleaved channels; rows are `stride` bytes apart. */
@@ -171,6 +209,15 @@ typedef struct gdrq_pixels {
  */
 GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h, unsigned char *out,
                                     gdrq_error *err);
+
+/*
+ * network_predict() of one image, fitted into the network's input by gdrq_letterbox(): pixels go
+ * into a folded network as they are, and as code/255 into any other. The network reads 3 channels.
+ * What batch it is set to does not matter. *seconds (may be NULL) receives the time of the
+ * network's run alone.
+ */
+GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
+                                                 double *seconds, gdrq_error *err);
 
 /*
  * Writes a file so that it is complete or untouched: `write` fills a temporary file beside `path`

@@ -81,7 +81,7 @@ static int rank_of(const float *p, int n, int class_id) {
     for (int i = 0; i < n; i++) {
         if (!isfinite(p[i]))
             return -1;
-        rank += p[i] > p[class_id] || (p[i] == p[class_id] && i < class_id);
+        rank += p[i] > p[class_id] || (i < class_id && p[i] == p[class_id]);
     }
     return rank;
 }

@@ -35,13 +35,18 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     for (int i = 0; state && i < state->tensors.n; ++i)
         gdrq_threshold_commit(&state->tensors.classes[i]);
-    gdrq_status status = GDRQ_OK;
+    gdrq_status status = state && state->folded ? gdrq_folded_check(state->folded, err) : GDRQ_OK;
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
         const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised)
             status = gdrq_quantised_check(quantised, err);
     }
     return status;
+}
+
+bool gdrq_network_is_folded(const struct network *net) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    return state && state->folded;
 }
 
 gdrq_status gdrq_network_trainable(const struct network *net, gdrq_error *err) {

@@ -110,6 +110,8 @@ typedef gdrq_status make_function(layer *l, int index, const gdrq_layer_options 
 static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline,
                                 gdrq_network_state *state, gdrq_error *err) {
     layer *l = &net->layers[i];
+    if (outline->layers[i].folded)
+        return GDRQ_OK;
     if (outline->layers[i].quantised) {
         gdrq_running_threshold *t = &state->tensors.classes[state->tensors.of_layer[i]];
         make_function *make =
@@ -146,12 +148,18 @@ static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error 
     state->ema = gdrq_value_float(&outline->cfg.sections[0], "ema", 0);
     if (outline->untrainable)
         snprintf(state->untrainable, sizeof state->untrainable, "%s", outline->untrainable);
+    else if (gdrq_outline_is_folded(outline))
+        snprintf(state->untrainable, sizeof state->untrainable,
+                 "%.400s: is folded, which can't be trained: train the cfg that it was made of",
+                 outline->cfg.path);
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i)
         status = attach_layer(net, i, outline, state, err);
     if (status == GDRQ_OK)
         status = fit_truth(net, outline->cfg.path, err);
     if (status == GDRQ_OK)
         status = fit_workspace(net, err);
+    if (status == GDRQ_OK && gdrq_outline_is_folded(outline))
+        status = gdrq_folded_attach(net, outline, &state->tensors, &state->folded, err);
     return status;
 }
 

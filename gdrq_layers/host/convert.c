@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "base/write_all.h"
+#include "host/cfg_text.h"
 #include "host/outline.h"
 #include "host/quantised_section.h"
 #include "host/section_keys.h"
@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define MAX_FILE_SIZE (16 << 20)
 
 gdrq_convert_options gdrq_convert_defaults(void) {
     return (gdrq_convert_options){.first_weight_bits = 8,
@@ -34,6 +32,7 @@ typedef struct layer_plan {
 
 typedef struct conversion {
     const char *path;
+    const gdrq_convert_options *options;
     char *text; /* of the file, n bytes */
     size_t n;
     gdrq_outline outline;
@@ -135,7 +134,8 @@ static void mark_input(conversion *c) {
     }
 }
 
-static void choose_bits(const conversion *c, const gdrq_convert_options *options, int i) {
+static void choose_bits(const conversion *c, int i) {
+    const gdrq_convert_options *options = c->options;
     layer_plan *plan = &c->plans[i];
     const bool head = plan->feeds_result;
     plan->weight_bits = head ? options->head_weight_bits : options->weight_bits;
@@ -167,8 +167,7 @@ static gdrq_status agree_on_bits(conversion *c, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-static gdrq_status plan_layers(conversion *c, const gdrq_convert_options *options,
-                               gdrq_error *err) {
+static gdrq_status plan_layers(conversion *c, gdrq_error *err) {
     c->tensors = gdrq_tensor_union(&c->outline);
     c->plans = gdrq_alloc((size_t)c->outline.n, sizeof *c->plans);
     if (!c->tensors || !c->plans)
@@ -181,120 +180,62 @@ static gdrq_status plan_layers(conversion *c, const gdrq_convert_options *option
     mark_heads(c);
     mark_input(c);
     for (int i = 0; i < c->outline.n; i++)
-        choose_bits(c, options, i);
+        choose_bits(c, i);
     return agree_on_bits(c, err);
 }
 
-/* A line of the file with its end, which is "\r\n", "\n" or, in the last line, nothing. */
-typedef struct line {
-    const char *text, *end;
-    size_t n;
-} line;
-
-static line line_at(const char *text, const char *stop) {
-    const char *newline = memchr(text, '\n', (size_t)(stop - text));
-    if (!newline)
-        return (line){text, "", (size_t)(stop - text)};
-    const bool crlf = newline > text && newline[-1] == '\r';
-    return (line){text, crlf ? "\r\n" : "\n", (size_t)(newline + 1 - text)};
-}
-
-/* Adds "key=value" behind a line, with the line's own end, or `usual` where it has none. */
-static void insert_after(FILE *out, const line *before, const char *usual, const char *key,
-                         int value) {
-    if (*before->end)
-        fprintf(out, "%s=%d%s", key, value, before->end);
-    else
-        fprintf(out, "%s%s=%d", usual, key, value);
-}
-
-static void write_header(FILE *out, const line *header, const char *name) {
-    const char *open = memchr(header->text, '[', header->n);
-    const char *close = memchr(open, ']', header->n - (size_t)(open - header->text));
-    fwrite(header->text, 1, (size_t)(open - header->text), out);
-    fprintf(out, "[%s]", name);
-    fwrite(close + 1, 1, header->n - (size_t)(close + 1 - header->text), out);
-}
-
-static void write_lines(const conversion *c, const gdrq_convert_options *options, FILE *out) {
+static void write_lines(const void *user, FILE *out) {
+    const conversion *c = user;
+    const gdrq_convert_options *options = c->options;
     const gdrq_cfg *cfg = &c->outline.cfg;
     const gdrq_cfg_section *net = &cfg->sections[0];
     const char *stop = c->text + c->n;
-    const char *usual = line_at(c->text, stop).end;
+    const char *usual = gdrq_line_at(c->text, stop).end;
     int next = 0; /* the next layer whose section line comes */
     int number = 1;
     for (const char *text = c->text; text < stop; number++) {
-        const line l = line_at(text, stop);
+        const gdrq_line l = gdrq_line_at(text, stop);
         text += l.n;
         const bool header = next < c->outline.n && number == cfg->sections[next + 1].line;
         const layer_plan *plan = header ? &c->plans[next++] : NULL;
         const bool changes = plan && plan->becomes;
         if (changes)
-            write_header(out, &l, plan->becomes);
+            gdrq_write_header(out, &l, plan->becomes);
         else
             fwrite(l.text, 1, l.n, out);
         if (changes && plan->weight_bits != options->weight_bits)
-            insert_after(out, &l, usual, "weight_bits", plan->weight_bits);
+            gdrq_insert_after(out, &l, usual, "weight_bits=%d", plan->weight_bits);
         if (changes && !plan->bits_given && plan->activation_bits != options->activation_bits)
-            insert_after(out, &l, usual, "activation_bits", plan->activation_bits);
+            gdrq_insert_after(out, &l, usual, "activation_bits=%d", plan->activation_bits);
         if (number == net->options[net->n - 1].line) {
-            insert_after(out, &l, usual, "weight_bits", options->weight_bits);
-            insert_after(out, &l, usual, "activation_bits", options->activation_bits);
+            gdrq_insert_after(out, &l, usual, "weight_bits=%d", options->weight_bits);
+            gdrq_insert_after(out, &l, usual, "activation_bits=%d", options->activation_bits);
         }
     }
 }
 
-typedef struct output {
-    const char *path;
+static gdrq_status write_converted(const conversion *c, const char *out_path, gdrq_error *err) {
     char *text;
     size_t n;
-} output;
-
-static gdrq_status write_output(void *user, int fd, gdrq_error *err) {
-    const output *o = user;
-    if (!gdrq_write_all(fd, o->text, o->n))
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
-    return GDRQ_OK;
-}
-
-/* What is written must be a cfg that this library reads; the message names the output's lines. */
-static gdrq_status check_output(const output *o, gdrq_error *err) {
-    gdrq_outline outline;
-    const gdrq_status status = gdrq_outline_parse(o->path, o->text, o->n, &outline, err);
+    gdrq_status status = gdrq_cfg_text_make(out_path, write_lines, c, &text, &n, NULL, err);
     if (status == GDRQ_OK)
-        gdrq_outline_free(&outline);
-    return status;
-}
-
-static gdrq_status write_converted(const conversion *c, const gdrq_convert_options *options,
-                                   const char *out_path, gdrq_error *err) {
-    output o = {.path = out_path};
-    FILE *out = open_memstream(&o.text, &o.n);
-    if (!out)
-        return gdrq_fail_errno(err, GDRQ_ERROR_MEMORY, "%s: can't convert", c->path);
-    write_lines(c, options, out);
-    const bool failed = ferror(out) != 0;
-    gdrq_status status;
-    if (fclose(out) != 0 || failed)
-        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", c->path);
-    else if ((status = check_output(&o, err)) == GDRQ_OK)
-        status = gdrq_write_atomically(out_path, write_output, &o, err);
-    free(o.text);
+        status = gdrq_cfg_text_save(out_path, text, n, err);
+    free(text);
     return status;
 }
 
 gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
                              const gdrq_convert_options *options, gdrq_error *err) {
-    conversion c = {.path = in_path};
+    conversion c = {.path = in_path, .options = options};
     gdrq_status status = check_options(options, err);
     if (status == GDRQ_OK)
-        status = gdrq_text_file_read(in_path, MAX_FILE_SIZE, &c.text, &c.n, err);
+        status = gdrq_text_file_read(in_path, GDRQ_MAX_CFG_SIZE, &c.text, &c.n, err);
     if (status == GDRQ_OK)
         status = gdrq_outline_parse(in_path, c.text, c.n, &c.outline, err);
     if (status == GDRQ_OK)
-        status = plan_layers(&c, options, err);
+        status = plan_layers(&c, err);
     if (status == GDRQ_OK)
-        status = write_converted(&c, options, out_path, err);
+        status = write_converted(&c, out_path, err);
     free(c.plans);
     free(c.tensors);
     free(c.text);

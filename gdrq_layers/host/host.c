@@ -45,6 +45,8 @@ static void find(void) {
         look_up("parse_network_cfg", &functions.parse_network_cfg) &&
         look_up("free_network", &functions.free_network) &&
         look_up("free_layer", &functions.free_layer) &&
+        look_up("make_convolutional_layer", &functions.make_convolutional_layer) &&
+        look_up("make_connected_layer", &functions.make_connected_layer) &&
         look_up("make_yolo_layer", &functions.make_yolo_layer) &&
         look_up("make_region_layer", &functions.make_region_layer) &&
         look_up("make_detection_layer", &functions.make_detection_layer) &&

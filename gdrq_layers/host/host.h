@@ -12,6 +12,9 @@ typedef struct gdrq_host {
     network *(*parse_network_cfg)(char *);
     void (*free_network)(network *);
     void (*free_layer)(layer);
+    layer (*make_convolutional_layer)(int, int, int, int, int, int, int, int, int, ACTIVATION, int,
+                                      int, int, int);
+    layer (*make_connected_layer)(int, int, int, ACTIVATION, int, int);
     layer (*make_yolo_layer)(int, int, int, int, int, int *, int);
     layer (*make_region_layer)(int, int, int, int, int, int);
     layer (*make_detection_layer)(int, int, int, int, int, int, int);

@@ -12,10 +12,12 @@
 #include "base/status.h"
 #include "darknet.h"
 #include "host/attach.h"
+#include "host/folded_layer.h"
 #include "host/free_layer.h"
 #include "host/host.h"
 #include "host/image_hooks.h"
 #include "host/network_state.h"
+#include "host/outline.h"
 #include "host/resize.h"
 #include "host/statistics.h"
 #include "host/weights.h"
@@ -47,6 +49,11 @@ GDRQ_API void update_connected_layer(layer l, update_args a);
 GDRQ_API void update_convolutional_layer(layer l, update_args a);
 GDRQ_API image load_image_cv(char *filename, int channels);
 GDRQ_API int show_image_cv(image im, const char *name, int ms);
+GDRQ_API layer make_convolutional_layer(int batch, int h, int w, int c, int n, int groups, int size,
+                                        int stride, int padding, ACTIVATION activation,
+                                        int batch_normalize, int binary, int xnor, int adam);
+GDRQ_API layer make_connected_layer(int batch, int inputs, int outputs, ACTIVATION activation,
+                                    int batch_normalize, int adam);
 GDRQ_API layer make_yolo_layer(int batch, int w, int h, int n, int total, int *mask, int classes);
 GDRQ_API layer make_region_layer(int batch, int w, int h, int n, int classes, int coords);
 GDRQ_API layer make_detection_layer(int batch, int inputs, int n, int side, int classes, int coords,
@@ -120,6 +127,33 @@ GDRQ_API void file_error(char *name) {
     gdrq_error err;
     gdrq_fail_errno(&err, GDRQ_ERROR_IO, "%s: can't open", name);
     gdrq_fatal(&err);
+}
+
+/*
+ * Constructors print the host's table of layers; so must ours, in its place and manner. The host's
+ * would allocate float weights, and draw a random number for each.
+ */
+GDRQ_API layer make_convolutional_layer(int batch, int h, int w, int c, int n, int groups, int size,
+                                        int stride, int padding, ACTIVATION activation,
+                                        int batch_normalize, int binary, int xnor, int adam) {
+    if (binary != GDRQ_FOLDED_MARK)
+        return host()->make_convolutional_layer(batch, h, w, c, n, groups, size, stride, padding,
+                                                activation, batch_normalize, binary, xnor, adam);
+    const layer l = gdrq_make_folded_convolutional_layer(batch, h, w, c, n, groups, size, stride,
+                                                         padding, activation);
+    fprintf(stderr, "folded %4d %2d x%2d /%2d  %4d x%4d x%4d   ->  %4d x%4d x%4d  %5.3f BFLOPs\n",
+            n, size, size, stride, w, h, c, l.out_w, l.out_h, l.out_c,
+            2.0 * l.nweights * l.out_h * l.out_w / 1e9);
+    return l;
+}
+
+GDRQ_API layer make_connected_layer(int batch, int inputs, int outputs, ACTIVATION activation,
+                                    int batch_normalize, int adam) {
+    if (batch_normalize != GDRQ_FOLDED_MARK)
+        return host()->make_connected_layer(batch, inputs, outputs, activation, batch_normalize,
+                                            adam);
+    fprintf(stderr, "folded                               %4d  ->  %4d\n", inputs, outputs);
+    return gdrq_make_folded_connected_layer(batch, inputs, outputs, activation);
 }
 
 /*

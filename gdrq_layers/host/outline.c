@@ -73,6 +73,7 @@ static gdrq_status read_layer(builder *b, int i, gdrq_error *err) {
     layer->section = place.section;
     layer->type = kind->type;
     layer->quantised = kind->quantised;
+    layer->folded = kind->folded;
     o->n = i + 1; /* so that what it allocates is freed after an error */
     const gdrq_layer_input in = input_of(b, &place);
     return gdrq_layer_shape(&in, layer, &b->facts[i], err);
@@ -103,6 +104,20 @@ static gdrq_status note_unused_defaults(builder *b, gdrq_error *err) {
     return GDRQ_OK;
 }
 
+/* A half folded network would have thresholds in two places. */
+static gdrq_status check_folded(const gdrq_outline *o, gdrq_error *err) {
+    const bool folded = gdrq_outline_is_folded(o);
+    for (int i = 0; i < o->n; i++) {
+        const gdrq_place place = {&o->cfg, o->layers[i].section, i};
+        if (folded && o->layers[i].quantised && !o->layers[i].folded)
+            return gdrq_fail_section(&place, err,
+                                     "stands beside folded sections, which `darknet gdrq fold` "
+                                     "writes for a whole network: fold the cfg that this one was "
+                                     "made of");
+    }
+    return GDRQ_OK;
+}
+
 static gdrq_status build(builder *b, gdrq_error *err) {
     gdrq_outline *o = b->outline;
     gdrq_status status = read_net(b, err);
@@ -114,6 +129,8 @@ static gdrq_status build(builder *b, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", o->cfg.path);
     for (int i = 0; status == GDRQ_OK && i < o->cfg.n - 1; i++)
         status = read_layer(b, i, err);
+    if (status == GDRQ_OK)
+        status = check_folded(o, err);
     if (status == GDRQ_OK)
         status = gdrq_network_check(o, b->facts, err);
     if (status == GDRQ_OK)
@@ -163,6 +180,13 @@ bool gdrq_outline_reads_pixels(const gdrq_outline *outline) {
     return outline->w && outline->h && outline->c;
 }
 
+bool gdrq_outline_is_folded(const gdrq_outline *outline) {
+    for (int i = 0; i < outline->n; i++)
+        if (outline->layers[i].folded)
+            return true;
+    return false;
+}
+
 /* Whether the host's parser looks at a key. */
 static bool is_stock(const gdrq_section_kind *kind, const gdrq_key *key) {
     bool ours;
@@ -177,6 +201,9 @@ static void translate_section(const gdrq_cfg_section *section, FILE *out) {
     const gdrq_key *written[GDRQ_MAX_KEYS];
     int n = 0;
     fprintf(out, "[%s]\n", kind->stock);
+    if (kind->folded)
+        fprintf(out, "%s=%d\n", kind->type == CONNECTED ? "batch_normalize" : "binary",
+                GDRQ_FOLDED_MARK);
     for (int i = 0; i < section->n; i++) {
         const gdrq_cfg_option *option = &section->options[i];
         const gdrq_key *key = gdrq_key_find(kind, option->key, NULL);

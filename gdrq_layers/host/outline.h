@@ -12,10 +12,13 @@
 #include "host/cfg.h"
 #include "quant/options.h"
 
+#include <stdint.h>
+
 typedef struct gdrq_outline_layer {
     const gdrq_cfg_section *section;
     LAYER_TYPE type; /* of the stock section that it becomes */
-    bool quantised;  /* a gdrq_ section; then `options` holds */
+    bool quantised;  /* a gdrq_ or folded_ section; then `options` holds */
+    bool folded;     /* a folded_ section */
     gdrq_layer_options options;
     ACTIVATION activation;
     float alpha, beta; /* shortcut's factors, both 1 by default */
@@ -60,10 +63,23 @@ void gdrq_outline_free(gdrq_outline *outline);
  */
 bool gdrq_outline_reads_pixels(const gdrq_outline *outline);
 
+/* Whether it has folded sections; then all its quantised sections are folded ones. */
+bool gdrq_outline_is_folded(const gdrq_outline *outline);
+
 /*
- * The cfg that the host's parser gets: gdrq sections become their stock namesakes, our keys are
- * left out, every line is "key=value" without blanks. *text is allocated; free() it.
+ * A hash of what a folded network's numbers depend on: the layers, their connections, channels and
+ * kernels, bits and ranges; not the size of the input, nor what only training or the choice of
+ * detections looks at.
  */
+uint64_t gdrq_outline_hash(const gdrq_outline *outline);
+
+/*
+ * The cfg that the host's parser gets: our sections become their stock namesakes, our keys are
+ * left out, every line is "key=value" without blanks. Folded sections carry GDRQ_FOLDED_MARK as a
+ * value that no checked cfg can have, by which our hooks for the host's constructors know them.
+ * *text is allocated; free() it.
+ */
+#define GDRQ_FOLDED_MARK 0x46445247 /* "GRDF" */
 gdrq_status gdrq_outline_translate(const gdrq_outline *outline, char **text, gdrq_error *err);
 
 #endif

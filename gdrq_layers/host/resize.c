@@ -27,6 +27,9 @@ typedef struct resizing {
     int w, h;
     int batch, old_batch; /* that buffers are made for, and were */
     new_layer *layers;
+    gdrq_folded_network *folded; /* NULL: the network is none */
+    gdrq_tensor_shape *tensors;  /* with folded: new shapes of -1..n-1, by index + 1 */
+    gdrq_plan *plan;
     gdrq_error *err;
 } resizing;
 
@@ -280,7 +283,23 @@ static gdrq_status plan(resizing *r) {
     return GDRQ_OK;
 }
 
+/* The integer layers' part, when all shapes are known. */
+static gdrq_status plan_folded(resizing *r) {
+    if (!r->folded)
+        return GDRQ_OK;
+    r->tensors = gdrq_alloc((size_t)r->net->n + 1, sizeof *r->tensors);
+    if (!r->tensors)
+        return no_memory(r, 0);
+    r->tensors[0] = gdrq_folded_shape(r->w, r->h, r->net->c, r->w * r->h * r->net->c);
+    for (int i = 0; i < r->net->n; ++i) {
+        const new_layer *to = &r->layers[i];
+        r->tensors[i + 1] = gdrq_folded_shape(to->out_w, to->out_h, to->out_c, to->outputs);
+    }
+    return gdrq_folded_plan_anew(r->folded, r->tensors, r->batch, &r->plan, r->err);
+}
+
 static void discard(resizing *r) {
+    gdrq_plan_free(r->plan);
     for (int i = 0; i < r->net->n; ++i)
         for (int k = 0; k < r->layers[i].n; ++k)
             free(r->layers[i].buffers[k]);
@@ -327,6 +346,8 @@ static void commit(resizing *r, const net_buffers *buffers) {
     net->outputs = out.outputs;
     net->truths = last->truths ? last->truths : out.outputs;
     net->output = out.output;
+    if (r->folded)
+        gdrq_folded_set_plan(r->folded, r->plan, r->tensors);
     free(net->input);
     free(net->truth);
     free(net->workspace);
@@ -355,6 +376,8 @@ static size_t new_workspace(const resizing *r) {
 
 static gdrq_status resize_planned(resizing *r) {
     gdrq_status status = plan(r);
+    if (status == GDRQ_OK)
+        status = plan_folded(r);
     if (status != GDRQ_OK)
         return status;
     const size_t batch = (size_t)r->batch;
@@ -379,7 +402,12 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
     if (w < 1 || h < 1 || w > 65536 || h > 65536)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w,
                          h);
-    resizing r = {.net = net, .w = w, .h = h, .old_batch = state->max_batch, .err = err};
+    resizing r = {.net = net,
+                  .w = w,
+                  .h = h,
+                  .old_batch = state->max_batch,
+                  .folded = state->folded,
+                  .err = err};
     r.batch = net->batch > r.old_batch ? net->batch : r.old_batch;
     if ((double)w * h * net->c * r.batch > INT_MAX)
         return no_memory(&r, 0);
@@ -392,5 +420,6 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
     else
         discard(&r);
     free(r.layers);
+    free(r.tensors);
     return status;
 }

@@ -207,6 +207,31 @@ static const gdrq_key convolutional_keys[] = {
     END,
 };
 
+/* What is left of a convolution when batch norm and steps are merged and nothing can be trained. */
+static const gdrq_key folded_convolutional_keys[] = {
+    INT("filters", 1, MAX_SIZE),
+    INT("size", 1, MAX_SIZE),
+    INT("stride", 1, MAX_SIZE),
+    SWITCH("pad"),
+    INT("padding", 0, MAX_SIZE),
+    INT("groups", 1, MAX_SIZE),
+    CHOICE("activation", gdrq_activation_names),
+    END,
+};
+
+static const gdrq_key folded_connected_keys[] = {
+    INT("output", 1, INT_MAX),
+    CHOICE("activation", gdrq_activation_names),
+    END,
+};
+
+static const gdrq_key folded_keys[] = {
+    INT("weight_bits", 2, 8),
+    INT("activation_bits", 2, 8),
+    CHOICE("activation_range", ranges),
+    END,
+};
+
 static const gdrq_key binary_keys[] = {SWITCH("binary"), SWITCH("xnor"), END};
 
 static const gdrq_key no_binary_keys[] = {
@@ -466,6 +491,18 @@ const gdrq_section_kind gdrq_section_kinds[] = {
      .type = CONNECTED,
      .quantised = true,
      .lists = {{connected_keys, false}, {quantised_keys, true}, {common_keys, false}}},
+    {.name = "folded_convolutional",
+     .stock = "convolutional",
+     .type = CONVOLUTIONAL,
+     .quantised = true,
+     .folded = true,
+     .lists = {{folded_convolutional_keys, false}, {folded_keys, true}}},
+    {.name = "folded_connected",
+     .stock = "connected",
+     .type = CONNECTED,
+     .quantised = true,
+     .folded = true,
+     .lists = {{folded_connected_keys, false}, {folded_keys, true}}},
     {.name = "convolutional",
      .alias = "conv",
      .stock = "convolutional",

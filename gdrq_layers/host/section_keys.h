@@ -42,7 +42,8 @@ typedef struct gdrq_section_kind {
     const char *name, *alias; /* alias may be NULL */
     const char *stock;        /* the section that the host's parser gets instead */
     LAYER_TYPE type;
-    bool quantised;
+    bool quantised;     /* has low-bit weights and reads codes */
+    bool folded;        /* has nothing else: written by gdrq_fold() */
     gdrq_keys lists[4]; /* unused ones have NULL keys */
 } gdrq_section_kind;
 

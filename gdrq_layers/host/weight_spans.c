@@ -1,5 +1,7 @@
 #include "host/weight_spans.h"
 
+#include "host/folded_layer.h"
+
 /* A walk in progress: `ok` turns false when a visitor wants no more. */
 typedef struct walk {
     gdrq_direction direction;
@@ -103,6 +105,9 @@ static void visit_layer(walk *w, const layer *l) {
 
 bool gdrq_visit_weight_spans(const layer *l, gdrq_direction direction, gdrq_visit_span *visit,
                              void *user) {
+    /* A folded layer has no floats. */
+    if (gdrq_is_folded_layer(l))
+        return true;
     if ((direction == GDRQ_LOADING && l->dontload) || (direction == GDRQ_SAVING && l->dontsave))
         return true;
     walk w = {.direction = direction, .visit = visit, .user = user, .ok = true};

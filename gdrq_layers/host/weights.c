@@ -190,10 +190,29 @@ static gdrq_status load_mapped(network *net, const weights_file *file, int start
     return GDRQ_OK;
 }
 
+static gdrq_status load_folded(network *net, gdrq_folded_network *folded, const char *path,
+                               int start, int cutoff, gdrq_load_report *report, gdrq_error *err) {
+    if (start != 0 || cutoff < net->n)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s: a folded network is loaded as a whole",
+                         path);
+    const gdrq_status status = gdrq_folded_load(net, folded, path, err);
+    if (status == GDRQ_OK && report)
+        *report = (gdrq_load_report){.layers = net->n, .complete = true, .has_thresholds = true};
+    return status;
+}
+
 gdrq_status gdrq_weights_load(network *net, const char *path, int start, int cutoff,
                               bool allow_backbone, gdrq_load_report *report, gdrq_error *err) {
     if (cutoff > net->n)
         cutoff = net->n;
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state && state->folded)
+        return load_folded(net, state->folded, path, start, cutoff, report, err);
+    if (gdrq_folded_is(path))
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "%s: is the file of a folded network: run it with the cfg that was "
+                         "written together with it",
+                         path);
     if (start < 0 || start > cutoff)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s: no layers from %d to %d in this network",
                          path, start, cutoff);
@@ -278,6 +297,12 @@ static gdrq_status write_weights(void *user, int fd, gdrq_error *err) {
 }
 
 gdrq_status gdrq_weights_save(network *net, const char *path, int cutoff, gdrq_error *err) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state && state->folded)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "%s: not saved: the network is folded, and `darknet gdrq fold` alone "
+                         "writes such files",
+                         path);
     writer w = {.net = net, .cutoff = cutoff < net->n ? cutoff : net->n, .hash = GDRQ_HASH};
     gdrq_error reason;
     const gdrq_status status = gdrq_write_atomically(path, write_weights, &w, &reason);

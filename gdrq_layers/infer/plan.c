@@ -117,9 +117,31 @@ static void place(gdrq_plan *plan, int i) {
         plan->arena_size = t->offset + size;
 }
 
-static gdrq_int_conv conv_of(const gdrq_plan *plan, int i, const gdrq_node_weights *weights,
-                             int zero) {
-    const gdrq_node *node = &plan->nodes[i];
+gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size_t filter_size,
+                                   gdrq_error *err) {
+    const size_t n = (size_t)filters;
+    *weights = (gdrq_node_weights){0};
+    if (n <= SIZE_MAX / filter_size)
+        weights->codes = gdrq_alloc(n * filter_size, 1);
+    weights->sums = gdrq_alloc(n, sizeof *weights->sums);
+    float *numbers = gdrq_alloc(n, 2 * sizeof *numbers);
+    weights->epilogue.scale = numbers;
+    weights->epilogue.bias = numbers ? numbers + n : NULL;
+    if (weights->codes && weights->sums && numbers)
+        return GDRQ_OK;
+    gdrq_node_weights_free(weights);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d filters of %zu weights", filters,
+                     filter_size);
+}
+
+void gdrq_node_weights_free(gdrq_node_weights *weights) {
+    free(weights->codes);
+    free(weights->sums);
+    free((float *)weights->epilogue.scale);
+    *weights = (gdrq_node_weights){0};
+}
+
+gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *weights, int zero) {
     return (gdrq_int_conv){.in = node->in,
                            .out = node->out,
                            .size = node->size,
@@ -133,7 +155,7 @@ static gdrq_int_conv conv_of(const gdrq_plan *plan, int i, const gdrq_node_weigh
 
 static void find_scratch(gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
-        const gdrq_int_conv conv = conv_of(plan, i, NULL, 0);
+        const gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
         const size_t size =
             plan->nodes[i].kind == GDRQ_NODE_CONV ? gdrq_int_conv_scratch(&conv) : 0;
         if (size > plan->scratch_size)
@@ -226,7 +248,7 @@ static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *wei
                      const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
     const tensor *out = tensor_of(plan, i);
-    const gdrq_int_conv conv = conv_of(plan, i, weights, -grids[node->input_class].min);
+    const gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
     gdrq_epilogue epilogue = weights->epilogue;
     gdrq_int_output output = {.values = values};
     if (out->class >= 0) {

@@ -28,7 +28,9 @@ typedef struct gdrq_node {
     gdrq_node_kind kind;
     const int *reads; /* tensors */
     int n_reads;
-    gdrq_tensor_shape in, out; /* in: of the first read; a connected layer's is 1 x 1 x inputs */
+    gdrq_tensor_shape in, out; /* in: of the first read */
+    bool flat; /* CONV: a connected layer, whose `in` is the first read as one pixel: 1 x 1 x inputs
+                */
     int size, stride, pad, groups;
     bool reverse;
     int input_class; /* CONV: of the codes that it reads */
@@ -62,6 +64,15 @@ typedef struct gdrq_node_weights {
     int32_t *sums;          /* filters: of each one's codes */
     gdrq_epilogue epilogue; /* without grid */
 } gdrq_node_weights;
+
+/* Makes room for so many filters, bias behind scale; on failure *weights is empty. */
+gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size_t filter_size,
+                                   gdrq_error *err);
+void gdrq_node_weights_free(gdrq_node_weights *weights);
+
+/* The convolution of a CONV node; weights may be NULL where its geometry alone matters. `zero` is
+   the stored code of 0 in its input. */
+gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *weights, int zero);
 
 /*
  * Computes the codes of node i's tensor for image b, and for a convolution its values, to `values`

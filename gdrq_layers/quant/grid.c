@@ -1,13 +1,16 @@
 #include "quant/grid.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 /* Steps so that code `top` is worth the threshold. */
 static void set_step(gdrq_grid *grid, float threshold, int top) {
-    if (threshold == 0)
+    /* A step that isn't a normal number has no finite or no precise inverse: T counts as 0. */
+    const float step = threshold / (float)top;
+    if (!(step >= FLT_MIN))
         return;
-    grid->step = threshold / (float)top;
+    grid->step = step;
     grid->inv_step = (float)((double)top / (double)threshold);
 }
 

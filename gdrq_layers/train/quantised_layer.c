@@ -1,10 +1,12 @@
 #include "train/quantised_layer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/fatal.h"
 #include "base/status.h"
+#include "primitives/batchnorm.h"
 #include "quant/quantise.h"
 
 /*
@@ -147,6 +149,19 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
     quantise_input(q, net->input, (size_t)l->batch * (size_t)l->inputs, round,
                    net->train || q->training->calibrating);
     quantise_weights(q, l->weights, round);
+}
+
+void gdrq_quantised_fold(gdrq_quantised *q, const layer *l) {
+    const size_t bytes = (size_t)q->filters * sizeof(float);
+    q->grid = gdrq_threshold_grid(q->input);
+    quantise_weights(q, l->weights, true);
+    if (l->batch_normalize) {
+        gdrq_batchnorm_fold(q->filters, q->factor, l->scales, l->biases, l->rolling_mean,
+                            l->rolling_variance, q->scale, q->bias);
+        return;
+    }
+    memcpy(q->scale, q->factor, bytes);
+    memcpy(q->bias, l->biases, bytes);
 }
 
 float *gdrq_quantised_sums(const layer *l) {

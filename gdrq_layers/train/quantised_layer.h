@@ -60,6 +60,12 @@ void gdrq_quantised_free(layer *l);
 /* GDRQ_ERROR_STATE if the threshold of the layer's input was never set, so it can't infer. */
 gdrq_status gdrq_quantised_check(const gdrq_quantised *q, gdrq_error *err);
 
+/*
+ * The numbers that inference computes with, as they are now: the codes of the weights, and scale
+ * and bias of each filter, so that y = activation(scale*sum + bias). In weight_codes, scale, bias.
+ */
+void gdrq_quantised_fold(gdrq_quantised *q, const layer *l);
+
 /* Whether the next training forward only clips (GDRQ's reshape stage). */
 bool gdrq_quantised_reshapes(const gdrq_quantised *q);
 

@@ -1,0 +1,218 @@
+#include "args.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "commands.h"
+#include "detect.h"
+#include "image/picture_paths.h"
+#include "report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Boxes of the two networks are one object if they agree on the class and overlap so much. */
+static const float same_object_iou = .9f;
+/* The share of codes that must be equal where float sums can round, as 8-bit ones do. */
+static const double least_equal = .9999;
+
+typedef struct verification {
+    network *trained, *folded;
+    gdrq_layer_match *matches;
+    float thresh;
+    double worst_output;                /* largest difference between outputs of the networks */
+    int images, objects, found, common; /* of the trained one, of the folded one, of both */
+    int same_class;                     /* images with the same likeliest class */
+} verification;
+
+static bool is_detector(const network *net) {
+    const LAYER_TYPE last = net->layers[net->n - 1].type;
+    return last == YOLO || last == REGION;
+}
+
+static bool is_object(const detection *d, int class_id, float thresh) {
+    return d->prob[class_id] > thresh;
+}
+
+static bool has_match(const detections *all, const box *b, int class_id, float thresh) {
+    for (int i = 0; i < all->n; i++)
+        if (is_object(&all->at[i], class_id, thresh) &&
+            box_iou(all->at[i].bbox, *b) >= same_object_iou)
+            return true;
+    return false;
+}
+
+static void count_objects(verification *v, const detections *trained, const detections *folded) {
+    const int classes = v->trained->layers[v->trained->n - 1].classes;
+    for (int c = 0; c < classes; c++) {
+        for (int i = 0; i < folded->n; i++)
+            v->found += is_object(&folded->at[i], c, v->thresh);
+        for (int i = 0; i < trained->n; i++) {
+            const detection *d = &trained->at[i];
+            if (!is_object(d, c, v->thresh))
+                continue;
+            v->objects++;
+            v->common += has_match(folded, &d->bbox, c, v->thresh);
+        }
+    }
+}
+
+static gdrq_status detect_both(verification *v, const picture *p, gdrq_error *err) {
+    detections trained = {0}, folded = {0};
+    gdrq_status status = detect_picture(v->trained, p, v->thresh, .5f, &trained, err);
+    if (status == GDRQ_OK)
+        status = detect_picture(v->folded, p, v->thresh, .5f, &folded, err);
+    if (status == GDRQ_OK)
+        count_objects(v, &trained, &folded);
+    detections_free(&trained);
+    detections_free(&folded);
+    return status;
+}
+
+static gdrq_status predict_both(verification *v, const picture *p, gdrq_error *err) {
+    gdrq_status status = predict_picture(v->trained, p, NULL, err);
+    if (status == GDRQ_OK)
+        status = predict_picture(v->folded, p, NULL, err);
+    if (status == GDRQ_OK)
+        v->same_class += max_index(v->trained->output, v->trained->outputs) ==
+                         max_index(v->folded->output, v->folded->outputs);
+    return status;
+}
+
+static void compare_results(verification *v) {
+    for (int i = 0; i < v->trained->outputs; i++)
+        v->worst_output =
+            fmax(v->worst_output, fabs((double)v->trained->output[i] - v->folded->output[i]));
+}
+
+static gdrq_status verify_picture(verification *v, const char *path, gdrq_error *err) {
+    picture p;
+    gdrq_status status = picture_load(path, &p, err);
+    if (status == GDRQ_OK)
+        status = (is_detector(v->trained) ? detect_both : predict_both)(v, &p, err);
+    if (status == GDRQ_OK) {
+        compare_results(v);
+        v->images++;
+        status = gdrq_network_compare(v->trained, v->folded, v->matches, err);
+    }
+    picture_free(&p);
+    return status;
+}
+
+static double percent(size_t part, size_t all) {
+    return 100 * (double)part / (double)all;
+}
+
+static bool is_good(const gdrq_layer_match *m) {
+    const bool equal = m->equal_codes == m->codes && m->equal_sums == m->sums;
+    return m->exact
+               ? equal && m->equal_values == m->values
+               : m->worst_code <= 1 && (double)m->equal_codes >= least_equal * (double)m->codes;
+}
+
+/* A column: the share of equal ones, or a dash where there are none to compare. */
+static void print_share(size_t equal, size_t all) {
+    if (all)
+        printf("  %10.5f", percent(equal, all));
+    else
+        printf("  %10s", "-");
+}
+
+/* Returns how many layers differ more than they may. */
+static int print_layers(const verification *v) {
+    int bad = 0;
+    printf("layer      sums %%    values %%     codes %%  furthest\n");
+    for (int i = 0; i < v->trained->n; i++) {
+        const gdrq_layer_match *m = &v->matches[i];
+        if (!m->folded)
+            continue;
+        printf("%5d", i);
+        print_share(m->equal_sums, m->sums);
+        print_share(m->equal_values, m->values);
+        print_share(m->equal_codes, m->codes);
+        printf("  %8d%s\n", m->worst_code, is_good(m) ? "" : "  DIFFERS");
+        bad += !is_good(m);
+    }
+    return bad;
+}
+
+static gdrq_status print_result(const verification *v, gdrq_error *err) {
+    const int bad = print_layers(v);
+    if (is_detector(v->trained))
+        printf("Objects above %g in %d pictures: %d by the trained network, %d by the folded one, "
+               "%d by both\n",
+               (double)v->thresh, v->images, v->objects, v->found, v->common);
+    else
+        printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
+    printf("Largest difference of an output: %g\n", v->worst_output);
+    return bad ? gdrq_fail(err, GDRQ_ERROR_STATE,
+                           "%d layers of the folded network compute something else than what was "
+                           "trained: fold the network anew",
+                           bad)
+               : GDRQ_OK;
+}
+
+static gdrq_status load(const char *cfg, const char *weights, network **net, gdrq_error *err) {
+    gdrq_status status = gdrq_network_parse(cfg, report_note, NULL, net, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_load(*net, weights, false, NULL, err);
+    return status;
+}
+
+static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq_error *err) {
+    gdrq_status status = load(operands->at[0], operands->at[1], &v->trained, err);
+    if (status == GDRQ_OK)
+        status = load(operands->at[2], operands->at[3], &v->folded, err);
+    if (status == GDRQ_OK && gdrq_network_is_folded(v->trained))
+        status = gdrq_fail(err, GDRQ_ERROR_STATE, "%s: is folded; give the trained network first",
+                           operands->at[0]);
+    if (status == GDRQ_OK && !gdrq_network_is_folded(v->folded))
+        status = gdrq_fail(err, GDRQ_ERROR_STATE, "%s: is not folded; give the folded network last",
+                           operands->at[2]);
+    if (status != GDRQ_OK)
+        return status;
+    v->matches = gdrq_alloc((size_t)v->trained->n, sizeof *v->matches);
+    return v->matches ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+}
+
+static gdrq_status run(const arg_operands *operands, float thresh, gdrq_error *err) {
+    verification v = {.thresh = thresh};
+    picture_paths paths = {0};
+    gdrq_status status = picture_paths_find(operands->at[4], &paths, err);
+    if (status == GDRQ_OK)
+        status = open_both(operands, &v, err);
+    for (int i = 0; i < paths.n && status == GDRQ_OK; i++)
+        status = verify_picture(&v, paths.at[i], err);
+    if (status == GDRQ_OK)
+        status = print_result(&v, err);
+    picture_paths_free(&paths);
+    free(v.matches);
+    if (v.trained)
+        free_network(v.trained);
+    if (v.folded)
+        free_network(v.folded);
+    return status;
+}
+
+int cmd_gdrq_verify(int argc, char **argv) {
+    float thresh = .25f;
+    const arg_flag flags[] = {{.name = "thresh",
+                               .value_name = "N",
+                               .real = &thresh,
+                               .max = 1,
+                               .help = "score above which a detection is an object"}};
+    const arg_spec spec = {
+        .command = "gdrq verify",
+        .operands = "CFG WEIGHTS FOLDED.cfg FOLDED.weights IMAGES",
+        .help =
+            "Runs a trained network and its folded form side by side on IMAGES (one, a folder of\n"
+            "them, or a file that lists them): layer by layer on the same input codes, and from\n"
+            "end to end. Fails if a layer computes something else than what was trained.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags};
+    arg_operands operands;
+    const int done = args_parse(&spec, argc, argv, &operands);
+    if (done >= 0)
+        return done;
+    gdrq_error err;
+    return run(&operands, thresh, &err) == GDRQ_OK ? 0 : report_error(&err);
+}

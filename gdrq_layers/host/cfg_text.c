@@ -1,0 +1,74 @@
+#include "host/cfg_text.h"
+
+#include "base/status.h"
+#include "base/write_all.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+gdrq_line gdrq_line_at(const char *text, const char *stop) {
+    const char *newline = memchr(text, '\n', (size_t)(stop - text));
+    if (!newline)
+        return (gdrq_line){text, "", (size_t)(stop - text)};
+    const bool crlf = newline > text && newline[-1] == '\r';
+    return (gdrq_line){text, crlf ? "\r\n" : "\n", (size_t)(newline + 1 - text)};
+}
+
+void gdrq_insert_after(FILE *out, const gdrq_line *before, const char *usual, const char *format,
+                       ...) {
+    va_list args;
+    va_start(args, format);
+    if (!*before->end)
+        fputs(usual, out);
+    vfprintf(out, format, args);
+    fputs(before->end, out);
+    va_end(args);
+}
+
+void gdrq_write_header(FILE *out, const gdrq_line *header, const char *name) {
+    const char *open = memchr(header->text, '[', header->n);
+    const char *close = memchr(open, ']', header->n - (size_t)(open - header->text));
+    fwrite(header->text, 1, (size_t)(open - header->text), out);
+    fprintf(out, "[%s]", name);
+    fwrite(close + 1, 1, header->n - (size_t)(close + 1 - header->text), out);
+}
+
+gdrq_status gdrq_cfg_text_make(const char *path, gdrq_write_cfg *write, const void *user,
+                               char **text, size_t *n, gdrq_outline *outline, gdrq_error *err) {
+    gdrq_outline unused;
+    *text = NULL;
+    FILE *out = open_memstream(text, n);
+    if (!out)
+        return gdrq_fail_errno(err, GDRQ_ERROR_MEMORY, "%s: can't write", path);
+    write(user, out);
+    const bool failed = ferror(out) != 0;
+    gdrq_status status =
+        fclose(out) != 0 || failed
+            ? gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path)
+            : gdrq_outline_parse(path, *text, *n, outline ? outline : &unused, err);
+    if (status == GDRQ_OK && !outline)
+        gdrq_outline_free(&unused);
+    if (status != GDRQ_OK) {
+        free(*text);
+        *text = NULL;
+    }
+    return status;
+}
+
+typedef struct output {
+    const char *path, *text;
+    size_t n;
+} output;
+
+static gdrq_status write_output(void *user, int fd, gdrq_error *err) {
+    const output *o = user;
+    if (!gdrq_write_all(fd, o->text, o->n))
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
+    return GDRQ_OK;
+}
+
+gdrq_status gdrq_cfg_text_save(const char *path, const char *text, size_t n, gdrq_error *err) {
+    output o = {path, text, n};
+    return gdrq_write_atomically(path, write_output, &o, err);
+}

@@ -1,0 +1,227 @@
+/* A folded network's file into the network (gdrq_folded_load()). */
+#include "host/folded_network.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/weight_spans.h"
+#include "primitives/activation.h"
+#include "quant/pack.h"
+
+/* A load in progress: nothing of the network changes until all of it is there. */
+typedef struct loading {
+    const char *path;
+    const network *net;
+    const gdrq_folded_network *to;
+    gdrq_folded file;
+    gdrq_grid *grids;
+    gdrq_node_weights *weights;
+    gdrq_error *err;
+} loading;
+
+/* ---- does the file fit the network ---- */
+
+static gdrq_status fail_layer(const loading *in, int i, const char *what) {
+    return gdrq_fail(in->err, GDRQ_ERROR_FORMAT, "%s: layer %d: %s; it belongs to another cfg",
+                     in->path, i, what);
+}
+
+static size_t filter_size(const gdrq_node *node) {
+    return (size_t)node->size * (size_t)node->size * (size_t)(node->in.c / node->groups);
+}
+
+static const gdrq_running_threshold *class_of(const loading *in, int i) {
+    return &in->to->classes->classes[in->to->nodes[i].input_class];
+}
+
+static gdrq_status check_folded_layer(const loading *in, int i, const gdrq_folded_layer *l) {
+    const gdrq_node *node = &in->to->nodes[i];
+    if (l->weight_bits != in->to->weight_bits[i])
+        return fail_layer(in, i, "other weight bits");
+    if (l->filters != node->out.c)
+        return fail_layer(in, i, "another number of filters");
+    if (l->filter_size != filter_size(node))
+        return fail_layer(in, i, "filters of another size");
+    if (in->file.classes[l->input].tensor != class_of(in, i)->tensor)
+        return fail_layer(in, i, "another input");
+    return GDRQ_OK;
+}
+
+static gdrq_status check_layer(const loading *in, int i, const gdrq_folded_layer *l) {
+    const size_t floats = gdrq_count_weights(&in->net->layers[i], GDRQ_ALL);
+    const bool folded = in->to->weight_bits[i] > 0;
+    if (!folded && floats == 0)
+        return l ? fail_layer(in, i, "has numbers, but the cfg's has none") : GDRQ_OK;
+    if (!l)
+        return fail_layer(in, i, "is missing");
+    if (folded != (l->weight_bits > 0))
+        return fail_layer(in, i, folded ? "is not folded" : "is folded");
+    if (folded)
+        return check_folded_layer(in, i, l);
+    return l->n_floats == floats ? GDRQ_OK : fail_layer(in, i, "another number of floats");
+}
+
+static int compare_index(const void *index, const void *entry) {
+    const int a = *(const int *)index, b = ((const gdrq_folded_layer *)entry)->index;
+    return a < b ? -1 : a > b;
+}
+
+/* The file's entries are sorted. */
+static const gdrq_folded_layer *entry_of(const loading *in, int i) {
+    return bsearch(&i, in->file.layers, (size_t)in->file.n_layers, sizeof *in->file.layers,
+                   compare_index);
+}
+
+static gdrq_status check_file(const loading *in) {
+    const gdrq_folded_network *f = in->to;
+    if (in->file.cfg_hash != f->hash)
+        return gdrq_fail(
+            in->err, GDRQ_ERROR_FORMAT,
+            "%s: cfg hash %016llx, but this network's is %016llx: use the cfg that was "
+            "written together with it",
+            in->path, (unsigned long long)in->file.cfg_hash, (unsigned long long)f->hash);
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; status == GDRQ_OK && i < f->n; i++)
+        status = check_layer(in, i, entry_of(in, i));
+    if (status == GDRQ_OK && in->file.n_layers > 0 &&
+        in->file.layers[in->file.n_layers - 1].index >= f->n)
+        status = fail_layer(in, in->file.layers[in->file.n_layers - 1].index, "does not exist");
+    return status;
+}
+
+/* ---- numbers ---- */
+
+static gdrq_status read_grids(loading *in) {
+    const gdrq_tensor_classes *classes = in->to->classes;
+    for (int k = 0; k < classes->n; k++) {
+        const gdrq_running_threshold *t = &classes->classes[k];
+        const gdrq_folded_class *found = NULL;
+        for (int i = 0; i < in->file.n_classes; i++)
+            if (in->file.classes[i].tensor == t->tensor)
+                found = &in->file.classes[i];
+        if (!found || found->bits != t->bits || found->range != t->range)
+            return gdrq_fail(in->err, GDRQ_ERROR_FORMAT,
+                             "%s: class of tensor %d: other bits or range than in the cfg",
+                             in->path, t->tensor);
+        in->grids[k] = found->grid;
+    }
+    return GDRQ_OK;
+}
+
+/*
+ * A filter's codes from the file's order (channel, row, column) to that of the engine, which reads
+ * pixels: row, column, channel. A connected layer's filter has the shape of the whole tensor.
+ */
+static void reorder(const int8_t *codes, int w, int h, int c, int8_t *out) {
+    const size_t plane = (size_t)w * (size_t)h;
+    for (size_t k = 0; k < (size_t)c; k++)
+        for (size_t i = 0; i < plane; i++)
+            out[i * (size_t)c + k] = codes[k * plane + i];
+}
+
+static gdrq_tensor_shape filter_shape(const gdrq_folded_network *f, const gdrq_node *node) {
+    return node->flat ? f->tensors[node->reads[0] + 1]
+                      : (gdrq_tensor_shape){node->size, node->size, node->in.c / node->groups};
+}
+
+static void activate_other(float *x, size_t n, int which) {
+    gdrq_activate(x, n, (ACTIVATION)which);
+}
+
+static void set_activation(gdrq_epilogue *epilogue, ACTIVATION a) {
+    epilogue->activation = a == LINEAR  ? GDRQ_INT_LINEAR
+                           : a == RELU  ? GDRQ_INT_RELU
+                           : a == LEAKY ? GDRQ_INT_LEAKY
+                                        : GDRQ_INT_OTHER;
+    epilogue->activate = activate_other;
+    epilogue->which = (int)a;
+}
+
+static gdrq_status read_weights(loading *in, int i, int8_t *room) {
+    const gdrq_folded_layer *l = entry_of(in, i);
+    const gdrq_tensor_shape shape = filter_shape(in->to, &in->to->nodes[i]);
+    gdrq_node_weights *w = &in->weights[i];
+    const gdrq_status status = gdrq_node_weights_make(w, l->filters, l->filter_size, in->err);
+    if (status != GDRQ_OK)
+        return status;
+    const size_t packed = gdrq_packed_size(l->filter_size, l->weight_bits);
+    for (int f = 0; f < l->filters; f++) {
+        gdrq_unpack(l->weights + (size_t)f * packed, l->filter_size, l->weight_bits, room);
+        for (size_t k = 0; k < l->filter_size; k++)
+            w->sums[f] += room[k];
+        reorder(room, shape.w, shape.h, shape.c, w->codes + (size_t)f * l->filter_size);
+    }
+    const size_t bytes = (size_t)l->filters * sizeof(float);
+    memcpy((float *)w->epilogue.scale, l->scale, bytes);
+    memcpy((float *)w->epilogue.bias, l->bias, bytes);
+    set_activation(&w->epilogue, in->net->layers[i].activation);
+    return GDRQ_OK;
+}
+
+static gdrq_status read_all_weights(loading *in) {
+    size_t largest = 1;
+    for (int k = 0; k < in->file.n_layers; k++)
+        if (in->file.layers[k].filter_size > largest)
+            largest = in->file.layers[k].filter_size;
+    int8_t *room = gdrq_alloc(largest, 1);
+    gdrq_status status =
+        room ? GDRQ_OK : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
+    for (int i = 0; status == GDRQ_OK && i < in->to->n; i++)
+        if (in->to->weight_bits[i] > 0)
+            status = read_weights(in, i, room);
+    free(room);
+    return status;
+}
+
+static bool copy_span(void *user, const gdrq_weight_span *span) {
+    const float **from = user;
+    memcpy(span->data, *from, span->count * sizeof(float));
+    *from += span->count;
+    return true;
+}
+
+/* ---- all of it ---- */
+
+static void commit(loading *in, gdrq_folded_network *f) {
+    for (int i = 0; i < f->n; i++) {
+        const gdrq_node_weights old = f->weights[i];
+        f->weights[i] = in->weights[i];
+        in->weights[i] = old;
+        if (f->weight_bits[i] > 0 || !entry_of(in, i))
+            continue;
+        const float *floats = entry_of(in, i)->floats;
+        gdrq_visit_weight_spans(&in->net->layers[i], GDRQ_ALL, copy_span, &floats);
+    }
+    memcpy(f->grids, in->grids, (size_t)f->classes->n * sizeof *f->grids);
+    f->loaded = true;
+}
+
+static gdrq_status load(loading *in) {
+    const gdrq_folded_network *f = in->to;
+    in->grids = gdrq_alloc((size_t)f->classes->n, sizeof *in->grids);
+    in->weights = gdrq_alloc((size_t)f->n, sizeof *in->weights);
+    if (!in->grids || !in->weights)
+        return gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
+    gdrq_status status = gdrq_folded_read(in->path, &in->file, in->err);
+    if (status == GDRQ_OK)
+        status = check_file(in);
+    if (status == GDRQ_OK)
+        status = read_grids(in);
+    return status == GDRQ_OK ? read_all_weights(in) : status;
+}
+
+gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *path,
+                             gdrq_error *err) {
+    loading in = {.path = path, .net = net, .to = f, .err = err};
+    const gdrq_status status = load(&in);
+    if (status == GDRQ_OK)
+        commit(&in, f);
+    for (int i = 0; in.weights && i < f->n; i++)
+        gdrq_node_weights_free(&in.weights[i]);
+    free(in.weights);
+    free(in.grids);
+    gdrq_folded_close(&in.file);
+    return status;
+}
