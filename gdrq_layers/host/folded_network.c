@@ -119,21 +119,6 @@ static gdrq_status make_nodes(gdrq_folded_network *f, const gdrq_outline *o, gdr
     return GDRQ_OK;
 }
 
-/* Sums of more products than this could overflow 32 bits. */
-static gdrq_status check_filters(const gdrq_outline *o, gdrq_error *err) {
-    for (int i = 0; i < o->n; i++) {
-        const gdrq_outline_layer *l = &o->layers[i];
-        const gdrq_place place = {&o->cfg, l->section, i};
-        const double size =
-            l->type == CONNECTED ? l->inputs : (double)l->size * l->size * l->c / l->groups;
-        if (l->folded && size > GDRQ_INT_LARGEST_FILTER)
-            return gdrq_fail_section(&place, err,
-                                     "a filter has %.0f weights; at most %d are possible", size,
-                                     GDRQ_INT_LARGEST_FILTER);
-    }
-    return GDRQ_OK;
-}
-
 /* ---- forward ---- */
 
 /* The host does not look at this member, in any type of layer. */
@@ -278,9 +263,7 @@ gdrq_status gdrq_folded_attach(network *net, const gdrq_outline *outline,
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     f->classes = classes;
     f->hash = gdrq_outline_hash(outline);
-    gdrq_status status = check_filters(outline, err);
-    if (status == GDRQ_OK)
-        status = make_nodes(f, outline, err);
+    gdrq_status status = make_nodes(f, outline, err);
     if (status == GDRQ_OK)
         status = gdrq_folded_plan_anew(f, f->tensors, net->batch, &f->plan, err);
     return status == GDRQ_OK ? attach_layers(net, f, err) : status;

@@ -7,6 +7,7 @@
 #include "host/quantised_section.h"
 #include "host/section_check.h"
 #include "host/shape.h"
+#include "infer/ops.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,11 +105,22 @@ static gdrq_status note_unused_defaults(builder *b, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* A half folded network would have thresholds in two places. */
+static double weights_of_filter(const gdrq_outline_layer *l) {
+    return l->type == CONNECTED ? l->inputs : (double)l->size * l->size * l->c / l->groups;
+}
+
+/*
+ * A half folded network would have thresholds in two places; and sums of too many products could
+ * overflow 32 bits.
+ */
 static gdrq_status check_folded(const gdrq_outline *o, gdrq_error *err) {
     const bool folded = gdrq_outline_is_folded(o);
     for (int i = 0; i < o->n; i++) {
         const gdrq_place place = {&o->cfg, o->layers[i].section, i};
+        if (o->layers[i].folded && weights_of_filter(&o->layers[i]) > GDRQ_INT_LARGEST_FILTER)
+            return gdrq_fail_section(&place, err,
+                                     "a filter has %.0f weights; at most %d are possible",
+                                     weights_of_filter(&o->layers[i]), GDRQ_INT_LARGEST_FILTER);
         if (folded && o->layers[i].quantised && !o->layers[i].folded)
             return gdrq_fail_section(&place, err,
                                      "stands beside folded sections, which `darknet gdrq fold` "
