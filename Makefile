@@ -96,6 +96,8 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
 	  $(darknet_libs) $(libs) -lcmocka -o $@
 
+$(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
+
 # Fuzz targets likewise.
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.c.o $(BUILD)/obj/tests/fuzz/main.c.o $(BUILD)/libgdrq_test.a
 	@mkdir -p $(@D)

@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,16 +13,22 @@
 
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
-/* Both choose a GPU: accepted, since scripts pass them, and without effect in this CPU build. */
-static bool global_no_gpu;
+/* Accepted everywhere, since scripts pass them, and without effect here. */
+static bool global_no_gpu, global_dont_show;
 static int global_gpu;
+static const char *global_gpus;
 static const arg_flag global_flags[] = {
     {.name = "i",
      .value_name = "N",
      .integer = &global_gpu,
      .max = 1023,
      .help = "the GPU to use; no effect in a CPU build"},
+    {.name = "gpus",
+     .value_name = "LIST",
+     .text = &global_gpus,
+     .help = "the GPUs to use; no effect in a CPU build"},
     {.name = "nogpu", .on = &global_no_gpu, .help = "use the CPU"},
+    {.name = "dont_show", .on = &global_dont_show, .help = "no effect: no window is ever opened"},
 };
 static const int n_global_flags = sizeof global_flags / sizeof *global_flags;
 
@@ -71,10 +76,13 @@ static const char *nearest_flag(const arg_spec *spec, const char *text) {
     char wanted[NAME_LENGTH], known[NAME_LENGTH];
     normalise(text, wanted);
     const char *nearest = NULL;
-    int least = INT_MAX;
+    /* What is further off than half of its letters is not what was meant. */
+    int least = (int)strlen(wanted) / 2 + 1;
     for (int i = 0; i < spec->n_flags + n_global_flags; i++) {
         normalise(flag_at(spec, i)->name, known);
-        const int d = gdrq_edit_distance(wanted, known);
+        /* A piece of a name stands for it: -ext for -ext_output. */
+        const bool piece = strlen(wanted) > 1 && strstr(known, wanted);
+        const int d = piece ? 1 : gdrq_edit_distance(wanted, known);
         if (d < least) {
             least = d;
             nearest = flag_at(spec, i)->name;
@@ -153,6 +161,12 @@ static gdrq_status check_operands(const arg_spec *spec, const arg_operands *oper
     return GDRQ_OK;
 }
 
+static gdrq_status fail_unknown(const arg_spec *spec, const char *text, gdrq_error *err) {
+    const char *nearest = nearest_flag(spec, text);
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "unknown flag %s%s%s (-h lists all)", text,
+                     nearest ? "; the nearest is -" : "", nearest ? nearest : "");
+}
+
 gdrq_status args_read(const arg_spec *spec, int argc, char **argv, arg_operands *operands,
                       gdrq_error *err) {
     bool flags_ended = false;
@@ -167,9 +181,7 @@ gdrq_status args_read(const arg_spec *spec, int argc, char **argv, arg_operands 
         } else {
             const arg_flag *flag = find_flag(spec, argv[i]);
             if (!flag)
-                return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                                 "unknown flag %s; the nearest is -%s (-h lists all)", argv[i],
-                                 nearest_flag(spec, argv[i]));
+                return fail_unknown(spec, argv[i], err);
             bool took_next;
             const char *next = i + 1 < argc ? argv[i + 1] : NULL;
             const gdrq_status status = set_flag(flag, argv[i], next, &took_next, err);

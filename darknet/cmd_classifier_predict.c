@@ -76,7 +76,7 @@ static int run(const char *data_path, const char *cfg_path, const char *weights_
     if (status == GDRQ_OK && image)
         status = predict_file(&p, image, &err);
     else if (status == GDRQ_OK)
-        prompt_for_images(predict_file, &p);
+        status = prompt_for_images(predict_file, &p, &err);
     free(p.indexes);
     class_names_free(&p.names);
     classifier_close(&p.c);

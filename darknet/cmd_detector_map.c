@@ -188,7 +188,6 @@ int cmd_detector_map(int argc, char **argv) {
         {.name = "letter_box",
          .on = &no_effect,
          .help = "no effect: pictures always keep their proportions"},
-        {.name = "dont_show", .on = &no_effect, .help = "no effect: no window is ever opened"},
     };
     const arg_spec spec = {
         .command = "detector map",

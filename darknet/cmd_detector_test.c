@@ -49,8 +49,7 @@ static int test_command(const char *name, const char *operand_names, const char 
         {.name = "letter_box",
          .on = &no_effect,
          .help = "no effect: pictures always keep their proportions"},
-        {.name = "dont_show", .on = &no_effect, .help = "no effect: no window is ever opened"},
-        {.name = "fullscreen", .on = &no_effect, .help = "no effect, likewise"},
+        {.name = "fullscreen", .on = &no_effect, .help = "no effect: no window is ever opened"},
     };
     const arg_spec spec = {.command = name,
                            .operands = operand_names,

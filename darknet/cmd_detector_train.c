@@ -1,4 +1,5 @@
 #include "args.h"
+#include "base/status.h"
 #include "commands.h"
 #include "detector.h"
 #include "eval/detector_map.h"
@@ -72,8 +73,12 @@ static gdrq_status prepare(const arg_operands *operands, const train_flags *flag
         return status;
     measured->d = d;
     status = data_cfg_require(&d->data, "valid", &valid, err);
-    return status == GDRQ_OK ? labelled_images_read(valid, d->classes, &measured->images, err)
-                             : status;
+    if (status == GDRQ_OK)
+        status = labelled_images_read(valid, d->classes, &measured->images, err);
+    if (status == GDRQ_OK && labelled_images_objects(&measured->images) == 0)
+        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                           "%s: no image of the valid list has an object to measure by", valid);
+    return status;
 }
 
 static int run(const arg_operands *operands, train_flags *flags) {

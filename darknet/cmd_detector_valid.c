@@ -153,7 +153,6 @@ static int valid_command(const char *name, const char *help, bool flip, int argc
         {.name = "letter_box",
          .on = &no_effect,
          .help = "no effect: pictures always keep their proportions"},
-        {.name = "dont_show", .on = &no_effect, .help = "no effect: no window is ever opened"},
     };
     const arg_spec spec = {.command = name,
                            .operands = "DATA CFG WEIGHTS",

@@ -20,6 +20,7 @@ int cmd_gdrq(int argc, char **argv) {
     const command *verb = command_find(verbs, n_verbs, argv[0]);
     if (verb)
         return verb->run(argc - 1, argv + 1);
-    report("gdrq: '%s' is not a verb; there are convert, calibrate, fold and verify", argv[0]);
+    report("gdrq: '%s' is not a verb; the nearest is %s (see: darknet gdrq)", argv[0],
+           command_nearest(verbs, n_verbs, argv[0])->name);
     return 2;
 }

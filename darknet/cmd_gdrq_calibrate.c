@@ -1,4 +1,5 @@
 #include "args.h"
+#include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
 #include "detect.h"
@@ -38,10 +39,26 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
             3);
 }
 
+/* What calibrating does nothing for, or can't be done to. */
+static gdrq_status check_network(const network *net, const char *cfg_path, bool batch_norm,
+                                 gdrq_error *err) {
+    if (gdrq_network_is_folded(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "%s: is folded: calibrate the network that it was made of, and fold anew",
+                         cfg_path);
+    if (!batch_norm && gdrq_network_stage(net) == GDRQ_STAGE_FLOAT)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "%s: has no quantised layers: make some with `darknet gdrq convert`",
+                         cfg_path);
+    return GDRQ_OK;
+}
+
 static gdrq_status run(const arg_operands *operands, bool batch_norm, gdrq_error *err) {
     network *net = NULL;
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
+    if (status == GDRQ_OK)
+        status = check_network(net, operands->at[0], batch_norm, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)

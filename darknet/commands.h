@@ -33,6 +33,10 @@ typedef struct command {
 } command;
 
 const command *command_find(const command *table, int n, const char *name);
+/* The command whose name is least far from a wrong one. */
+const command *command_nearest(const command *table, int n, const char *name);
+/* Moves the first argument that is a command, if there is one, to argv[0], before flags. */
+void command_bring_forward(const command *table, int n, int argc, char **argv);
 void command_print(const command *table, int n);
 
 #endif

@@ -10,6 +10,15 @@
 #include <unistd.h>
 
 static const char stock_command[] = "/usr/bin/darknet";
+/* What it has beyond ours; it ends with status 0 for any other word. */
+static const char *const stock_commands[] = {
+    "3d",      "art",    "average",   "captcha",    "cifar",     "coco",       "denormalize",
+    "go",      "imtest", "lsd",       "mkimg",      "nightmare", "normalize",  "oneoff",
+    "oneoff2", "ops",    "partial",   "print",      "regressor", "rescale",    "reset",
+    "rgbgr",   "rnn",    "segmenter", "isegmenter", "speed",     "statistics", "super",
+    "tag",     "test",   "visualize", "yolo",
+};
+enum { N_STOCK_COMMANDS = sizeof stock_commands / sizeof *stock_commands };
 static char **remembered;
 
 static bool is_this_program(const char *path) {
@@ -33,10 +42,18 @@ static bool has_gdrq_sections(const char *path) {
     size_t size = 0;
     bool found = false;
     while (!found && getline(&line, &size, file) >= 0)
-        found = !strncmp(line + strspn(line, " \t"), "[gdrq_", 6);
+        found = !strncmp(line + strspn(line, " \t"), "[gdrq_", 6) ||
+                !strncmp(line + strspn(line, " \t"), "[folded_", 8);
     free(line);
     fclose(file);
     return found;
+}
+
+bool hand_over_knows(const char *what) {
+    for (int i = 0; i < N_STOCK_COMMANDS; i++)
+        if (!strcmp(what, stock_commands[i]))
+            return true;
+    return false;
 }
 
 int hand_over(const char *what, char **argv) {

@@ -2,6 +2,11 @@
 #ifndef DARKNET_HANDOVER_H
 #define DARKNET_HANDOVER_H
 
+#include <stdbool.h>
+
+/* Whether the stock command has a command of this name that we do not have. */
+bool hand_over_knows(const char *what);
+
 /*
  * Replaces this process by the stock command with the whole argv; `what` names the command for
  * messages. Returns the exit status, after an error message, where that is not possible: the stock

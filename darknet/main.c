@@ -23,7 +23,11 @@ static const command commands[] = {
 static const int n_commands = sizeof commands / sizeof *commands;
 
 static int print_help(int argc, char **argv) {
-    (void)argc, (void)argv;
+    const command *asked = argc > 0 ? command_find(commands, n_commands, argv[0]) : NULL;
+    if (asked && asked->run != print_help) {
+        char help[] = "-h", *only[] = {help, NULL};
+        return asked->run(1, only);
+    }
     puts("usage: darknet [-i N] [-nogpu] COMMAND ...\n\nCommands (each explains itself with -h):");
     command_print(commands, n_commands);
     puts("\nOther commands are handed to /usr/bin/darknet.");
@@ -38,6 +42,10 @@ static int print_version(int argc, char **argv) {
 
 static bool asks_for_help(const char *text) {
     return !strcmp(text, "-h") || !strcmp(text, "-help") || !strcmp(text, "--help");
+}
+
+static bool asks_for_version(const char *text) {
+    return !strcmp(text, "-v") || !strcmp(text, "-version") || !strcmp(text, "--version");
 }
 
 /* The exit status, after all of stdout has been written: a full disk must not pass for success. */
@@ -56,10 +64,14 @@ int main(int argc, char **argv) {
         return 2;
     }
     const int at = 1 + skipped;
+    if (at < argc && argv[at][0] == '-')
+        command_bring_forward(commands, n_commands, argc - at, argv + at);
     if (at >= argc || asks_for_help(argv[at]))
         return finish(print_help(0, NULL));
+    if (asks_for_version(argv[at]))
+        return finish(print_version(0, NULL));
     if (argv[at][0] == '-') {
-        report("unknown flag %s before the command (see: darknet help)", argv[at]);
+        report("%s: no command follows this flag (see: darknet help)", argv[at]);
         return 2;
     }
     wait_policy_apply(argv);
@@ -67,5 +79,11 @@ int main(int argc, char **argv) {
     /* A limit on file sizes is then an error of the write, as a full disk is. */
     signal(SIGXFSZ, SIG_IGN);
     const command *found = command_find(commands, n_commands, argv[at]);
-    return finish(found ? found->run(argc - at - 1, argv + at + 1) : hand_over(argv[at], argv));
+    if (found)
+        return finish(found->run(argc - at - 1, argv + at + 1));
+    if (hand_over_knows(argv[at]))
+        return finish(hand_over(argv[at], argv));
+    report("'%s' is not a command; the nearest is %s (see: darknet help)", argv[at],
+           command_nearest(commands, n_commands, argv[at])->name);
+    return 2;
 }

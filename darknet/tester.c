@@ -222,7 +222,7 @@ static gdrq_status test_all(tester *t, const char *image, const picture_paths *p
     if (image)
         status = test_paths(t, paths, err);
     else
-        prompt_for_images(test_named, t);
+        status = prompt_for_images(test_named, t, err);
     if (t->json) {
         gdrq_error write_error;
         const gdrq_status written = json_results_save(&t->result, t->options->out, &write_error);

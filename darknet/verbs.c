@@ -14,18 +14,6 @@ static bool is_stock_verb(const verb_table *t, const char *name) {
     return false;
 }
 
-/* Moves the first verb behind flags, if there is one, to argv[0]. */
-static void bring_verb_forward(const verb_table *t, int argc, char **argv) {
-    int at = 0;
-    while (at < argc && !command_find(t->verbs, t->n, argv[at]))
-        at++;
-    if (at == argc)
-        return;
-    char *verb = argv[at];
-    memmove(argv + 1, argv, (size_t)at * sizeof *argv);
-    argv[0] = verb;
-}
-
 static void explain(const verb_table *t) {
     printf("usage: darknet %s VERB ...\n\nVerbs (each explains itself with -h):\n", t->command);
     command_print(t->verbs, t->n);
@@ -37,7 +25,7 @@ static void explain(const verb_table *t) {
 
 int verb_run(const verb_table *t, int argc, char **argv) {
     if (argc > 0 && argv[0][0] == '-')
-        bring_verb_forward(t, argc, argv);
+        command_bring_forward(t->verbs, t->n, argc, argv);
     if (argc < 1 || argv[0][0] == '-') {
         explain(t);
         return argc < 1 ? 2 : 0;
@@ -47,6 +35,7 @@ int verb_run(const verb_table *t, int argc, char **argv) {
         return verb->run(argc - 1, argv + 1);
     if (is_stock_verb(t, argv[0]))
         return hand_over_remembered(argv[0]);
-    report("%s: '%s' is not a verb (see: darknet %s)", t->command, argv[0], t->command);
+    report("%s: '%s' is not a verb; the nearest is %s (see: darknet %s)", t->command, argv[0],
+           command_nearest(t->verbs, t->n, argv[0])->name, t->command);
     return 2;
 }

@@ -83,6 +83,9 @@ GDRQ_API gdrq_status gdrq_network_load(struct network *net, const char *path, bo
  */
 GDRQ_API gdrq_status gdrq_network_save(struct network *net, const char *path, gdrq_error *err);
 
+/* What gdrq_network_save() writes, as a gdrq_write_fn: `net` is the struct network. */
+GDRQ_API gdrq_status gdrq_network_write(void *net, int fd, gdrq_error *err);
+
 /* Changes the network's input to w x h (both in pixels). Nothing changes on error. */
 GDRQ_API gdrq_status gdrq_network_resize(struct network *net, int w, int h, gdrq_error *err);
 
@@ -165,8 +168,8 @@ GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
  * Writes a cfg with folded sections, the same layers in the same order, and its weights file
  * (gdrq_layers/model/FORMAT.md), which load and run as any others; what they compute is what the
  * trained network computes at inference. [net] gets batch=1. Thresholds that were never set and
- * backbones are errors. Each output is replaced atomically, the weights first. `note` as in
- * gdrq_network_parse().
+ * backbones are errors. The two outputs are written as gdrq_write_files_atomically() does. `note`
+ * as in gdrq_network_parse().
  */
 GDRQ_API gdrq_status gdrq_fold(const char *cfg_path, const char *weights_path, const char *out_cfg,
                                const char *out_weights, gdrq_note *note, void *user,
@@ -226,6 +229,19 @@ GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq
 typedef gdrq_status gdrq_write_fn(void *user, int fd, gdrq_error *err);
 GDRQ_API gdrq_status gdrq_write_atomically(const char *path, gdrq_write_fn *write, void *user,
                                            gdrq_error *err);
+
+/*
+ * The same for files that belong together: all are complete before the first is put in place, so
+ * that a full disk leaves all of the old ones. Only a process that is killed, or a file system that
+ * fails, between one rename and the next leaves new beside old; they are in the order given.
+ */
+typedef struct gdrq_output {
+    const char *path;
+    gdrq_write_fn *write;
+    void *user;
+} gdrq_output;
+GDRQ_API gdrq_status gdrq_write_files_atomically(const gdrq_output *outputs, int n,
+                                                 gdrq_error *err);
 
 #ifdef __cplusplus
 }

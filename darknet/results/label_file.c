@@ -4,11 +4,28 @@
 #include "data/labels.h"
 #include "results/memory_file.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+/* Darknet's place for the labels of images/NAME.jpg is labels/NAME.txt. */
+static gdrq_status check_folder(const char *path, gdrq_error *err) {
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    if (!slash || slash == path || access(folder, F_OK) == 0)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_IO, "%s: the folder for label files is missing: make it first",
+                     folder);
+}
+
 static gdrq_status check_path(const char *path, bool force, gdrq_error *err) {
+    const gdrq_status status = check_folder(path, err);
+    if (status != GDRQ_OK)
+        return status;
     if (force || access(path, F_OK) != 0)
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_IO,

@@ -68,6 +68,10 @@ char *checkpoints_milestone(const checkpoints *c, size_t iteration) {
     return with_suffix(c->stem, suffix);
 }
 
+char *checkpoints_old(const char *path) {
+    return with_suffix(path, ".old");
+}
+
 void checkpoints_close(checkpoints *c) {
     char *const owned[] = {c->last, c->last_state, c->best, c->final, c->log, c->chart, c->stem};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)

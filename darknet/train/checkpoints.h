@@ -26,6 +26,9 @@ gdrq_status checkpoints_open(checkpoints *c, const char *folder, const char *cfg
 /* The path of the milestone after so many iterations; NULL when memory is out; free() it. */
 char *checkpoints_milestone(const checkpoints *c, size_t iteration);
 
+/* "PATH.old", what a file is kept as that must not be lost; as above. */
+char *checkpoints_old(const char *path);
+
 void checkpoints_close(checkpoints *c);
 
 #endif

@@ -347,6 +347,19 @@ gdrq_status history_add(history *h, const history_row *row, gdrq_error *err) {
     return status;
 }
 
+gdrq_status history_measured(history *h, double metric, gdrq_error *err) {
+    h->rows[h->n - 1].metric = metric;
+    locale_t c;
+    const locale_t previous = enter_c_locale(&c);
+    gdrq_status status = gdrq_write_atomically(h->path, write_whole, h, err);
+    leave_c_locale(previous, c);
+    if (status != GDRQ_OK)
+        return status;
+    close(h->fd); /* of the file that was replaced */
+    h->torn = false;
+    return open_for_append(h, err);
+}
+
 const history_row *history_last(const history *h) {
     return h->n ? &h->rows[h->n - 1] : NULL;
 }

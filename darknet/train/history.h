@@ -52,6 +52,12 @@ gdrq_status history_open(history *h, const char *path, const char *metric_name, 
  */
 gdrq_status history_add(history *h, const history_row *row, gdrq_error *err);
 
+/*
+ * Gives the last row, which has none, its metric, in the file as well: what a training measures
+ * that was stopped while it measured. Errors as of history_add().
+ */
+gdrq_status history_measured(history *h, double metric, gdrq_error *err);
+
 /* NULL if there is no row. */
 const history_row *history_last(const history *h);
 

@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SAVE_EVERY = 100, SIZE_STEP = 32 /* pixels */ };
 /* Slow networks are saved, and charts drawn, by the clock. */
@@ -22,6 +23,7 @@ typedef struct loop {
     int w, h;      /* of the network's input, as the cfg has it */
     size_t done;   /* iterations of this run */
     bool diverged; /* the loss, so the weights are not worth saving */
+    bool has_best; /* this run wrote the best weights */
     train_outcome *outcome;
     size_t measured;                    /* the last iteration that the metric was measured at */
     bool log_fails, chart_fails;        /* they cannot be written, which was told */
@@ -57,18 +59,15 @@ static void note_state(loop *l) {
     state->seconds = l->seconds_before + seconds_now() - l->started;
 }
 
-/* The weights first: a state without its weights is never taken for theirs. */
 static gdrq_status save_last(loop *l, gdrq_error *err) {
     const checkpoints *files = l->job->files;
     note_state(l);
-    gdrq_status status = gdrq_network_save(l->net, files->last, err);
+    const gdrq_status status =
+        state_save(files->last, files->last_state, l->net, l->job->state, l->job->mean, err);
     if (status != GDRQ_OK)
         return status;
     l->outcome->saved = get_current_batch(l->net);
     l->saved_at = seconds_now();
-    status = state_save(files->last_state, l->net, l->job->state, l->job->mean, err);
-    if (status != GDRQ_OK)
-        return status;
     progress_end_line(&l->shown);
     fprintf(l->job->out, "Saved %s\n", files->last);
     return GDRQ_OK;
@@ -148,16 +147,44 @@ static gdrq_status measure(loop *l, double *value, gdrq_error *err) {
     return status;
 }
 
+/* The first best of this run must not replace one of another that may be better. */
+static gdrq_status set_old_best_aside(loop *l, gdrq_error *err) {
+    const char *best = l->job->files->best;
+    if (!l->job->best_is_old || l->has_best || access(best, F_OK) != 0)
+        return GDRQ_OK;
+    char *old = checkpoints_old(best);
+    gdrq_status status = GDRQ_OK;
+    if (!old)
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    else if (rename(best, old) != 0)
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't rename it to %s", best, old);
+    else
+        fprintf(l->job->out, "Kept what was %s as %s\n", best, old);
+    free(old);
+    return status;
+}
+
+static gdrq_status save_best(loop *l, gdrq_error *err) {
+    gdrq_status status = set_old_best_aside(l, err);
+    if (status == GDRQ_OK)
+        status = save_result(l, l->job->files->best, err);
+    l->has_best |= status == GDRQ_OK;
+    return status;
+}
+
 /*
  * Measures and keeps the best; a better value than ever is worth a file. A stop signal cuts it
- * short: then *value stays as it was.
+ * short: then *value is NAN, and a resumed run measures.
  */
 static gdrq_status evaluate(loop *l, size_t iteration, double *value, gdrq_error *err) {
     train_state *state = l->job->state;
     progress_end_line(&l->shown);
     const gdrq_status status = measure(l, value, err);
-    if (status != GDRQ_OK)
+    l->outcome->unmeasured = status != GDRQ_OK && stop_signal();
+    if (status != GDRQ_OK) {
+        *value = NAN;
         return stop_signal() ? GDRQ_OK : status;
+    }
     const bool best = !state->measured || *value > state->best;
     state->since_best = best ? 0 : state->since_best + 1;
     state->measured++;
@@ -172,7 +199,7 @@ static gdrq_status evaluate(loop *l, size_t iteration, double *value, gdrq_error
     else
         fprintf(l->job->out, ", the best is %.4f at %llu\n", state->best,
                 (unsigned long long)state->best_iteration);
-    return best ? forgive(l, save_result(l, l->job->files->best, err), err) : GDRQ_OK;
+    return best ? forgive(l, save_best(l, err), err) : GDRQ_OK;
 }
 
 static bool is_last(const loop *l, size_t iteration) {
@@ -283,7 +310,8 @@ static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
     gdrq_error other;
     if (l->done && forgive_once(l, &l->chart_fails, draw_chart(l, &other), &other) != GDRQ_OK)
         report_error(&other);
-    if (failed == GDRQ_OK && (!stop_signal() || is_last(l, get_current_batch(l->net))))
+    if (failed == GDRQ_OK && !l->outcome->unmeasured &&
+        (!stop_signal() || is_last(l, get_current_batch(l->net))))
         return finish_whole(l, err);
     if (l->diverged)
         return failed;
@@ -298,15 +326,25 @@ static gdrq_status finish(loop *l, gdrq_status failed, gdrq_error *err) {
     return failed == GDRQ_OK ? status : failed;
 }
 
+/* Whether the run before was stopped in the measurement that was due when it ended. */
+static bool has_to_be_made_up_for(const loop *l, size_t iteration) {
+    const history_row *last = history_last(l->job->history);
+    return iteration > 0 && is_to_be_measured(l, iteration) && last &&
+           last->iteration == iteration && isnan(last->metric);
+}
+
+static gdrq_status make_up_for(loop *l, size_t iteration, gdrq_error *err) {
+    double value;
+    gdrq_status status = evaluate(l, iteration, &value, err);
+    if (status == GDRQ_OK && !isnan(value))
+        status = forgive_once(l, &l->log_fails, history_measured(l->job->history, value, err), err);
+    return status;
+}
+
 gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error *err) {
     network *net = job->net;
     *outcome = (train_outcome){0};
     const size_t start = get_current_batch(net);
-    if (start >= (size_t)(net->max_batches > 0 ? net->max_batches : 0))
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "nothing to train: the weights are at iteration %zu and the cfg's "
-                         "max_batches is %d; -clear starts the count anew",
-                         start, net->max_batches);
     loop l = {.job = job,
               .net = net,
               .outcome = outcome,
@@ -316,12 +354,20 @@ gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error 
               .started = seconds_now(),
               .drawn_at = seconds_now(),
               .saved_at = seconds_now()};
+    const bool measures = has_to_be_made_up_for(&l, start), trains = !is_last(&l, start);
+    if (!trains && !measures)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "nothing to train: the weights are at iteration %zu and the cfg's "
+                         "max_batches is %d; -clear starts the count anew",
+                         start, net->max_batches);
     /* A file of another batch size may stand in the middle of an iteration. */
     *net->seen = start * (size_t)iteration_images(net);
     l.shown = progress_start(job->out, (size_t)net->max_batches, iteration_images(net));
     if (job->state->seconds > 0)
         progress_continue(&l.shown, job->state->average_loss);
-    gdrq_status status = request(&l, start, err);
+    gdrq_status status = trains ? request(&l, start, err) : GDRQ_OK;
+    if (status == GDRQ_OK && measures)
+        status = make_up_for(&l, start, err);
     while (status == GDRQ_OK && !stop_signal() && !is_last(&l, get_current_batch(net)) &&
            !is_hopeless(&l))
         status = next_iteration(&l, err);

@@ -42,6 +42,8 @@ typedef struct train_job {
     const char *title;  /* that the chart bears */
     train_state *state; /* of the training so far; its seed is the samples' */
     ema *mean;          /* NULL: none */
+    bool best_is_old;   /* BASE_best.weights, if it is there, may be better than what `state` knows:
+                           it is kept as BASE_best.weights.old */
 
     const train_metric *metric; /* NULL: none */
     size_t measure_every;       /* iterations; and at the end */
@@ -54,8 +56,9 @@ typedef struct train_job {
 
 /* What train_loop() leaves behind. */
 typedef struct train_outcome {
-    size_t saved; /* the iteration that this run's BASE_last.weights holds; 0: it wrote none */
-    bool whole;   /* the training came to its end and BASE_final.weights is written */
+    size_t saved;    /* the iteration that this run's BASE_last.weights holds; 0: it wrote none */
+    bool whole;      /* the training came to its end and BASE_final.weights is written */
+    bool unmeasured; /* it was stopped while it measured, which a resumed run makes up for */
 } train_outcome;
 
 /*

@@ -56,9 +56,10 @@ void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags) {
          .value_name = "FILE",
          .text = &f->chart,
          .help = "the picture with the curves; by default BASE.png in the backup folder"},
-        {.name = "gpus", .value_name = "LIST", .text = &f->gpus, .help = "no effect on the CPU"},
-        {.name = "dont_show", .on = &f->no_effect, .help = "no effect: no window is ever opened"},
-        {.name = "show_imgs", .on = &f->no_effect, .help = "no effect, likewise"},
+        {.name = "letter_box",
+         .on = &f->no_effect,
+         .help = "no effect: what is measured always keeps its proportions"},
+        {.name = "show_imgs", .on = &f->no_effect, .help = "no effect: no window is ever opened"},
     };
     memcpy(flags, all, sizeof all);
 }
@@ -92,6 +93,7 @@ typedef struct run {
     history history;
     loader *samples;
     train_outcome outcome;
+    bool resumed_whole; /* with all of its state */
 } run;
 
 static gdrq_status load_weights_file(const train_task *task, bool *whole, gdrq_error *err) {
@@ -113,10 +115,9 @@ static void print_resumed(const char *path, state_found found) {
     static const char *const words[] = {
         [STATE_WHOLE] = "",
         [STATE_NO_MEAN] = "it has no mean of weights: that starts anew",
-        [STATE_MISSING] = "it is missing: momentum, the mean of weights and the best metric start "
-                          "anew",
-        [STATE_OTHER_WEIGHTS] = "it belongs to other weights: momentum, the mean of weights and "
-                                "the best metric start anew"};
+        [STATE_MISSING] = "it is missing: momentum and the mean of weights start anew",
+        [STATE_OTHER_WEIGHTS] = "it belongs to other weights: momentum and the mean of weights "
+                                "start anew"};
     if (found == STATE_WHOLE)
         printf("Resuming with the state in %s\n", path);
     else
@@ -133,6 +134,7 @@ static gdrq_status resume(run *r, gdrq_error *err) {
         state_load(path, task->net, &r->state, r->mean.n ? &r->mean : NULL, &found, err);
     if (status == GDRQ_OK)
         print_resumed(path, found);
+    r->resumed_whole = status == GDRQ_OK && (found == STATE_WHOLE || found == STATE_NO_MEAN);
     free(path);
     if (r->flags->seed_given)
         r->state.seed = (uint64_t)r->flags->seed;
@@ -159,6 +161,26 @@ static gdrq_status start(run *r, gdrq_error *err) {
     return status;
 }
 
+/* The best measurement of the log, for a training without its state. */
+static void take_best_of_log(run *r) {
+    train_state *s = &r->state;
+    for (size_t i = 0; i < r->history.n; i++) {
+        const history_row *row = &r->history.rows[i];
+        if (isnan(row->metric))
+            continue;
+        const bool best = !s->measured || row->metric > s->best;
+        s->measured++;
+        s->since_best = best ? 0 : s->since_best + 1;
+        if (best) {
+            s->best = row->metric;
+            s->best_iteration = row->iteration;
+        }
+    }
+    if (s->measured)
+        printf("The best %s so far is %.4f at %llu, by %s\n", r->task->metric.name, s->best,
+               (unsigned long long)s->best_iteration, r->files.log);
+}
+
 static gdrq_status open_files(run *r, gdrq_error *err) {
     const char *metric = r->flags->measure ? r->task->metric.name : NULL;
     gdrq_status status = checkpoints_open(&r->files, r->task->backup, r->task->cfg_path, err);
@@ -167,6 +189,8 @@ static gdrq_status open_files(run *r, gdrq_error *err) {
     if (status == GDRQ_OK)
         status =
             history_open(&r->history, r->files.log, metric, get_current_batch(r->task->net), err);
+    if (status == GDRQ_OK && metric && !r->resumed_whole)
+        take_best_of_log(r);
     return status;
 }
 
@@ -194,6 +218,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
                            .title = r->task->cfg_path,
                            .state = &r->state,
                            .mean = r->mean.n ? &r->mean : NULL,
+                           .best_is_old = !r->resumed_whole,
                            .metric = r->flags->measure ? &r->task->metric : NULL,
                            .measure_every = measuring_interval(r),
                            .patience = r->flags->early_stop,
@@ -242,7 +267,8 @@ static void suggest_next(const run *r, gdrq_status status) {
     const size_t saved = r->outcome.saved;
     if (r->outcome.whole)
         suggest(use->purpose, use->command, words, use->operand ? 4 : 3);
-    else if (saved && saved < (size_t)task->net->max_batches && status != GDRQ_ERROR_STATE)
+    else if (saved && (saved < (size_t)task->net->max_batches || r->outcome.unmeasured) &&
+             status != GDRQ_ERROR_STATE)
         suggest_resuming(r);
 }
 

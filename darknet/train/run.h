@@ -12,10 +12,10 @@ typedef struct train_flags {
     bool clear, measure, no_effect;
     float measure_epochs;
     int early_stop, save_weights;
-    const char *chart, *gpus;
+    const char *chart;
 } train_flags;
 
-enum { TRAIN_FLAGS = 10 };
+enum { TRAIN_FLAGS = 9 };
 
 train_flags train_flags_default(void);
 

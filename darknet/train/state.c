@@ -97,8 +97,8 @@ static gdrq_status write_state(void *user, int fd, gdrq_error *err) {
                                    w->path);
 }
 
-gdrq_status state_save(const char *path, const network *net, const train_state *state, const ema *e,
-                       gdrq_error *err) {
+gdrq_status state_save(const char *weights_path, const char *path, network *net,
+                       const train_state *state, const ema *e, gdrq_error *err) {
     head h = {.weights = hash_weights(net),
               .updates = *net->t,
               .state = *state,
@@ -107,7 +107,12 @@ gdrq_status state_save(const char *path, const network *net, const train_state *
               .mean_steps = e ? e->steps : 0};
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     writer w = {.path = path, .net = net, .head = &h, .mean = e, .hash = GDRQ_HASH, .ok = true};
-    return gdrq_write_atomically(path, write_state, &w, err);
+    const gdrq_output files[] = {{weights_path, gdrq_network_write, net}, {path, write_state, &w}};
+    gdrq_error reason;
+    const gdrq_status status = gdrq_write_files_atomically(files, 2, &reason);
+    if (status == GDRQ_OK)
+        return GDRQ_OK;
+    return gdrq_fail(err, status, "%.450s: not saved: %.500s", weights_path, reason.message);
 }
 
 /* The whole file; *bytes is NULL where there is none. */

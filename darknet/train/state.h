@@ -25,14 +25,15 @@ typedef struct train_state {
 /* "BASE.state" for "BASE.weights". NULL when memory is out; free() it. */
 char *state_path(const char *weights_path);
 
-/* Writes the state of net as it stands; complete or not at all. e may be NULL. */
-gdrq_status state_save(const char *path, const network *net, const train_state *state, const ema *e,
-                       gdrq_error *err);
+/*
+ * Writes the weights of net and its state as they stand: both files or neither. e may be NULL.
+ */
+gdrq_status state_save(const char *weights_path, const char *path, network *net,
+                       const train_state *state, const ema *e, gdrq_error *err);
 
 /*
- * What state_load() found. STATE_OTHER_WEIGHTS: it belongs to another weights file, as when a
- * training was killed between writing the two. STATE_NO_MEAN: all but the mean of weights, which
- * e asks for, was there.
+ * What state_load() found. STATE_OTHER_WEIGHTS: it belongs to another weights file. STATE_NO_MEAN:
+ * all but the mean of weights, which e asks for, was there.
  */
 typedef enum state_found {
     STATE_WHOLE,

@@ -89,58 +89,102 @@ static gdrq_status fill(int fd, const char *path, gdrq_write_fn *write, void *us
     return fsync(fd) == 0 ? GDRQ_OK : gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", path);
 }
 
+/* A file on its way: complete under another name, or under none, until it is put in place. */
+typedef struct pending {
+    const gdrq_output *output;
+    bool in_place; /* a device or pipe: no content to protect, and not to be renamed away */
+    char *target, *temporary; /* names */
+    int fd;
+    bool named; /* the temporary name exists */
+} pending;
+
 /*
  * Where the file system can, the file has no name until it is complete: a process that is killed
  * leaves nothing behind.
  */
-static gdrq_status write_and_rename(const char *path, char *temporary, gdrq_write_fn *write,
-                                    void *user, gdrq_error *err) {
-    int fd = access("/proc/self/fd", X_OK) == 0 ? open_folder_of(path, O_WRONLY | O_TMPFILE) : -1;
-    bool named = false;
-    const bool unnamed = fd >= 0;
-    if (!unnamed && !(named = under_free_name(temporary, create, &fd)))
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't create a file beside it", path);
-    gdrq_status status = fill(fd, path, write, user, err);
-    if (status == GDRQ_OK && unnamed && !(named = under_free_name(temporary, link_unnamed, &fd)))
-        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't create a file beside it", path);
+static gdrq_status fill_pending(pending *p, gdrq_error *err) {
+    const gdrq_output *o = p->output;
+    p->fd =
+        access("/proc/self/fd", X_OK) == 0 ? open_folder_of(p->target, O_WRONLY | O_TMPFILE) : -1;
+    const bool unnamed = p->fd >= 0;
+    if (!unnamed && !(p->named = under_free_name(p->temporary, create, &p->fd)))
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't create a file beside it", p->target);
+    gdrq_status status = fill(p->fd, p->target, o->write, o->user, err);
+    if (status == GDRQ_OK && unnamed &&
+        !(p->named = under_free_name(p->temporary, link_unnamed, &p->fd)))
+        status =
+            gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't create a file beside it", p->target);
+    const int fd = p->fd;
+    p->fd = -1;
     if (close(fd) != 0 && status == GDRQ_OK)
-        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", path);
-    if (status == GDRQ_OK && rename(temporary, path) != 0)
-        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't replace it", path);
-    if (status != GDRQ_OK && named)
-        unlink(temporary);
-    if (status == GDRQ_OK)
-        sync_folder_of(path);
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", p->target);
     return status;
 }
 
-/* A device or pipe has no content to protect, and must not be renamed away: write into it. */
-static gdrq_status write_in_place(const char *path, gdrq_write_fn *write, void *user,
-                                  gdrq_error *err) {
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+static gdrq_status write_in_place(const gdrq_output *o, gdrq_error *err) {
+    const int fd = open(o->path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't open for writing", path);
-    gdrq_status status = write(user, fd, err);
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't open for writing", o->path);
+    gdrq_status status = o->write(o->user, fd, err);
     if (close(fd) != 0 && status == GDRQ_OK)
-        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", path);
+        status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
+    return status;
+}
+
+static gdrq_status prepare(pending *p, const gdrq_output *output, gdrq_error *err) {
+    struct stat st;
+    *p = (pending){.output = output, .fd = -1};
+    if (stat(output->path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+        p->in_place = true;
+        return write_in_place(output, err);
+    }
+    p->target = final_path(output->path);
+    p->temporary = p->target ? gdrq_alloc(strlen(p->target) + 16, 1) : NULL;
+    if (!p->temporary)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", output->path);
+    sprintf(p->temporary, "%s.tmp-00000000", p->target);
+    return fill_pending(p, err);
+}
+
+static gdrq_status put_in_place(pending *p, gdrq_error *err) {
+    if (p->in_place)
+        return GDRQ_OK;
+    if (rename(p->temporary, p->target) != 0)
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't replace it", p->target);
+    p->named = false;
+    sync_folder_of(p->target);
+    return GDRQ_OK;
+}
+
+static void discard(pending *p) {
+    if (p->fd >= 0)
+        close(p->fd);
+    if (p->named)
+        unlink(p->temporary);
+    free(p->temporary);
+    free(p->target);
+}
+
+gdrq_status gdrq_write_files_atomically(const gdrq_output *outputs, int n, gdrq_error *err) {
+    pending *files = gdrq_alloc((size_t)n, sizeof *files);
+    if (!files)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outputs[0].path);
+    gdrq_status status = GDRQ_OK;
+    int prepared = 0;
+    while (status == GDRQ_OK && prepared < n) {
+        status = prepare(&files[prepared], &outputs[prepared], err);
+        prepared++;
+    }
+    for (int i = 0; status == GDRQ_OK && i < n; i++)
+        status = put_in_place(&files[i], err);
+    for (int i = 0; i < prepared; i++)
+        discard(&files[i]);
+    free(files);
     return status;
 }
 
 gdrq_status gdrq_write_atomically(const char *path, gdrq_write_fn *write, void *user,
                                   gdrq_error *err) {
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-        return write_in_place(path, write, user, err);
-    char *target = final_path(path);
-    char *temporary = target ? gdrq_alloc(strlen(target) + 16, 1) : NULL;
-    gdrq_status status;
-    if (!temporary) {
-        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
-    } else {
-        sprintf(temporary, "%s.tmp-00000000", target);
-        status = write_and_rename(target, temporary, write, user, err);
-    }
-    free(temporary);
-    free(target);
-    return status;
+    const gdrq_output output = {path, write, user};
+    return gdrq_write_files_atomically(&output, 1, err);
 }

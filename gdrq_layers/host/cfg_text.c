@@ -56,19 +56,9 @@ gdrq_status gdrq_cfg_text_make(const char *path, gdrq_write_cfg *write, const vo
     return status;
 }
 
-typedef struct output {
-    const char *path, *text;
-    size_t n;
-} output;
-
-static gdrq_status write_output(void *user, int fd, gdrq_error *err) {
-    const output *o = user;
+gdrq_status gdrq_cfg_text_write_to(void *user, int fd, gdrq_error *err) {
+    const gdrq_cfg_output *o = user;
     if (!gdrq_write_all(fd, o->text, o->n))
         return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
     return GDRQ_OK;
-}
-
-gdrq_status gdrq_cfg_text_save(const char *path, const char *text, size_t n, gdrq_error *err) {
-    output o = {path, text, n};
-    return gdrq_write_atomically(path, write_output, &o, err);
 }

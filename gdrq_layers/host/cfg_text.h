@@ -34,7 +34,11 @@ typedef void gdrq_write_cfg(const void *user, FILE *out);
 gdrq_status gdrq_cfg_text_make(const char *path, gdrq_write_cfg *write, const void *user,
                                char **text, size_t *n, gdrq_outline *outline, gdrq_error *err);
 
-/* Puts n bytes of text into a file, atomically. */
-gdrq_status gdrq_cfg_text_save(const char *path, const char *text, size_t n, gdrq_error *err);
+/* n bytes of text for a file; a gdrq_write_fn, path is used in messages only. */
+typedef struct gdrq_cfg_output {
+    const char *path, *text;
+    size_t n;
+} gdrq_cfg_output;
+gdrq_status gdrq_cfg_text_write_to(void *output, int fd, gdrq_error *err);
 
 #endif

@@ -218,8 +218,10 @@ static gdrq_status write_converted(const conversion *c, const char *out_path, gd
     char *text;
     size_t n;
     gdrq_status status = gdrq_cfg_text_make(out_path, write_lines, c, &text, &n, NULL, err);
-    if (status == GDRQ_OK)
-        status = gdrq_cfg_text_save(out_path, text, n, err);
+    if (status != GDRQ_OK)
+        return status;
+    gdrq_cfg_output output = {out_path, text, n};
+    status = gdrq_write_atomically(out_path, gdrq_cfg_text_write_to, &output, err);
     free(text);
     return status;
 }

@@ -221,10 +221,11 @@ static gdrq_status write_files(folding *f, const char *out_cfg, const char *out_
         return status;
     f->folded.cfg_hash = gdrq_outline_hash(&folded);
     gdrq_outline_free(&folded);
-    /* The large file first: where the disk is full, nothing has changed yet. */
-    status = gdrq_folded_write(out_weights, &f->folded, f->err);
-    if (status == GDRQ_OK)
-        status = gdrq_cfg_text_save(out_cfg, text, n, f->err);
+    gdrq_folded_output numbers = {out_weights, &f->folded};
+    gdrq_cfg_output cfg = {out_cfg, text, n};
+    const gdrq_output outputs[] = {{out_weights, gdrq_folded_write_to, &numbers},
+                                   {out_cfg, gdrq_cfg_text_write_to, &cfg}};
+    status = gdrq_write_files_atomically(outputs, 2, f->err);
     free(text);
     return status;
 }

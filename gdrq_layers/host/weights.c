@@ -296,16 +296,26 @@ static gdrq_status write_weights(void *user, int fd, gdrq_error *err) {
     return status;
 }
 
-gdrq_status gdrq_weights_save(network *net, const char *path, int cutoff, gdrq_error *err) {
+static gdrq_status check_savable(const network *net, gdrq_error *err) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
-    if (state && state->folded)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "%s: not saved: the network is folded, and `darknet gdrq fold` alone "
-                         "writes such files",
-                         path);
+    return state && state->folded
+               ? gdrq_fail(err, GDRQ_ERROR_STATE,
+                           "the network is folded, and `darknet gdrq fold` alone writes such files")
+               : GDRQ_OK;
+}
+
+gdrq_status gdrq_network_write(void *net, int fd, gdrq_error *err) {
+    writer w = {.net = net, .cutoff = ((network *)net)->n, .hash = GDRQ_HASH};
+    const gdrq_status status = check_savable(net, err);
+    return status == GDRQ_OK ? write_weights(&w, fd, err) : status;
+}
+
+gdrq_status gdrq_weights_save(network *net, const char *path, int cutoff, gdrq_error *err) {
     writer w = {.net = net, .cutoff = cutoff < net->n ? cutoff : net->n, .hash = GDRQ_HASH};
     gdrq_error reason;
-    const gdrq_status status = gdrq_write_atomically(path, write_weights, &w, &reason);
+    gdrq_status status = check_savable(net, &reason);
+    if (status == GDRQ_OK)
+        status = gdrq_write_atomically(path, write_weights, &w, &reason);
     if (status != GDRQ_OK)
         return gdrq_fail(err, status, "%.500s: not saved: %.500s", path, reason.message);
     return GDRQ_OK;

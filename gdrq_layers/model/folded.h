@@ -61,6 +61,13 @@ typedef struct gdrq_folded {
  */
 gdrq_status gdrq_folded_write(const char *path, const gdrq_folded *folded, gdrq_error *err);
 
+/* What gdrq_folded_write() writes, as a gdrq_write_fn; path is used in messages only. */
+typedef struct gdrq_folded_output {
+    const char *path;
+    const gdrq_folded *folded;
+} gdrq_folded_output;
+gdrq_status gdrq_folded_write_to(void *output, int fd, gdrq_error *err);
+
 /* Whether the file begins as a folded network does; false too if it can't be read. */
 bool gdrq_folded_is(const char *path);
 

@@ -131,32 +131,28 @@ static gdrq_status check(const char *path, const gdrq_folded *f, gdrq_error *err
     return status;
 }
 
-typedef struct job {
-    const char *path;
-    const plan *plan;
-} job;
-
-static gdrq_status write_file(void *user, int fd, gdrq_error *err) {
-    const job *j = user;
-    sink out = {.fd = fd};
-    return put_file(&out, j->plan)
-               ? GDRQ_OK
-               : gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", j->path);
+static gdrq_status write_plan(const char *path, plan *p, int fd, gdrq_error *err) {
+    sink checksum = {.fd = -1}, out = {.fd = fd};
+    put_file(&checksum, p);
+    p->header.checksum = (uint32_t)checksum.checksum;
+    return put_file(&out, p) ? GDRQ_OK
+                             : gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", path);
 }
 
-gdrq_status gdrq_folded_write(const char *path, const gdrq_folded *folded, gdrq_error *err) {
-    plan p = {.folded = folded};
-    gdrq_status status = check(path, folded, err);
+gdrq_status gdrq_folded_write_to(void *user, int fd, gdrq_error *err) {
+    const gdrq_folded_output *o = user;
+    plan p = {.folded = o->folded};
+    gdrq_status status = check(o->path, o->folded, err);
     if (status == GDRQ_OK)
-        status = make_plan(path, folded, &p, err);
-    if (status == GDRQ_OK) {
-        sink checksum = {.fd = -1};
-        put_file(&checksum, &p);
-        p.header.checksum = (uint32_t)checksum.checksum;
-        job j = {path, &p};
-        status = gdrq_write_atomically(path, write_file, &j, err);
-    }
+        status = make_plan(o->path, o->folded, &p, err);
+    if (status == GDRQ_OK)
+        status = write_plan(o->path, &p, fd, err);
     free(p.classes);
     free(p.layers);
     return status;
+}
+
+gdrq_status gdrq_folded_write(const char *path, const gdrq_folded *folded, gdrq_error *err) {
+    gdrq_folded_output output = {path, folded};
+    return gdrq_write_atomically(path, gdrq_folded_write_to, &output, err);
 }

@@ -41,8 +41,31 @@ setup() {
     one_line_error 2 "-tresh; the nearest is -thresh"
     run darknet detector train d c -mjpeg_port 8090
     one_line_error 2 "-mjpeg_port"
-    run darknet -thresh .3 detector test d c w
+    [[ "$output" != *nearest* ]]
+    run darknet detector test d c w -ext
+    one_line_error 2 "-ext; the nearest is -ext_output"
+    run darknet -thresh .3
     one_line_error 2 "-thresh"
+}
+
+@test "flags may stand before the command, and help may be asked for it" {
+    run darknet -tresh .3 detector test d c w
+    one_line_error 2 "-tresh; the nearest is -thresh"
+    run darknet --dont-show -thresh .3 detector test none.data c w
+    one_line_error 1 "none.data"
+    run darknet --version
+    [ "$status" -eq 0 ]
+    says "libgdrq"
+    [ "$(darknet help detector)" = "$(darknet detector -h)" ]
+}
+
+@test "a wrong command is an error that names the nearest" {
+    run darknet detecter test
+    one_line_error 2 "the nearest is detector"
+    run darknet detector tets
+    one_line_error 2 "the nearest is test"
+    run darknet gdrq verfy
+    one_line_error 2 "the nearest is verify"
 }
 
 @test "missing and malformed values and operands are errors" {
@@ -78,9 +101,7 @@ setup() {
     [ -x /usr/bin/darknet ] || skip "the stock command is not installed"
     run darknet average
     [ "$status" -ne 2 ]
-    run darknet not_a_command_of_any
-    says "Not an option: not_a_command_of_any"
-    [ "$output" = "$(/usr/bin/darknet not_a_command_of_any 2>&1)" ]
+    [ "$output" = "$(/usr/bin/darknet average 2>&1)" ]
 }
 
 @test "a cfg with gdrq sections is not handed over" {
@@ -89,6 +110,9 @@ setup() {
     one_line_error 1 "gdrq sections of small.cfg"
     run darknet partial small.cfg a.weights b.weights 3
     one_line_error 1 "gdrq sections of small.cfg"
+    printf '[net]\n[folded_convolutional]\n' > folded.cfg
+    run darknet partial folded.cfg a.weights b.weights 3
+    one_line_error 1 "gdrq sections of folded.cfg"
 }
 
 @test "the command installed as /usr/bin/darknet would not call itself" {

@@ -208,7 +208,7 @@ at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
     at_least "$(percent "${lines[0]}")" "$(percent "${lines[1]}")"
     run --separate-stderr darknet classifier predict shapes.data float.cfg $weights -t 3 \
         <<< $'valid/ring/0.png\nmissing.png\nvalid/disc/1.png'
-    [ "$status" -eq 0 ]
+    [ "$status" -eq 1 ]
     echo "$output"
     [ "$(grep -c '%: a ' <<< "$output")" -eq 6 ]
     [ "$(grep -o 'Enter Image Path: ' <<< "$output" | wc -l)" -eq 4 ]

@@ -101,7 +101,7 @@ END
     rm -r new/labels
     run test_signs new/images -save_labels
     [ "$status" -eq 1 ]
-    says "new/labels/dog.txt"
+    one_line_error 1 "new/labels: the folder for label files is missing"
 }
 
 @test "a benchmark writes nothing" {

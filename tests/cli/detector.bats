@@ -181,7 +181,8 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
 @test "test asks for images until the input ends, and survives a bad one" {
     printf '%s\nmissing.jpg\n\n%s\n' $photo $photo > answers
     run bash -c '"$BUILD/darknet" detector test signs.data small.cfg trained.weights < answers'
-    [ "$status" -eq 0 ]
+    [ "$status" -eq 1 ]
+    says "1 of 3 images failed"
     [ "$(grep -o 'Predicted in' <<< "$output" | wc -l)" -eq 2 ]
     [ "$(grep -o 'Enter Image Path: ' <<< "$output" | wc -l)" -eq 5 ]
     says "darknet: missing.jpg"
@@ -253,6 +254,13 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$(statistics four.weights)" = "$(statistics set/backup/stock_final.weights)" ]
     [ "$(statistics renewed.weights)" != "$(statistics four.weights)" ]
     darknet detector test signs.data four.cfg renewed.weights $photo
+    # What there is nothing to calibrate in, and what would be lost.
+    run darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights
+    [ "$status" -eq 1 ]
+    says "convert"
+    run darknet gdrq convert stock.cfg ./stock.cfg
+    [ "$status" -eq 1 ]
+    says "stock.cfg would be replaced"
     mkdir empty
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights empty out.weights
     [ "$status" -eq 1 ]

@@ -83,6 +83,49 @@ write_resumable() {
     one_line_error 2 "detector train: -early_stop is for measurements: give -map as well"
 }
 
+@test "a training without its state replaces no better weights" {
+    write_cfg small.cfg max_batches=100
+    train small.cfg -seed 1 -map > /dev/null
+    rm set/backup/small_last.state
+    cp -r set/backup kept
+    # The log says that they were the best that there can be.
+    sed -i 's/^\(100,.*,\)[^,]*$/\11/' set/backup/small.csv
+    sed -i 's/^max_batches=.*/max_batches=200/' small.cfg
+    train small.cfg set/backup/small_last.weights -seed 1 -map > log
+    grep "^The best mAP@0.50 so far is 1.0000 at 100, by set/backup/small.csv$" log
+    cmp set/backup/small_best.weights kept/small_best.weights
+    # Without a log nobody knows how good they were.
+    cp kept/small_last.weights kept/small_best.weights set/backup/
+    rm set/backup/small.csv set/backup/small_last.state
+    train small.cfg set/backup/small_last.weights -seed 1 -map > log
+    grep "^Kept what was set/backup/small_best.weights as set/backup/small_best.weights.old$" log
+    cmp set/backup/small_best.weights.old kept/small_best.weights
+}
+
+@test "a measurement that a stop cut short is made up for" {
+    for _ in $(seq 60); do cat set/valid.txt; done > long.txt
+    sed 's/^valid *=.*/valid = long.txt/' signs.data > long.data
+    write_cfg small.cfg max_batches=102
+    darknet detector train long.data small.cfg -seed 1 -map > whole.log 2> err
+    mv set/backup whole
+    "$BUILD/darknet" detector train long.data small.cfg -seed 1 -map > log 2> err &
+    pid=$!
+    for _ in $(seq 500); do
+        if grep -q '^100/' log; then break; fi
+        sleep 0.02
+    done
+    kill -INT $pid
+    wait $pid || true
+    tail -n 3 log
+    grep -q '^100,.*,$' set/backup/small.csv
+    ! grep -q '^101/' log
+    darknet detector train long.data small.cfg set/backup/small_last.weights -map > log 2> err
+    metrics() { cut -d, -f1,8 "$1"; }
+    diff <(metrics whole/small.csv) <(metrics set/backup/small.csv)
+    cmp whole/small_best.weights set/backup/small_best.weights
+    cmp whole/small_final.weights set/backup/small_final.weights
+}
+
 @test "what -map measures is what map says of the weights that are kept" {
     write_cfg small.cfg max_batches=200
     sed -i "s/^batch=8/ema=0.95\nbatch=8/" small.cfg

@@ -103,8 +103,10 @@ static void parse_in_host(const gdrq_outline *o, const uint8_t *data, size_t siz
     close(fd);
 }
 
-/* The translation is a cfg of the same network. */
+/* The translation is a cfg of the same network; that of a folded one bears marks. */
 static void check_translation(const gdrq_outline *o) {
+    if (gdrq_outline_is_folded(o))
+        return;
     char *text;
     gdrq_outline again;
     gdrq_error err = {""};

@@ -111,11 +111,11 @@ static inline int64_t expected_sum(const layer *l, int f, int x, int y) {
             for (int kx = 0; kx < l->size; kx++, w++) {
                 const int row = y * l->stride - l->pad + ky, column = x * l->stride - l->pad + kx;
                 if (row >= 0 && row < l->h && column >= 0 && column < l->w)
-                    sum += (int64_t)*w *
-                           (int64_t)q->input_codes[((size_t)(first + c) * (size_t)l->h +
-                                                    (size_t)row) *
-                                                       (size_t)l->w +
-                                                   (size_t)column];
+                    sum +=
+                        (int64_t)*w *
+                        (int64_t)q->input_codes[((size_t)(first + c) * (size_t)l->h + (size_t)row) *
+                                                    (size_t)l->w +
+                                                (size_t)column];
             }
     return sum;
 }

@@ -23,15 +23,15 @@ static void add(text *t, const char *format, ...) {
 }
 
 static const char *random_activation(void) {
-    static const char *const names[] = {"linear", "leaky",  "relu",  "leaky",
+    static const char *const names[] = {"linear", "leaky",    "relu", "leaky",
                                         "relu",   "logistic", "tanh", "elu"};
     return names[random_int(0, 7)];
 }
 
 static void add_quantised_keys(text *t, int filters) {
     const int groups[] = {1, filters, filters % 2 ? filters : filters / 2};
-    add(t, "weight_bits=%d\nquant_groups=%d\nactivation=%s\nbatch_normalize=%d\n",
-        random_int(2, 8), groups[random_int(0, 2)], random_activation(), random_int(0, 1));
+    add(t, "weight_bits=%d\nquant_groups=%d\nactivation=%s\nbatch_normalize=%d\n", random_int(2, 8),
+        groups[random_int(0, 2)], random_activation(), random_int(0, 1));
     if (random_int(0, 2) == 0)
         add(t, "activation_range=%s\n", random_int(0, 1) ? "signed" : "offset");
 }
@@ -55,8 +55,9 @@ static void add_convolution(text *t, bool quantised, bool first) {
 
 /* As many filters as there are channels can't be said in a cfg without counting them: 8 of 8. */
 static void add_depthwise(text *t) {
-    add(t, "[gdrq_convolutional]\nfilters=8\nsize=1\nactivation=leaky\nbatch_normalize=1\n"
-           "[gdrq_convolutional]\nfilters=8\ngroups=8\nsize=3\nstride=%d\npad=1\n",
+    add(t,
+        "[gdrq_convolutional]\nfilters=8\nsize=1\nactivation=leaky\nbatch_normalize=1\n"
+        "[gdrq_convolutional]\nfilters=8\ngroups=8\nsize=3\nstride=%d\npad=1\n",
         random_int(1, 2));
     add_quantised_keys(t, 8);
 }
@@ -191,7 +192,8 @@ static void random_networks_compute_the_same(void **state) {
 
 static const char *const detector_text =
     "[net]\nbatch=4\nsubdivisions=2\nwidth=32\nheight=48\nchannels=3\n"
-    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\nactivation=leaky\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\nactivation="
+    "leaky\n"
     "weight_bits=8\n"
     "[maxpool]\nsize=2\nstride=2\n"
     "[gdrq_convolutional]\nbatch_normalize=1\nfilters=12\nsize=3\npad=1\nactivation=leaky\n"
@@ -351,7 +353,8 @@ static void what_cant_be_folded_says_why(void **state) {
            GDRQ_ERROR_STATE, &err, "calibrate");
     /* A backbone. */
     const layer *head = &p.trained->layers[6];
-    assert_int_equal(truncate(p.weights, (off_t)(body - 4 * (size_t)(head->nweights + head->n))), 0);
+    assert_int_equal(truncate(p.weights, (off_t)(body - 4 * (size_t)(head->nweights + head->n))),
+                     0);
     expect(gdrq_fold(p.cfg, p.weights, p.out_cfg, p.out_weights, NULL, NULL, &err),
            GDRQ_ERROR_FORMAT, &err, "backbone");
     /* Nothing to fold. */
@@ -371,7 +374,8 @@ static void what_cant_be_folded_says_why(void **state) {
 static void the_cfg_keeps_its_lines(void **state) {
     (void)state;
     static const char in[] =
-        "# a comment\r\n[net]\r\nbatch = 8\r\nsubdivisions=4\r\nwidth=8\r\nheight=8\r\nchannels=3\r\n"
+        "# a comment\r\n[net]\r\nbatch = "
+        "8\r\nsubdivisions=4\r\nwidth=8\r\nheight=8\r\nchannels=3\r\n"
         "weight_bits=3\r\nk_weights=2.5\r\nema=.9\r\nlearning_rate=.1\r\n\r\n"
         "[ gdrq_convolutional ] \r\n; kept\r\nfilters=5\r\nbatch_normalize=1\r\nsize=3\r\n"
         "quant_groups=5\r\nactivation_momentum=.5\r\nactivation=relu\r\n"

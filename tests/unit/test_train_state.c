@@ -121,7 +121,7 @@ static void test_round_trip(void **unused) {
         fill_array(NULL, e.mean, e.n);
         e.steps = 41;
         *net->t = 40;
-        assert_int_equal(state_save(path, net, &sample, &e, &err), GDRQ_OK);
+        assert_int_equal(state_save("/dev/null", path, net, &sample, &e, &err), GDRQ_OK);
         copy before = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
         gdrq_network_arrays(net, GDRQ_ARRAYS_OPTIMISER, clear_array, NULL);
         *net->t = 0;
@@ -153,7 +153,7 @@ static void test_what_is_found(void **unused) {
     state_found found;
     train_state state = {0};
     assert_int_equal(ema_start(&e, net, .9, &err), GDRQ_OK);
-    assert_int_equal(state_save(path, net, &sample, NULL, &err), GDRQ_OK);
+    assert_int_equal(state_save("/dev/null", path, net, &sample, NULL, &err), GDRQ_OK);
     assert_int_equal(state_load(path, net, &state, &e, &found, &err), GDRQ_OK);
     assert_int_equal(found, STATE_NO_MEAN);
     assert_int_equal(state.seed, sample.seed);
@@ -174,13 +174,30 @@ static void test_what_is_found(void **unused) {
     free_network(net);
 }
 
+/* A state that can't be written leaves the weights that the old one belongs to. */
+static void test_both_or_neither(void **unused) {
+    (void)unused;
+    gdrq_error err = {{0}};
+    network *net = make(0, "0");
+    char *weights = temporary_file("old", 3), bytes[4] = "";
+    assert_int_equal(state_save(weights, "/nonexistent/x.state", net, &sample, NULL, &err),
+                     GDRQ_ERROR_IO);
+    FILE *file = fopen(weights, "rb");
+    assert_int_equal(fread(bytes, 1, 4, file), 3);
+    assert_memory_equal(bytes, "old", 3);
+    fclose(file);
+    unlink(weights);
+    free(weights);
+    free_network(net);
+}
+
 /* Every truncation and every flipped byte is an error, never a crash or a wrong state. */
 static void test_damage(void **unused) {
     (void)unused;
     gdrq_error err = {{0}};
     network *net = make(0, "0");
     char *path = temporary_file("", 0);
-    assert_int_equal(state_save(path, net, &sample, NULL, &err), GDRQ_OK);
+    assert_int_equal(state_save("/dev/null", path, net, &sample, NULL, &err), GDRQ_OK);
     FILE *file = fopen(path, "rb");
     unsigned char *bytes = malloc(1 << 20);
     const size_t n = fread(bytes, 1, 1 << 20, file);
@@ -243,9 +260,13 @@ static void test_updates(void **unused) {
 int main(void) {
     seed_random(4711);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_mean),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_what_is_found),
-        cmocka_unit_test(test_damage),     cmocka_unit_test(test_path),
+        cmocka_unit_test(test_arrays),
+        cmocka_unit_test(test_mean),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_what_is_found),
+        cmocka_unit_test(test_both_or_neither),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_path),
         cmocka_unit_test(test_updates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
