@@ -3,8 +3,7 @@
 #include "base/fatal.h"
 #include "base/status.h"
 
-/* Until the network is attached, and for good where the host would train. */
-static void refuse(void) {
+void gdrq_refuse_training(void) {
     gdrq_error err;
     gdrq_fail(&err, GDRQ_ERROR_STATE,
               "a folded network can't be trained: train the one that it was made of");
@@ -13,12 +12,12 @@ static void refuse(void) {
 
 static void forward_nothing(layer l, network net) {
     (void)l, (void)net;
-    refuse();
+    gdrq_refuse_training();
 }
 
 static void update_nothing(layer l, update_args a) {
     (void)l, (void)a;
-    refuse();
+    gdrq_refuse_training();
 }
 
 bool gdrq_is_folded_layer(const layer *l) {

@@ -9,6 +9,9 @@
 
 #include "darknet.h"
 
+/* Ends the program: what the host calls to train can't return an error. */
+_Noreturn void gdrq_refuse_training(void);
+
 /* Whether one of the two below made it. */
 bool gdrq_is_folded_layer(const layer *l);
 

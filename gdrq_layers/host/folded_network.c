@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/fatal.h"
 #include "base/status.h"
+#include "host/folded_layer.h"
 #include "host/section_value.h"
 #include "primitives/activation.h"
 
@@ -140,6 +141,8 @@ static void forward_folded_layer(layer l, network net) {
     gdrq_folded_network *f = network_of(&l);
     const int i = net.index;
     gdrq_error err;
+    if (net.train)
+        gdrq_refuse_training();
     if (i == 0) {
         gdrq_must(gdrq_folded_check(f, &err), &err);
         gdrq_must(gdrq_plan_reserve(f->plan, l.batch, &err), &err);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "host/text_file.h"
 
@@ -314,6 +315,31 @@ static void what_is_folded_only_infers(void **state) {
     free_pair(&p);
 }
 
+/* The host's training loop, which can't be told of an error, ends with a line and status 1. */
+static void the_host_cant_train_it(void **state) {
+    (void)state;
+    fold_pair p;
+    int ends[2], status;
+    char line[512] = "";
+    detector_pair(&p);
+    assert_int_equal(pipe(ends), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        p.folded->train = 1;
+        forward_network(p.folded);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    if (!strstr(line, "a folded network can't be trained"))
+        fail_msg("'%s'", line);
+    close(ends[0]);
+    free_pair(&p);
+}
+
 /* A file that belongs to another cfg changes nothing. */
 static void a_file_of_another_cfg_is_refused(void **state) {
     (void)state;
@@ -407,6 +433,7 @@ int main(void) {
         cmocka_unit_test(batches_are_images),
         cmocka_unit_test(pixels_are_their_floats),
         cmocka_unit_test(what_is_folded_only_infers),
+        cmocka_unit_test(the_host_cant_train_it),
         cmocka_unit_test(a_file_of_another_cfg_is_refused),
         cmocka_unit_test(what_cant_be_folded_says_why),
         cmocka_unit_test(the_cfg_keeps_its_lines),
