@@ -177,7 +177,8 @@ static const gdrq_key common_keys[] = {
     IGNORED("wait_stream"),   END,
 };
 
-static const gdrq_key convolutional_keys[] = {
+/* What convolutions are, folded or not; the same of connected layers below. */
+static const gdrq_key kernel_keys[] = {
     INT("filters", 1, MAX_SIZE),
     INT("size", 1, MAX_SIZE),
     INT("stride", 1, MAX_SIZE),
@@ -185,6 +186,10 @@ static const gdrq_key convolutional_keys[] = {
     INT("padding", 0, MAX_SIZE),
     INT("groups", 1, MAX_SIZE),
     CHOICE("activation", gdrq_activation_names),
+    END,
+};
+
+static const gdrq_key convolutional_keys[] = {
     SWITCH("batch_normalize"),
     SWITCH("flipped"),
     ANY_FLOAT("dot"),
@@ -207,24 +212,7 @@ static const gdrq_key convolutional_keys[] = {
     END,
 };
 
-/* What is left of a convolution when batch norm and steps are merged and nothing can be trained. */
-static const gdrq_key folded_convolutional_keys[] = {
-    INT("filters", 1, MAX_SIZE),
-    INT("size", 1, MAX_SIZE),
-    INT("stride", 1, MAX_SIZE),
-    SWITCH("pad"),
-    INT("padding", 0, MAX_SIZE),
-    INT("groups", 1, MAX_SIZE),
-    CHOICE("activation", gdrq_activation_names),
-    END,
-};
-
-static const gdrq_key folded_connected_keys[] = {
-    INT("output", 1, INT_MAX),
-    CHOICE("activation", gdrq_activation_names),
-    END,
-};
-
+/* Batch norm and steps are merged, and nothing can be trained. */
 static const gdrq_key folded_keys[] = {
     INT("weight_bits", 2, 8),
     INT("activation_bits", 2, 8),
@@ -256,12 +244,13 @@ static const gdrq_key local_keys[] = {
     END,
 };
 
-static const gdrq_key connected_keys[] = {
+static const gdrq_key output_keys[] = {
     INT("output", 1, INT_MAX),
     CHOICE("activation", gdrq_activation_names),
-    SWITCH("batch_normalize"),
     END,
 };
+
+static const gdrq_key connected_keys[] = {SWITCH("batch_normalize"), END};
 
 static const gdrq_key rnn_keys[] = {
     INT("output", 1, INT_MAX),
@@ -482,7 +471,8 @@ const gdrq_section_kind gdrq_section_kinds[] = {
      .stock = "convolutional",
      .type = CONVOLUTIONAL,
      .quantised = true,
-     .lists = {{convolutional_keys, false},
+     .lists = {{kernel_keys, false},
+               {convolutional_keys, false},
                {quantised_keys, true},
                {no_binary_keys, false},
                {common_keys, false}}},
@@ -490,24 +480,30 @@ const gdrq_section_kind gdrq_section_kinds[] = {
      .stock = "connected",
      .type = CONNECTED,
      .quantised = true,
-     .lists = {{connected_keys, false}, {quantised_keys, true}, {common_keys, false}}},
+     .lists = {{output_keys, false},
+               {connected_keys, false},
+               {quantised_keys, true},
+               {common_keys, false}}},
     {.name = "folded_convolutional",
      .stock = "convolutional",
      .type = CONVOLUTIONAL,
      .quantised = true,
      .folded = true,
-     .lists = {{folded_convolutional_keys, false}, {folded_keys, true}}},
+     .lists = {{kernel_keys, false}, {folded_keys, true}}},
     {.name = "folded_connected",
      .stock = "connected",
      .type = CONNECTED,
      .quantised = true,
      .folded = true,
-     .lists = {{folded_connected_keys, false}, {folded_keys, true}}},
+     .lists = {{output_keys, false}, {folded_keys, true}}},
     {.name = "convolutional",
      .alias = "conv",
      .stock = "convolutional",
      .type = CONVOLUTIONAL,
-     .lists = {{convolutional_keys, false}, {binary_keys, false}, {common_keys, false}}},
+     .lists = {{kernel_keys, false},
+               {convolutional_keys, false},
+               {binary_keys, false},
+               {common_keys, false}}},
     {.name = "yolo",
      .stock = "yolo",
      .type = YOLO,
@@ -515,7 +511,11 @@ const gdrq_section_kind gdrq_section_kinds[] = {
     LAYER("activation", NULL, ACTIVE, activation_keys),
     LAYER("avgpool", "avg", AVGPOOL, no_keys),
     LAYER("batchnorm", NULL, BATCHNORM, no_keys),
-    LAYER("connected", "conn", CONNECTED, connected_keys),
+    {.name = "connected",
+     .alias = "conn",
+     .stock = "connected",
+     .type = CONNECTED,
+     .lists = {{output_keys, false}, {connected_keys, false}, {common_keys, false}}},
     LAYER("cost", NULL, COST, cost_keys),
     LAYER("crnn", NULL, CRNN, crnn_keys),
     LAYER("crop", NULL, CROP, crop_keys),

@@ -44,7 +44,7 @@ typedef struct gdrq_section_kind {
     LAYER_TYPE type;
     bool quantised;     /* has low-bit weights and reads codes */
     bool folded;        /* has nothing else: written by gdrq_fold() */
-    gdrq_keys lists[4]; /* unused ones have NULL keys */
+    gdrq_keys lists[5]; /* unused ones have NULL keys */
 } gdrq_section_kind;
 
 /* No section has as many different keys. */
