@@ -42,6 +42,10 @@ darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
 libs := -ldnnl $(opencv) -lz -lm -ldl
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
+# Kernels of one instruction set a file, which its name ends with.
+ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+lib_sources += $(sort $(wildcard gdrq_layers/*/x86/*.c))
+endif
 cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
 host_sources := $(sort $(wildcard tests/host/*.c tests/host/*.cpp))
@@ -75,6 +79,9 @@ $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
 $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) $(all_cxxflags) -c $< -o $@
+
+# gcc 12 spills accumulators of kernels where it coalesces variables.
+$(BUILD)/obj/%_avx2.c.o: all_cflags += -mavx2 $(if $(findstring clang,$(CC)),,-fno-tree-coalesce-vars)
 
 $(BUILD)/libgdrq.so: $(lib_objects)
 	$(call quiet,LINK)$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \

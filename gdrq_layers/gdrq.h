@@ -45,6 +45,13 @@ typedef struct gdrq_error {
     char message[1024]; /* one line, no newline at its end */
 } gdrq_error;
 
+/*
+ * Limits the instruction sets that the integer kernels of networks use which are parsed after this:
+ * "c", "avx2" or "avx512vnni", each with those before it. Results don't depend on it. The
+ * environment's GDRQ_CPU does the same.
+ */
+GDRQ_API gdrq_status gdrq_set_cpu(const char *name, gdrq_error *err);
+
 /* The host's network; include darknet.h to look inside. */
 struct network;
 

@@ -157,7 +157,7 @@ static gdrq_status read_weights(loading *in, int i, int8_t *room) {
     memcpy((float *)w->epilogue.scale, l->scale, bytes);
     memcpy((float *)w->epilogue.bias, l->bias, bytes);
     set_activation(&w->epilogue, in->net->layers[i].activation);
-    return GDRQ_OK;
+    return gdrq_node_weights_pack(w, &in->to->nodes[i], in->err);
 }
 
 static gdrq_status read_all_weights(loading *in) {

@@ -90,6 +90,9 @@ static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int 
         .result = is_result(o, i),
     };
     f->weight_bits[i] = l->folded ? l->options.weight_bits : 0;
+    if (l->folded)
+        f->nodes[i].limits = (gdrq_conv_limits){.code = (1 << l->options.activation_bits) - 1,
+                                                .weight = (1 << (l->options.weight_bits - 1)) - 1};
 }
 
 static gdrq_status make_nodes(gdrq_folded_network *f, const gdrq_outline *o, gdrq_error *err) {

@@ -21,6 +21,7 @@ typedef struct tensor {
 
 struct gdrq_plan {
     gdrq_node *nodes;
+    const gdrq_conv_kernel **kernels; /* of CONV nodes */
     int n;
     tensor *tensors; /* of -1..n-1, by index + 1 */
     size_t arena_size, scratch_size;
@@ -134,7 +135,28 @@ gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size
                      filter_size);
 }
 
+const gdrq_conv_kernel *gdrq_node_kernel(const gdrq_node *node) {
+    const gdrq_int_conv conv = gdrq_node_conv(node, NULL, 0);
+    return gdrq_conv_kernel_for(&conv, &node->limits);
+}
+
+gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node,
+                                   gdrq_error *err) {
+    const gdrq_int_conv conv = gdrq_node_conv(node, weights, 0);
+    const gdrq_conv_kernel *kernel = gdrq_node_kernel(node);
+    const size_t size = kernel->packed_size(&conv);
+    if (size == 0)
+        return GDRQ_OK;
+    weights->packed = aligned_alloc(ALIGNMENT, aligned(size));
+    if (!weights->packed)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes of packed weights",
+                         size);
+    kernel->pack(&conv, weights->packed);
+    return GDRQ_OK;
+}
+
 void gdrq_node_weights_free(gdrq_node_weights *weights) {
+    free(weights->packed);
     free(weights->codes);
     free(weights->sums);
     free((float *)weights->epilogue.scale);
@@ -153,13 +175,16 @@ gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *wei
                            .sum = weights ? weights->sums : NULL};
 }
 
-static void find_scratch(gdrq_plan *plan) {
+static void choose_kernels(gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
-        const gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
-        const size_t size =
-            plan->nodes[i].kind == GDRQ_NODE_CONV ? gdrq_int_conv_scratch(&conv) : 0;
-        if (size > plan->scratch_size)
-            plan->scratch_size = size;
+        const gdrq_node *node = &plan->nodes[i];
+        if (node->kind != GDRQ_NODE_CONV)
+            continue;
+        const gdrq_int_conv conv = gdrq_node_conv(node, NULL, 0);
+        plan->kernels[i] = gdrq_node_kernel(node);
+        const size_t scratch = plan->kernels[i]->scratch(&conv);
+        if (scratch > plan->scratch_size)
+            plan->scratch_size = scratch;
     }
 }
 
@@ -174,8 +199,9 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
         plan->parts = gdrq_alloc((size_t)most_reads, sizeof *plan->parts);
         plan->nodes = gdrq_alloc((size_t)n, sizeof *plan->nodes);
         plan->tensors = gdrq_alloc((size_t)n + 1, sizeof *plan->tensors);
+        plan->kernels = gdrq_alloc((size_t)n, sizeof *plan->kernels);
     }
-    if (!plan || !plan->nodes || !plan->tensors || !plan->parts) {
+    if (!plan || !plan->nodes || !plan->tensors || !plan->parts || !plan->kernels) {
         gdrq_plan_free(plan);
         *out = NULL;
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the plan of %d layers", n);
@@ -188,7 +214,7 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
     for (int i = -1; i < n; i++)
         if (owns_codes(plan, i))
             place(plan, i);
-    find_scratch(plan);
+    choose_kernels(plan);
     return GDRQ_OK;
 }
 
@@ -197,6 +223,7 @@ void gdrq_plan_free(gdrq_plan *plan) {
         return;
     free(plan->nodes);
     free(plan->tensors);
+    free(plan->kernels);
     free(plan->arena);
     free(plan->parts);
     free(plan->scratch);
@@ -255,8 +282,8 @@ static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *wei
         epilogue.grid = &grids[out->class];
         output.codes = gdrq_plan_codes(plan, i, b);
     }
-    gdrq_int_conv_run(&conv, &epilogue, gdrq_plan_codes(plan, node->reads[0], b), plan->scratch,
-                      &output);
+    plan->kernels[i]->run(&conv, &node->limits, weights->packed, &epilogue,
+                          gdrq_plan_codes(plan, node->reads[0], b), plan->scratch, &output);
 }
 
 static void run_route(gdrq_plan *plan, int i, int b, uint8_t *out) {

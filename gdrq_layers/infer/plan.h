@@ -10,7 +10,7 @@
 #define GDRQ_INFER_PLAN_H
 
 #include "gdrq.h"
-#include "infer/ops.h"
+#include "infer/conv_kernel.h"
 
 typedef enum gdrq_node_kind {
     GDRQ_NODE_FLOAT, /* values in, values out: not computed here */
@@ -33,8 +33,9 @@ typedef struct gdrq_node {
                 */
     int size, stride, pad, groups;
     bool reverse;
-    int input_class; /* CONV: of the codes that it reads */
-    bool result;     /* its values are wanted, whoever reads it */
+    int input_class;         /* CONV: of the codes that it reads */
+    gdrq_conv_limits limits; /* CONV */
+    bool result;             /* its values are wanted, whoever reads it */
 } gdrq_node;
 
 typedef struct gdrq_plan gdrq_plan;
@@ -63,12 +64,20 @@ typedef struct gdrq_node_weights {
     int8_t *codes;          /* [filters][size][size][channels / groups] */
     int32_t *sums;          /* filters: of each one's codes */
     gdrq_epilogue epilogue; /* without grid */
+    void *packed; /* codes and sums in the order of the node's kernel; NULL: it has none */
 } gdrq_node_weights;
 
 /* Makes room for so many filters, bias behind scale; on failure *weights is empty. */
 gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size_t filter_size,
                                    gdrq_error *err);
 void gdrq_node_weights_free(gdrq_node_weights *weights);
+
+/* Packs codes and sums for the kernel of a CONV node. */
+gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node,
+                                   gdrq_error *err);
+
+/* What computes a CONV node. */
+const gdrq_conv_kernel *gdrq_node_kernel(const gdrq_node *node);
 
 /* The convolution of a CONV node; weights may be NULL where its geometry alone matters. `zero` is
    the stored code of 0 in its input. */

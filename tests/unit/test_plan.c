@@ -19,7 +19,8 @@ static gdrq_node conv(const int *read, int c, int filters, int input_class) {
                        .size = 1,
                        .stride = 1,
                        .groups = 1,
-                       .input_class = input_class};
+                       .input_class = input_class,
+                       .limits = {.code = 255, .weight = 127}};
 }
 
 static const int input[] = {-1}, first[] = {0}, second[] = {1}, third[] = {2};
@@ -92,20 +93,22 @@ static void test_memory(void **unused) {
     gdrq_plan_free(plan);
 }
 
-static gdrq_node_weights random_weights(int filters, int c) {
-    gdrq_node_weights w = {.codes = malloc((size_t)(filters * c)),
-                           .sums = calloc((size_t)filters, sizeof(int32_t))};
-    float *scale = malloc((size_t)filters * sizeof *scale), *bias = malloc((size_t)filters * 4);
+/* Packed for whatever kernel this machine has. */
+static void random_weights(const gdrq_node *node, gdrq_node_weights *w) {
+    gdrq_error err = {""};
+    const int filters = node->out.c, c = node->in.c;
+    assert_int_equal(gdrq_node_weights_make(w, filters, (size_t)c, &err), GDRQ_OK);
+    float *scale = (float *)w->epilogue.scale, *bias = (float *)w->epilogue.bias;
     for (int f = 0; f < filters; f++) {
         scale[f] = .01f * (float)(1 + random_unit());
         bias[f] = .1f * random_normal();
         for (int k = 0; k < c; k++) {
-            w.codes[f * c + k] = (int8_t)random_int(-7, 7);
-            w.sums[f] += w.codes[f * c + k];
+            w->codes[f * c + k] = (int8_t)random_int(-7, 7);
+            w->sums[f] += w->codes[f * c + k];
         }
     }
-    w.epilogue = (gdrq_epilogue){.scale = scale, .bias = bias, .activation = GDRQ_INT_LEAKY};
-    return w;
+    w->epilogue.activation = GDRQ_INT_LEAKY;
+    assert_int_equal(gdrq_node_weights_pack(w, node, &err), GDRQ_OK);
 }
 
 /* A 1x1 convolution of stored codes, in doubles; y[pixel][filter]. */
@@ -135,7 +138,7 @@ static void test_running(void **unused) {
     double y[W * H * 10];
     for (int i = 0; i < N; i++)
         if (nodes[i].kind == GDRQ_NODE_CONV)
-            weights[i] = random_weights(nodes[i].out.c, nodes[i].in.c);
+            random_weights(&nodes[i], &weights[i]);
     for (int b = 0; b < 2; b++) {
         for (int i = 0; i < W * H * 3; i++)
             gdrq_plan_codes(plan, -1, b)[i] = (uint8_t)random_int(0, 255);
@@ -163,12 +166,8 @@ static void test_running(void **unused) {
             assert_memory_equal(route + p * 10 + 5, gdrq_plan_codes(plan, 3, b) + p * 5, 5);
         }
     }
-    for (int i = 0; i < N; i++) {
-        free(weights[i].codes);
-        free(weights[i].sums);
-        free((void *)weights[i].epilogue.scale);
-        free((void *)weights[i].epilogue.bias);
-    }
+    for (int i = 0; i < N; i++)
+        gdrq_node_weights_free(&weights[i]);
     gdrq_plan_free(plan);
 }
 

@@ -1,0 +1,439 @@
+/*
+ * Direct convolutions on AVX2. A tile is up to 6 pixels by 16 filters, whose sums stay in registers
+ * while the weights stream by once; a window's rows are contiguous in a copy of the input with its
+ * border (NHWC), so that each product's operands are one broadcast and one load.
+ *
+ * narrow: bytes. VPMADDUBSW multiplies 32 codes by 32 weights and adds them in pairs to 16 bits,
+ * which hold floor(32767 / (2 * code * weight)) of such pairs before VPMADDWD widens them to 32.
+ * wide: the same in 16 bits with VPMADDWD alone, for 8 bits by 8.
+ *
+ * Packed weights, narrow: [filters / 16][taps][channels / 4][16][4] bytes; wide: [filters / 16]
+ * [taps][channels / 2][16][2] int16; behind them, in either, the filters' sums of weights. Filters
+ * and channels that are missing are zeros.
+ */
+#include <assert.h>
+#include <immintrin.h>
+#include <string.h>
+
+#include "infer/conv_kernel.h"
+
+enum {
+    PIXELS = 6,
+    FILTERS = 16,
+    STEP = 4,            /* bytes of the input that one broadcast takes */
+    CHUNK = 32 * PIXELS, /* pixels that a thread takes at a time for the same filters */
+};
+
+/* What differs between narrow and wide: bytes per code of the copied input. */
+typedef struct layout {
+    int code_size; /* 1 or 2 */
+} layout;
+
+static const layout narrow = {1}, wide = {2};
+
+static int round_up(int n, int multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* Channels of the copy: a whole number of broadcasts. */
+static int channels_of(const gdrq_int_conv *conv, const layout *l) {
+    return round_up(conv->in.c, STEP / l->code_size);
+}
+
+static int padded_filters(const gdrq_int_conv *conv) {
+    return round_up(conv->out.c, FILTERS);
+}
+
+/* Bytes of the weights of FILTERS filters. */
+static size_t block_size(const gdrq_int_conv *conv, const layout *l) {
+    return (size_t)(conv->size * conv->size) * (size_t)channels_of(conv, l) * (size_t)l->code_size *
+           FILTERS;
+}
+
+static size_t sums_offset(const gdrq_int_conv *conv, const layout *l) {
+    return (size_t)padded_filters(conv) / FILTERS * block_size(conv, l);
+}
+
+static size_t packed_size(const gdrq_int_conv *conv, const layout *l) {
+    return sums_offset(conv, l) + (size_t)padded_filters(conv) * sizeof(int32_t);
+}
+
+/* Where the weight of a filter, tap and channel lies, in codes. */
+static size_t packed_index(const gdrq_int_conv *conv, const layout *l, int f, int tap, int c) {
+    const int per_step = STEP / l->code_size, steps = channels_of(conv, l) / per_step;
+    const size_t step = (size_t)(tap * steps + c / per_step);
+    return (size_t)(f / FILTERS) * block_size(conv, l) / (size_t)l->code_size +
+           (step * FILTERS + (size_t)(f % FILTERS)) * (size_t)per_step + (size_t)(c % per_step);
+}
+
+static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
+    const int taps = conv->size * conv->size;
+    memset(packed, 0, packed_size(conv, l));
+    const int8_t *from = conv->weights;
+    for (int f = 0; f < conv->out.c; f++)
+        for (int tap = 0; tap < taps; tap++)
+            for (int c = 0; c < conv->in.c; c++, from++) {
+                const size_t at = packed_index(conv, l, f, tap, c);
+                if (l->code_size == 1)
+                    ((int8_t *)packed)[at] = *from;
+                else
+                    ((int16_t *)packed)[at] = *from;
+            }
+    memcpy((char *)packed + sums_offset(conv, l), conv->sum,
+           (size_t)conv->out.c * sizeof *conv->sum);
+}
+
+/* ---- the copy of the input ---- */
+
+/* A layer without a border whose pixels are whole broadcasts is read as it is. */
+static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
+    return l->code_size != 1 || conv->pad > 0 || channels_of(conv, l) != conv->in.c;
+}
+
+static size_t pitch_of(const gdrq_int_conv *conv, const layout *l) {
+    return (size_t)(conv->in.w + 2 * conv->pad) * (size_t)channels_of(conv, l) *
+           (size_t)l->code_size;
+}
+
+static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
+    return needs_copy(conv, l) ? (size_t)(conv->in.h + 2 * conv->pad) * pitch_of(conv, l) : 0;
+}
+
+/* n pixels; channels that are missing in the input have weights of 0, whatever their code. */
+static void copy_pixels(const gdrq_int_conv *conv, const layout *l, const uint8_t *in, int n,
+                        void *to) {
+    const int channels = channels_of(conv, l);
+    if (l->code_size == 1 && channels == conv->in.c) {
+        memcpy(to, in, (size_t)n * (size_t)channels);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        for (int c = 0; c < channels; c++) {
+            const uint8_t code = c < conv->in.c ? in[i * conv->in.c + c] : 0;
+            if (l->code_size == 1)
+                ((uint8_t *)to)[i * channels + c] = code;
+            else
+                ((int16_t *)to)[i * channels + c] = code;
+        }
+}
+
+static void fill_pixels(const gdrq_int_conv *conv, const layout *l, int n, void *to) {
+    const int codes = n * channels_of(conv, l);
+    for (int i = 0; i < codes; i++)
+        if (l->code_size == 1)
+            ((uint8_t *)to)[i] = (uint8_t)conv->zero;
+        else
+            ((int16_t *)to)[i] = (int16_t)conv->zero;
+}
+
+/* Row y of the copy, from -pad on. */
+static void copy_row(const gdrq_int_conv *conv, const layout *l, const uint8_t *in, int y,
+                     char *copy) {
+    char *const to = copy + (size_t)(y + conv->pad) * pitch_of(conv, l);
+    const size_t pixel = (size_t)channels_of(conv, l) * (size_t)l->code_size;
+    if (y < 0 || y >= conv->in.h) {
+        fill_pixels(conv, l, conv->in.w + 2 * conv->pad, to);
+        return;
+    }
+    fill_pixels(conv, l, conv->pad, to);
+    copy_pixels(conv, l, in + (size_t)y * (size_t)conv->in.w * (size_t)conv->in.c, conv->in.w,
+                to + (size_t)conv->pad * pixel);
+    fill_pixels(conv, l, conv->pad, to + (size_t)(conv->pad + conv->in.w) * pixel);
+}
+
+/* ---- sums ---- */
+
+/* Windows of up to PIXELS pixels, and how to walk through them. */
+typedef struct windows {
+    const char *at[PIXELS];
+    size_t pitch; /* bytes from row to row */
+    int rows;
+    int row_bytes; /* of a window's row; a multiple of STEP */
+    int flush;     /* narrow: steps that 16 bits hold */
+} windows;
+
+typedef struct tile_sums {
+    __m256i at[PIXELS][2];
+} tile_sums;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m256i broadcast(const char *codes) {
+    int32_t word;
+    memcpy(&word, codes, sizeof word);
+    return _mm256_set1_epi32(word);
+}
+
+/* n steps of all pixels, added up in 16 bits and then to the sums. */
+INLINE void add_narrow(const int m, const windows *w, size_t offset, int n, const char *weights,
+                       tile_sums *sums) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i acc[PIXELS][2];
+    for (int t = 0; t < m; t++)
+        acc[t][0] = acc[t][1] = _mm256_setzero_si256();
+    for (int i = 0; i < n; i++) {
+        const __m256i w0 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64));
+        const __m256i w1 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64 + 32));
+        for (int t = 0; t < m; t++) {
+            const __m256i x = broadcast(w->at[t] + offset + (size_t)i * STEP);
+            acc[t][0] = _mm256_add_epi16(acc[t][0], _mm256_maddubs_epi16(x, w0));
+            acc[t][1] = _mm256_add_epi16(acc[t][1], _mm256_maddubs_epi16(x, w1));
+        }
+    }
+    for (int t = 0; t < m; t++)
+        for (int half = 0; half < 2; half++)
+            sums->at[t][half] =
+                _mm256_add_epi32(sums->at[t][half], _mm256_madd_epi16(acc[t][half], ones));
+}
+
+INLINE void add_wide(const int m, const windows *w, size_t offset, int n, const char *weights,
+                     tile_sums *sums) {
+    __m256i acc[PIXELS][2];
+    for (int t = 0; t < m; t++)
+        for (int half = 0; half < 2; half++)
+            acc[t][half] = sums->at[t][half];
+    for (int i = 0; i < n; i++) {
+        const __m256i w0 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64));
+        const __m256i w1 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64 + 32));
+        for (int t = 0; t < m; t++) {
+            const __m256i x = broadcast(w->at[t] + offset + (size_t)i * STEP);
+            acc[t][0] = _mm256_add_epi32(acc[t][0], _mm256_madd_epi16(x, w0));
+            acc[t][1] = _mm256_add_epi32(acc[t][1], _mm256_madd_epi16(x, w1));
+        }
+    }
+    for (int t = 0; t < m; t++)
+        for (int half = 0; half < 2; half++)
+            sums->at[t][half] = acc[t][half];
+}
+
+INLINE void add_rows(const int m, const bool is_narrow, const windows *w, const char *weights,
+                     tile_sums *sums) {
+    const int steps = w->row_bytes / STEP;
+    for (int row = 0; row < w->rows; row++)
+        for (int i = 0, n; i < steps; i += n) {
+            const size_t offset = (size_t)row * w->pitch + (size_t)i * STEP;
+            n = is_narrow && steps - i > w->flush ? w->flush : steps - i;
+            if (is_narrow)
+                add_narrow(m, w, offset, n, weights, sums);
+            else
+                add_wide(m, w, offset, n, weights, sums);
+            weights += (size_t)n * 64;
+        }
+}
+
+/* A function per number of pixels, whose accumulators are then registers. */
+typedef void add_function(const windows *w, const char *weights, tile_sums *sums);
+#define ADD(m)                                                                           \
+    static void add_narrow_##m(const windows *w, const char *weights, tile_sums *sums) { \
+        add_rows(m, true, w, weights, sums);                                             \
+    }                                                                                    \
+    static void add_wide_##m(const windows *w, const char *weights, tile_sums *sums) {   \
+        add_rows(m, false, w, weights, sums);                                            \
+    }
+ADD(1)
+ADD(2)
+ADD(3)
+ADD(4)
+ADD(5)
+ADD(6)
+static add_function *const add_functions[2][PIXELS] = {
+    {add_narrow_1, add_narrow_2, add_narrow_3, add_narrow_4, add_narrow_5, add_narrow_6},
+    {add_wide_1, add_wide_2, add_wide_3, add_wide_4, add_wide_5, add_wide_6},
+};
+
+/* ---- epilogue ---- */
+
+/* As gdrq_int_finish(): multiplied, then added, never fused. */
+INLINE __m256 activated(const gdrq_epilogue *e, __m256i sums, const float *scale,
+                        const float *bias) {
+    const __m256 zero = _mm256_setzero_ps();
+    const __m256 v = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_cvtepi32_ps(sums)),
+                                   _mm256_loadu_ps(bias));
+    const __m256 positive = _mm256_cmp_ps(v, zero, _CMP_GT_OQ);
+    if (e->activation == GDRQ_INT_RELU)
+        return _mm256_mul_ps(v, _mm256_and_ps(positive, _mm256_set1_ps(1)));
+    if (e->activation == GDRQ_INT_LEAKY)
+        return _mm256_blendv_ps(_mm256_mul_ps(_mm256_set1_ps(.1f), v), v, positive);
+    return v;
+}
+
+/* Stored codes in 32 bits. MAXPS gives its second operand for a NaN, as the reference's min. */
+INLINE __m256i encoded(const gdrq_grid *grid, __m256 y) {
+    __m256 v = _mm256_mul_ps(y, _mm256_set1_ps(grid->inv_step));
+    v = _mm256_max_ps(v, _mm256_set1_ps((float)grid->min));
+    v = _mm256_min_ps(v, _mm256_set1_ps((float)grid->max));
+    return _mm256_sub_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(grid->min));
+}
+
+/* 16 codes of one pixel in their order. */
+INLINE __m128i narrowed(__m256i low, __m256i high) {
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+/* A tile's place in the output. */
+typedef struct place {
+    int pixel, pixels, filter, filters;
+} place;
+
+static void store_codes(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
+                        const tile_sums *sums, uint8_t *codes) {
+    float scale[FILTERS] = {0}, bias[FILTERS] = {0};
+    memcpy(scale, e->scale + at->filter, (size_t)at->filters * sizeof *scale);
+    memcpy(bias, e->bias + at->filter, (size_t)at->filters * sizeof *bias);
+    for (int t = 0; t < at->pixels; t++) {
+        const __m256i low = encoded(e->grid, activated(e, sums->at[t][0], scale, bias));
+        const __m256i high = encoded(e->grid, activated(e, sums->at[t][1], scale + 8, bias + 8));
+        uint8_t *const to = codes + (size_t)(at->pixel + t) * (size_t)conv->out.c + at->filter;
+        uint8_t row[FILTERS];
+        if (at->filters == FILTERS) {
+            _mm_storeu_si128((__m128i *)to, narrowed(low, high));
+            continue;
+        }
+        _mm_storeu_si128((__m128i *)row, narrowed(low, high));
+        memcpy(to, row, (size_t)at->filters);
+    }
+}
+
+/* Whatever else is wanted is the reference's business. */
+static void finish_elsewhere(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
+                             const tile_sums *sums, const gdrq_int_output *out) {
+    int32_t all[PIXELS][GDRQ_TILE_FILTERS];
+    for (int t = 0; t < at->pixels; t++)
+        for (int half = 0; half < 2; half++)
+            _mm256_storeu_si256((__m256i *)(all[t] + 8 * half), sums->at[t][half]);
+    const gdrq_int_tile tile = {.first_pixel = at->pixel,
+                                .pixels = at->pixels,
+                                .first_filter = at->filter,
+                                .filters = at->filters};
+    gdrq_int_finish(e, conv->out, &tile, all[0], out);
+}
+
+static void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
+                   const tile_sums *sums, const gdrq_int_output *out) {
+    if (out->values || e->activation == GDRQ_INT_OTHER)
+        finish_elsewhere(conv, e, at, sums, out);
+    else
+        store_codes(conv, e, at, sums, out->codes);
+}
+
+/* ---- all of it ---- */
+
+typedef struct work {
+    const gdrq_int_conv *conv;
+    const layout *layout;
+    const gdrq_epilogue *epilogue;
+    const gdrq_int_output *out;
+    const char *packed, *input; /* the copy, or the input itself */
+    int flush;
+} work;
+
+static windows windows_at(const work *k, const place *at) {
+    const gdrq_int_conv *conv = k->conv;
+    const size_t pixel = (size_t)channels_of(conv, k->layout) * (size_t)k->layout->code_size;
+    windows w = {.pitch = pitch_of(conv, k->layout),
+                 .rows = conv->size,
+                 .row_bytes = conv->size * (int)pixel,
+                 .flush = k->flush};
+    for (int t = 0; t < at->pixels; t++) {
+        const int x = (at->pixel + t) % conv->out.w, y = (at->pixel + t) / conv->out.w;
+        w.at[t] =
+            k->input + (size_t)(y * conv->stride) * w.pitch + (size_t)(x * conv->stride) * pixel;
+    }
+    return w;
+}
+
+/* The codes are stored ones: the zero code's share of the sum is taken out at the start. */
+static void start_sums(const work *k, const place *at, tile_sums *sums) {
+    const int32_t *of_weights =
+        (const int32_t *)(k->packed + sums_offset(k->conv, k->layout)) + at->filter;
+    for (int half = 0; half < 2; half++) {
+        const __m256i start =
+            _mm256_mullo_epi32(_mm256_load_si256((const __m256i *)(of_weights + 8 * half)),
+                               _mm256_set1_epi32(-k->conv->zero));
+        for (int t = 0; t < at->pixels; t++)
+            sums->at[t][half] = start;
+    }
+}
+
+static void convolve_tile(const work *k, const place *at) {
+    const windows w = windows_at(k, at);
+    tile_sums sums;
+    start_sums(k, at, &sums);
+    add_functions[k->layout->code_size - 1][at->pixels - 1](
+        &w, k->packed + (size_t)(at->filter / FILTERS) * block_size(k->conv, k->layout), &sums);
+    finish(k->conv, k->epilogue, at, &sums, k->out);
+}
+
+static int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+static void convolve_chunk(const work *k, int filter, int first_pixel) {
+    const int pixels = k->conv->out.w * k->conv->out.h;
+    const int end = min_int(first_pixel + CHUNK, pixels);
+    for (int pixel = first_pixel; pixel < end; pixel += PIXELS)
+        convolve_tile(k, &(place){.pixel = pixel,
+                                  .pixels = min_int(PIXELS, end - pixel),
+                                  .filter = filter,
+                                  .filters = min_int(FILTERS, k->conv->out.c - filter)});
+}
+
+/* `input` is the copy to be made, unless none is needed. */
+static void run(work *k, const uint8_t *in, char *copy) {
+    const gdrq_int_conv *conv = k->conv;
+    const bool copies = needs_copy(conv, k->layout);
+    const int pixels = conv->out.w * conv->out.h;
+    k->input = copies ? copy : (const char *)in;
+#pragma omp parallel
+    {
+        if (copies) {
+#pragma omp for schedule(static)
+            for (int y = -conv->pad; y < conv->in.h + conv->pad; y++)
+                copy_row(conv, k->layout, in, y, copy);
+        }
+#pragma omp for collapse(2) schedule(static)
+        for (int filter = 0; filter < conv->out.c; filter += FILTERS)
+            for (int pixel = 0; pixel < pixels; pixel += CHUNK)
+                convolve_chunk(k, filter, pixel);
+    }
+}
+
+static int steps_in_16_bits(const gdrq_conv_limits *limits) {
+    return INT16_MAX / (2 * limits->code * limits->weight);
+}
+
+static bool fits_narrow(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
+    return conv->groups == 1 && steps_in_16_bits(limits) >= 2;
+}
+
+static bool fits_wide(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
+    (void)limits;
+    return conv->groups == 1;
+}
+
+#define KERNEL(kind)                                                                             \
+    static size_t packed_size_##kind(const gdrq_int_conv *conv) {                                \
+        return packed_size(conv, &kind);                                                         \
+    }                                                                                            \
+    static void pack_##kind(const gdrq_int_conv *conv, void *packed) {                           \
+        pack(conv, &kind, packed);                                                               \
+    }                                                                                            \
+    static size_t scratch_##kind(const gdrq_int_conv *conv) {                                    \
+        return scratch_size(conv, &kind);                                                        \
+    }                                                                                            \
+    static void run_##kind(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,            \
+                           const void *packed, const gdrq_epilogue *epilogue, const uint8_t *in, \
+                           void *scratch, const gdrq_int_output *out) {                          \
+        work k = {conv, &kind, epilogue, out, packed, NULL, steps_in_16_bits(limits)};           \
+        run(&k, in, scratch);                                                                    \
+    }                                                                                            \
+    const gdrq_conv_kernel gdrq_conv_avx2_##kind = {.name = "avx2 " #kind,                       \
+                                                    .cpu = GDRQ_CPU_AVX2,                        \
+                                                    .fits = fits_##kind,                         \
+                                                    .packed_size = packed_size_##kind,           \
+                                                    .pack = pack_##kind,                         \
+                                                    .scratch = scratch_##kind,                   \
+                                                    .run = run_##kind}
+KERNEL(narrow);
+KERNEL(wide);

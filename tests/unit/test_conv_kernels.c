@@ -1,0 +1,244 @@
+/*
+ * Every kernel of integer convolutions that this machine can run against the portable one, to the
+ * bit: random shapes from a printed seed, extreme values, and guards around all that is written.
+ */
+#include "int_ops_test.h"
+
+#include "infer/conv_kernel.h"
+#include "primitives/kernels.h"
+
+typedef struct problem {
+    gdrq_int_conv conv;
+    gdrq_conv_limits limits;
+    gdrq_grid output;
+    uint8_t *in;
+    int8_t *weights;
+    int32_t *sums;
+    float *scale, *bias;
+    gdrq_epilogue epilogue;
+} problem;
+
+static void activate(float *x, size_t n, int which) {
+    gdrq_activate_block(x, n, (ACTIVATION)which);
+}
+
+static int random_sign(void) {
+    return 2 * random_int(0, 1) - 1;
+}
+
+/* Values up to the limits; now and then nothing but them, which narrow sums must hold. */
+static void fill(problem *p) {
+    const gdrq_int_conv *c = &p->conv;
+    const size_t size = (size_t)(c->size * c->size) * (size_t)(c->in.c / c->groups);
+    const size_t filters = (size_t)c->out.c, inputs = count(c->in);
+    const int extreme = random_int(0, 3);
+    p->in = malloc(inputs);
+    p->weights = malloc(filters * size);
+    p->sums = calloc(filters, sizeof *p->sums);
+    for (size_t i = 0; i < inputs; i++)
+        p->in[i] = (uint8_t)(extreme == 0   ? p->limits.code
+                             : extreme == 1 ? p->limits.code * random_int(0, 1)
+                                            : random_int(0, p->limits.code));
+    for (size_t i = 0; i < filters * size; i++) {
+        const int top = p->limits.weight;
+        p->weights[i] = (int8_t)(extreme == 0   ? (i / size % 2 ? top : -top)
+                                 : extreme == 1 ? top * random_sign()
+                                                : random_int(-top, top));
+        p->sums[i / size] += p->weights[i];
+    }
+    p->conv.weights = p->weights;
+    p->conv.sum = p->sums;
+}
+
+static problem make_problem(gdrq_int_conv conv) {
+    static const struct {
+        gdrq_int_activation ours;
+        ACTIVATION host;
+    } activations[] = {{GDRQ_INT_LINEAR, LINEAR},
+                       {GDRQ_INT_RELU, RELU},
+                       {GDRQ_INT_LEAKY, LEAKY},
+                       {GDRQ_INT_OTHER, LOGISTIC}};
+    conv.out.w = (conv.in.w + 2 * conv.pad - conv.size) / conv.stride + 1;
+    conv.out.h = (conv.in.h + 2 * conv.pad - conv.size) / conv.stride + 1;
+    problem p = {
+        .conv = conv,
+        .limits = {.code = (1 << random_int(2, 8)) - 1, .weight = (1 << random_int(1, 7)) - 1},
+        .output = random_grid()};
+    p.conv.zero = random_int(0, 2) ? 0 : random_int(0, p.limits.code);
+    fill(&p);
+    const int activation = random_int(0, 3);
+    const double size = (double)(conv.size * conv.size) * conv.in.c / conv.groups;
+    const float top = p.output.step * (float)p.output.max;
+    p.scale = random_array((size_t)conv.out.c,
+                           top / (float)(p.limits.code * p.limits.weight * sqrt(size)));
+    p.bias = random_array((size_t)conv.out.c, .3f * top);
+    p.epilogue = (gdrq_epilogue){.scale = p.scale,
+                                 .bias = p.bias,
+                                 .activation = activations[activation].ours,
+                                 .activate = activate,
+                                 .which = (int)activations[activation].host,
+                                 .grid = &p.output};
+    return p;
+}
+
+static void free_problem(problem *p) {
+    free(p->in);
+    free(p->weights);
+    free(p->sums);
+    free(p->scale);
+    free(p->bias);
+}
+
+/* n bytes at an address that is a multiple of 64, between guards, which guarded() leaves so. */
+static void *aligned_guarded(size_t n, void **all) {
+    uint8_t *const bytes = *all = aligned_alloc(64, (n + 2 * GUARD + 127) / 64 * 64);
+    assert_non_null(bytes);
+    memset(bytes, GUARD_BYTE, n + 2 * GUARD);
+    return bytes + GUARD;
+}
+
+static void check_equal(const problem *p, const gdrq_conv_kernel *kernel, const char *what,
+                        const void *got, const void *expected, size_t n) {
+    check_guards(kernel->name, got, n);
+    if (memcmp(got, expected, n) == 0)
+        return;
+    const gdrq_int_conv *c = &p->conv;
+    fail_msg("%s: %s differ: %dx%dx%d to %dx%dx%d, size %d, stride %d, pad %d, groups %d, zero %d, "
+             "codes to %d, weights to %d",
+             kernel->name, what, c->in.w, c->in.h, c->in.c, c->out.w, c->out.h, c->out.c, c->size,
+             c->stride, c->pad, c->groups, c->zero, p->limits.code, p->limits.weight);
+}
+
+static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const uint8_t *codes,
+                         const float *values) {
+    const size_t n = count(p->conv.out), packed_size = kernel->packed_size(&p->conv),
+                 scratch_size = kernel->scratch(&p->conv);
+    void *all_packed, *all_scratch;
+    void *const packed = aligned_guarded(packed_size, &all_packed);
+    void *const scratch = aligned_guarded(scratch_size, &all_scratch);
+    kernel->pack(&p->conv, packed);
+    check_guards("packing", packed, packed_size);
+    for (int wanted = 1; wanted <= 3; wanted++) {
+        const gdrq_int_output out = {.codes = wanted & 1 ? guarded(n) : NULL,
+                                     .values = wanted & 2 ? guarded(n * sizeof(float)) : NULL};
+        kernel->run(&p->conv, &p->limits, packed, &p->epilogue, p->in, scratch, &out);
+        if (out.codes)
+            check_equal(p, kernel, "codes", out.codes, codes, n);
+        if (out.values)
+            check_equal(p, kernel, "values", out.values, values, n * sizeof(float));
+        free_guarded(out.codes);
+        free_guarded(out.values);
+    }
+    check_guards("scratch", scratch, scratch_size);
+    free(all_packed);
+    free(all_scratch);
+}
+
+static int checked[8]; /* by the kernel's place in the table */
+
+static void check_convolution(gdrq_int_conv conv) {
+    problem p = make_problem(conv);
+    const size_t n = count(p.conv.out);
+    uint8_t *const codes = malloc(n);
+    float *const values = malloc(n * sizeof *values);
+    gdrq_int_conv_run(&p.conv, &p.epilogue, p.in, NULL,
+                      &(gdrq_int_output){.codes = codes, .values = values});
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(random_int(1, 4));
+    for (int i = 0; gdrq_conv_kernels[i]; i++) {
+        const gdrq_conv_kernel *kernel = gdrq_conv_kernels[i];
+        if (kernel->cpu > gdrq_cpu_detect() || !kernel->fits(&p.conv, &p.limits))
+            continue;
+        check_kernel(&p, kernel, codes, values);
+        checked[i]++;
+    }
+    omp_set_num_threads(before);
+    free(codes);
+    free(values);
+    free_problem(&p);
+}
+
+static gdrq_int_conv random_geometry(void) {
+    gdrq_int_conv c = {.size = random_int(1, 5), .stride = random_int(1, 3)};
+    c.pad = random_int(0, 3) ? c.size / 2 : random_int(0, c.size + 2);
+    const int least = c.size > 2 * c.pad ? c.size - 2 * c.pad : 1;
+    c.in.w = random_int(least, least + 20);
+    c.in.h = random_int(least, least + 12);
+    c.groups = random_int(0, 5) ? 1 : random_int(2, 4);
+    return c;
+}
+
+static void random_shapes(void **state) {
+    (void)state;
+    seed_random(701);
+    for (int i = 0; i < random_cases(400); i++) {
+        gdrq_int_conv c = random_geometry();
+        c.in.c = c.groups * random_int(1, i % 5 ? 20 : 90);
+        c.out.c = c.groups * random_int(1, i % 4 ? 20 : 70);
+        check_convolution(c);
+    }
+}
+
+/* Shapes by their names: around whole tiles of pixels and filters, and around what sums hold. */
+static void shapes_around_the_tiles(void **state) {
+    (void)state;
+    seed_random(702);
+    static const int widths[] = {1, 5, 6, 7, 11, 12, 13, 191, 192, 193};
+    static const int filters[] = {1, 7, 8, 9, 15, 16, 17, 31, 32, 33};
+    static const int channels[] = {1, 2, 3, 4, 5, 7, 8, 64, 311, 312, 313, 1000};
+    for (int i = 0; i < random_cases(150); i++)
+        check_convolution(
+            (gdrq_int_conv){.in = {widths[i % 10], random_int(1, 3), channels[i % 12]},
+                            .out.c = filters[random_int(0, 9)],
+                            .size = 1,
+                            .stride = 1,
+                            .groups = 1});
+    for (int i = 0; i < random_cases(60); i++)
+        check_convolution((gdrq_int_conv){.in = {widths[i % 7], random_int(1, 5), channels[i % 9]},
+                                          .out.c = filters[random_int(0, 9)],
+                                          .size = 3,
+                                          .stride = 1,
+                                          .pad = 1,
+                                          .groups = 1});
+}
+
+static void every_kernel_was_checked(void **state) {
+    (void)state;
+    for (int i = 0; gdrq_conv_kernels[i]; i++) {
+        const bool runs = gdrq_conv_kernels[i]->cpu <= gdrq_cpu_detect();
+        printf("%s: %d convolutions%s\n", gdrq_conv_kernels[i]->name, checked[i],
+               runs ? "" : ", which this machine can't run");
+        assert_true(checked[i] > 0 || !runs);
+    }
+}
+
+static void levels_limit_the_choice(void **state) {
+    (void)state;
+    gdrq_error err = {""};
+    const gdrq_int_conv conv = {
+        .in = {4, 4, 8}, .out = {4, 4, 16}, .size = 3, .stride = 1, .pad = 1, .groups = 1};
+    const gdrq_conv_limits four_bits = {15, 7}, eight_bits = {255, 127};
+    assert_int_equal(gdrq_set_cpu("c", &err), GDRQ_OK);
+    assert_int_equal(gdrq_cpu_level(), GDRQ_CPU_C);
+    assert_ptr_equal(gdrq_conv_kernel_for(&conv, &four_bits), &gdrq_conv_c);
+    assert_int_equal(gdrq_set_cpu("avx512vnni", &err), GDRQ_OK);
+    assert_int_equal(gdrq_cpu_level(), gdrq_cpu_detect());
+    if (gdrq_cpu_detect() >= GDRQ_CPU_AVX2) {
+        assert_int_equal(gdrq_set_cpu("avx2", &err), GDRQ_OK);
+        assert_string_equal(gdrq_conv_kernel_for(&conv, &four_bits)->name, "avx2 narrow");
+        assert_string_equal(gdrq_conv_kernel_for(&conv, &eight_bits)->name, "avx2 wide");
+    }
+    assert_int_equal(gdrq_set_cpu("mmx", &err), GDRQ_ERROR_ARGUMENT);
+    assert_non_null(strstr(err.message, "avx2"));
+    assert_int_equal(gdrq_set_cpu("avx512vnni", &err), GDRQ_OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(shapes_around_the_tiles),
+        cmocka_unit_test(every_kernel_was_checked),
+        cmocka_unit_test(levels_limit_the_choice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
