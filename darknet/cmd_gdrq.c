@@ -8,6 +8,7 @@ static const command verbs[] = {
     {"calibrate", cmd_gdrq_calibrate, "set activation thresholds from images, without training"},
     {"fold", cmd_gdrq_fold, "pack a trained network into integers for deployment"},
     {"verify", cmd_gdrq_verify, "compare a folded network with the one that it was made of"},
+    {"bench", cmd_gdrq_bench, "measure the speed of a network, layer by layer"},
 };
 static const int n_verbs = sizeof verbs / sizeof *verbs;
 

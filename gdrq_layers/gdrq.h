@@ -229,6 +229,33 @@ GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h,
 GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
                                                  double *seconds, gdrq_error *err);
 
+/* Where time goes. Seconds are of one image; texts are not to be freed. */
+typedef struct gdrq_timing {
+    double median, least; /* seconds */
+    double macs;          /* multiply-accumulates of convolutions and connected layers */
+    double bytes;         /* of input, output and weights, read or written once */
+    const char *type;     /* of the layer, as its stock section is called; "" in totals */
+    const char *kernel;
+} gdrq_timing;
+
+/*
+ * Runs the network `runs` times on random pixels, after a few that don't count: layers[0..net->n)
+ * receive the time of each layer, *total that of the whole network, both without the host's own
+ * reading of boxes.
+ */
+GDRQ_API gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layers,
+                                        gdrq_timing *total, gdrq_error *err);
+
+/* Random codes, scales and steps for a folded network, to measure its speed without a file. */
+GDRQ_API gdrq_status gdrq_network_randomise(struct network *net, gdrq_error *err);
+
+/*
+ * Multiply-accumulates of 8-bit numbers per second that the instruction set in use can do on all
+ * threads, measured (0: not known), and the name of that set.
+ */
+GDRQ_API double gdrq_machine_peak(void);
+GDRQ_API const char *gdrq_machine_cpu(void);
+
 /*
  * Writes a file so that it is complete or untouched: `write` fills a temporary file beside `path`
  * by its descriptor, which is then synced and renamed over `path`.

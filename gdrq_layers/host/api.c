@@ -44,6 +44,15 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
     return status;
 }
 
+gdrq_status gdrq_network_randomise(struct network *net, gdrq_error *err) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state || !state->folded)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "only a folded network needs random weights: "
+                         "another has them from its making");
+    return gdrq_folded_randomise(state->folded, net, err);
+}
+
 bool gdrq_network_is_folded(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
     return state && state->folded;

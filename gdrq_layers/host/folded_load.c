@@ -1,6 +1,7 @@
 /* A folded network's file into the network (gdrq_folded_load()). */
 #include "host/folded_network.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,6 +71,8 @@ static int compare_index(const void *index, const void *entry) {
 
 /* The file's entries are sorted. */
 static const gdrq_folded_layer *entry_of(const loading *in, int i) {
+    if (!in->file.layers)
+        return NULL;
     return bsearch(&i, in->file.layers, (size_t)in->file.n_layers, sizeof *in->file.layers,
                    compare_index);
 }
@@ -198,18 +201,76 @@ static void commit(loading *in, gdrq_folded_network *f) {
     f->loaded = true;
 }
 
+static gdrq_status make_room(loading *in) {
+    in->grids = gdrq_alloc((size_t)in->to->classes->n, sizeof *in->grids);
+    in->weights = gdrq_alloc((size_t)in->to->n, sizeof *in->weights);
+    return in->grids && in->weights
+               ? GDRQ_OK
+               : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
+}
+
+static void free_loading(loading *in) {
+    for (int i = 0; in->weights && i < in->to->n; i++)
+        gdrq_node_weights_free(&in->weights[i]);
+    free(in->weights);
+    free(in->grids);
+    gdrq_folded_close(&in->file);
+}
+
 static gdrq_status load(loading *in) {
-    const gdrq_folded_network *f = in->to;
-    in->grids = gdrq_alloc((size_t)f->classes->n, sizeof *in->grids);
-    in->weights = gdrq_alloc((size_t)f->n, sizeof *in->weights);
-    if (!in->grids || !in->weights)
-        return gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
-    gdrq_status status = gdrq_folded_read(in->path, &in->file, in->err);
+    gdrq_status status = make_room(in);
+    if (status == GDRQ_OK)
+        status = gdrq_folded_read(in->path, &in->file, in->err);
     if (status == GDRQ_OK)
         status = check_file(in);
     if (status == GDRQ_OK)
         status = read_grids(in);
     return status == GDRQ_OK ? read_all_weights(in) : status;
+}
+
+/* A step of xorshift (Marsaglia, Journal of Statistical Software 8 (2003), 14). */
+static uint32_t random_word(uint32_t *state) {
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+/* Weights over their whole range; sums that mostly stay within the next codes. */
+static gdrq_status randomise_layer(loading *in, int i, uint32_t *state) {
+    const gdrq_node *node = &in->to->nodes[i];
+    const size_t size = filter_size(node), filters = (size_t)node->out.c;
+    const int top = node->limits.weight;
+    gdrq_node_weights *w = &in->weights[i];
+    const gdrq_status status = gdrq_node_weights_make(w, node->out.c, size, in->err);
+    if (status != GDRQ_OK)
+        return status;
+    for (size_t k = 0; k < filters * size; k++) {
+        w->codes[k] = (int8_t)((int)(random_word(state) % (uint32_t)(2 * top + 1)) - top);
+        w->sums[k / size] += w->codes[k];
+    }
+    for (size_t f = 0; f < filters; f++)
+        ((float *)w->epilogue.scale)[f] = 1.f / ((float)top * sqrtf((float)size));
+    set_activation(&w->epilogue, in->net->layers[i].activation);
+    return gdrq_node_weights_pack(w, node, in->err);
+}
+
+gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gdrq_error *err) {
+    loading in = {.path = "random weights", .net = net, .to = f, .err = err};
+    uint32_t state = 1;
+    gdrq_status status = make_room(&in);
+    for (int k = 0; status == GDRQ_OK && k < f->classes->n; k++) {
+        const gdrq_running_threshold *t = &f->classes->classes[k];
+        in.grids[k] = gdrq_activation_grid(t->bits, t->range, t->slope,
+                                           t->fixed ? 1 : (float)((1 << t->bits) - 1));
+    }
+    for (int i = 0; status == GDRQ_OK && i < f->n; i++)
+        if (f->weight_bits[i] > 0)
+            status = randomise_layer(&in, i, &state);
+    if (status == GDRQ_OK)
+        commit(&in, f);
+    free_loading(&in);
+    return status;
 }
 
 gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *path,
@@ -218,10 +279,6 @@ gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *p
     const gdrq_status status = load(&in);
     if (status == GDRQ_OK)
         commit(&in, f);
-    for (int i = 0; in.weights && i < f->n; i++)
-        gdrq_node_weights_free(&in.weights[i]);
-    free(in.weights);
-    free(in.grids);
-    gdrq_folded_close(&in.file);
+    free_loading(&in);
     return status;
 }

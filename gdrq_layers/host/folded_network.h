@@ -49,6 +49,9 @@ void gdrq_folded_network_free(gdrq_folded_network *f);
 gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *path,
                              gdrq_error *err);
 
+/* Random numbers instead of a file's; nothing changes on error. */
+gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gdrq_error *err);
+
 /* GDRQ_ERROR_STATE if no weights were loaded. */
 gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err);
 

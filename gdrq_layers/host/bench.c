@@ -1,0 +1,154 @@
+/* Where a network's time goes (gdrq_network_bench()). */
+#include "gdrq.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "darknet.h"
+#include "host/network_state.h"
+#include "host/section_keys.h"
+#include "infer/peak.h"
+#include "primitives/predict.h"
+
+enum { WARM_UPS = 3 };
+
+/* Seconds of all layers of all runs, [layer][run]; behind them those of the whole network. */
+typedef struct clock_card {
+    int n, runs, run; /* run < 0: a warm-up */
+    double last;
+    double *seconds;
+} clock_card;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void note_layer(void *user, int i) {
+    clock_card *card = user;
+    const double t = now();
+    if (card->run >= 0)
+        card->seconds[(size_t)i * (size_t)card->runs + (size_t)card->run] = t - card->last;
+    card->last = t;
+}
+
+/* Pixels in a folded network are codes already; a float one reads its own input. */
+static void set_random_input(network *net, gdrq_folded_network *folded, uint8_t *planes) {
+    uint32_t state = 1;
+    for (int i = 0; i < net->inputs; i++) {
+        state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
+        planes[i] = (uint8_t)(state >> 24);
+        net->input[i] = (float)planes[i] / 255.f;
+    }
+    if (folded)
+        gdrq_folded_set_input(folded, planes);
+}
+
+static int compare_seconds(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void take_times(double *seconds, int runs, gdrq_timing *to) {
+    qsort(seconds, (size_t)runs, sizeof *seconds, compare_seconds);
+    to->median = seconds[runs / 2];
+    to->least = seconds[0];
+}
+
+static double macs_of(const layer *l) {
+    if (l->type == CONVOLUTIONAL)
+        return (double)l->size * l->size * l->c / l->groups * l->outputs;
+    return l->type == CONNECTED ? (double)l->inputs * l->outputs : 0;
+}
+
+/* Bytes of the values or codes of a tensor. */
+static double tensor_bytes(const gdrq_folded_network *f, int i, double values) {
+    double bytes = 0;
+    if (!f || gdrq_plan_has_values(f->plan, i))
+        bytes += values * sizeof(float);
+    if (f && gdrq_plan_class(f->plan, i) >= 0)
+        bytes += values;
+    return bytes;
+}
+
+static double weight_bytes(const network *net, const gdrq_folded_network *f, int i) {
+    const layer *l = &net->layers[i];
+    const double weights = l->type == CONNECTED ? (double)l->inputs * l->outputs : l->nweights;
+    if (l->type != CONVOLUTIONAL && l->type != CONNECTED)
+        return 0;
+    return f && f->weight_bits[i] > 0 ? weights : weights * sizeof(float);
+}
+
+static const char *type_name(LAYER_TYPE type) {
+    const gdrq_section_kind *kind = gdrq_section_kinds;
+    while (kind->name && (kind->type != type || kind->quantised))
+        kind++;
+    return kind->name ? kind->name : "";
+}
+
+static void describe_layer(const network *net, const gdrq_folded_network *f, int i,
+                           gdrq_timing *to) {
+    const layer *l = &net->layers[i];
+    to->type = type_name(l->type);
+    to->macs = macs_of(l);
+    to->bytes = tensor_bytes(f, i - 1, l->inputs) + tensor_bytes(f, i, l->outputs) +
+                weight_bytes(net, f, i);
+    const bool moves =
+        f && f->nodes[i].kind != GDRQ_NODE_CONV && f->nodes[i].kind != GDRQ_NODE_FLOAT;
+    if (f && f->weight_bits[i] > 0)
+        to->kernel = gdrq_node_kernel(&f->nodes[i])->name;
+    else
+        to->kernel = moves && !gdrq_plan_has_values(f->plan, i) ? "codes" : "float";
+}
+
+static void run_all(network *net, gdrq_folded_network *folded, uint8_t *planes, clock_card *card) {
+    for (card->run = -WARM_UPS; card->run < card->runs; card->run++) {
+        set_random_input(net, folded, planes);
+        const double start = card->last = now();
+        gdrq_network_predict_watched(net, net->input, note_layer, card);
+        if (card->run >= 0)
+            card->seconds[(size_t)card->n * (size_t)card->runs + (size_t)card->run] = now() - start;
+    }
+}
+
+gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layers,
+                               gdrq_timing *total, gdrq_error *err) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    gdrq_folded_network *folded = state ? state->folded : NULL;
+    const gdrq_status ready = gdrq_network_ready(net, err);
+    if (ready != GDRQ_OK)
+        return ready;
+    clock_card card = {.n = net->n, .runs = runs};
+    card.seconds = gdrq_alloc((size_t)(net->n + 1) * (size_t)runs, sizeof *card.seconds);
+    uint8_t *planes = gdrq_alloc((size_t)net->inputs, 1);
+    const int batch = net->batch;
+    if (card.seconds && planes) {
+        set_batch_network(net, 1);
+        run_all(net, folded, planes, &card);
+        set_batch_network(net, batch);
+        *total = (gdrq_timing){.type = "", .kernel = ""};
+        for (int i = 0; i < net->n; i++) {
+            describe_layer(net, folded, i, &layers[i]);
+            take_times(card.seconds + (size_t)i * (size_t)runs, runs, &layers[i]);
+            total->macs += layers[i].macs;
+            total->bytes += layers[i].bytes;
+        }
+        take_times(card.seconds + (size_t)net->n * (size_t)runs, runs, total);
+    }
+    const bool ok = card.seconds && planes;
+    free(card.seconds);
+    free(planes);
+    return ok ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d runs", runs);
+}
+
+double gdrq_machine_peak(void) {
+    return gdrq_peak_macs(gdrq_cpu_level());
+}
+
+const char *gdrq_machine_cpu(void) {
+    return gdrq_cpu_name(gdrq_cpu_level());
+}
