@@ -1,4 +1,5 @@
 #include "args.h"
+#include "base/same_file.h"
 #include "commands.h"
 #include "report.h"
 #include "suggest.h"
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static bool is_detector(const char *cfg_path) {
     FILE *file = fopen(cfg_path, "r");
@@ -21,11 +21,6 @@ static bool is_detector(const char *cfg_path) {
     if (file)
         fclose(file);
     return found;
-}
-
-static bool is_same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 /* -clear: stock weights bring their count of iterations. */
@@ -59,7 +54,7 @@ int cmd_gdrq_convert(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (is_same_file(operands.at[0], operands.at[1])) {
+    if (gdrq_same_file(operands.at[0], operands.at[1])) {
         report("gdrq convert: %s would be replaced: give the result another name", operands.at[0]);
         return 1;
     }

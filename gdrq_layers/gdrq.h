@@ -75,9 +75,10 @@ typedef struct gdrq_load_report {
 } gdrq_load_report;
 
 /*
- * Loads a Darknet .weights file. The file's size is checked against the network before anything in
- * memory is overwritten. A file that ends exactly behind a layer is a backbone: accepted only with
- * allow_backbone. `report` may be NULL.
+ * Loads a Darknet .weights file, or for a network with folded sections the file that was written
+ * beside its cfg, which is never a backbone. The file's size is checked against the network before
+ * anything in memory is overwritten. A file that ends exactly behind a layer is a backbone:
+ * accepted only with allow_backbone. `report` may be NULL.
  */
 GDRQ_API gdrq_status gdrq_network_load(struct network *net, const char *path, bool allow_backbone,
                                        gdrq_load_report *report, gdrq_error *err);
@@ -174,9 +175,9 @@ GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
  * and activations become one scale and bias per filter, and weights are packed at their width.
  * Writes a cfg with folded sections, the same layers in the same order, and its weights file
  * (gdrq_layers/model/FORMAT.md), which load and run as any others; what they compute is what the
- * trained network computes at inference. [net] gets batch=1. Thresholds that were never set and
- * backbones are errors. The two outputs are written as gdrq_write_files_atomically() does. `note`
- * as in gdrq_network_parse().
+ * trained network computes at inference. [net] gets batch=1. Thresholds that were never set,
+ * backbones, and outputs that would replace an input are errors. The two outputs are written as
+ * gdrq_write_files_atomically() does. `note` as in gdrq_network_parse().
  */
 GDRQ_API gdrq_status gdrq_fold(const char *cfg_path, const char *weights_path, const char *out_cfg,
                                const char *out_weights, gdrq_note *note, void *user,
@@ -187,9 +188,10 @@ typedef struct gdrq_layer_match {
     bool folded;             /* else nothing below holds */
     bool exact;              /* all must be equal: the training graph's float sums can't round */
     size_t sums, equal_sums; /* integer sums, of layers whose training form keeps them */
-    size_t values, equal_values; /* outputs as floats */
-    size_t codes, equal_codes;   /* outputs as codes, where an integer layer reads them */
-    int worst_code;              /* the largest difference between two codes */
+    size_t values, equal_values;       /* outputs as floats */
+    size_t codes, equal_codes;         /* outputs as codes, where an integer layer reads them */
+    int worst_code;                    /* the largest difference between two codes */
+    double worst_value, largest_value; /* the same of outputs as floats; the largest output */
 } gdrq_layer_match;
 
 /*

@@ -1,6 +1,7 @@
 /* A folded network against the one that it was folded from (gdrq_network_compare()). */
 #include "gdrq.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -22,10 +23,6 @@ typedef struct buffers {
     int32_t *sums;
 } buffers;
 
-static size_t size_of(gdrq_tensor_shape s) {
-    return (size_t)s.w * (size_t)s.h * (size_t)s.c;
-}
-
 static void free_buffers(buffers *b) {
     free(b->in);
     free(b->out);
@@ -36,7 +33,7 @@ static void free_buffers(buffers *b) {
 }
 
 static bool make_buffers(buffers *b, const gdrq_node *node) {
-    const size_t in = size_of(node->in), out = size_of(node->out);
+    const size_t in = gdrq_tensor_size(node->in), out = gdrq_tensor_size(node->out);
     *b = (buffers){.in = gdrq_alloc(in, 1),
                    .out = gdrq_alloc(out, 1),
                    .expected = gdrq_alloc(out, 1),
@@ -83,9 +80,12 @@ static void compare_codes(const buffers *b, size_t n, gdrq_layer_match *m) {
 static void compare_outputs(const comparison *c, int i, const buffers *b, gdrq_layer_match *m) {
     const layer *l = &c->trained->layers[i];
     const gdrq_node *node = &c->folded->nodes[i];
-    const size_t n = size_of(node->out);
-    for (size_t k = 0; k < n; k++)
+    const size_t n = gdrq_tensor_size(node->out);
+    for (size_t k = 0; k < n; k++) {
         m->equal_values += b->values[k] == l->output[k];
+        m->worst_value = fmax(m->worst_value, fabs((double)b->values[k] - l->output[k]));
+        m->largest_value = fmax(m->largest_value, fabs((double)l->output[k]));
+    }
     m->values += n;
     const int class = gdrq_plan_class(c->folded->plan, i);
     if (class < 0)
@@ -147,8 +147,8 @@ static gdrq_status check_pair(const comparison *c) {
         const layer *l = &net->layers[i];
         const gdrq_node *node = &c->folded->nodes[i];
         fits = (gdrq_quantised_state(l) != NULL) == (c->folded->weight_bits[i] > 0) &&
-               (size_t)l->outputs == size_of(node->out) &&
-               (c->folded->weight_bits[i] == 0 || (size_t)l->inputs == size_of(node->in));
+               (size_t)l->outputs == gdrq_tensor_size(node->out) &&
+               (c->folded->weight_bits[i] == 0 || (size_t)l->inputs == gdrq_tensor_size(node->in));
     }
     return fits ? GDRQ_OK
                 : gdrq_fail(c->err, GDRQ_ERROR_ARGUMENT,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/same_file.h"
 #include "base/status.h"
 #include "host/attach.h"
 #include "host/cfg_text.h"
@@ -194,6 +195,21 @@ static gdrq_status check_foldable(const folding *f) {
                      f->cfg_path);
 }
 
+/* What is read must survive, and the two outputs are two files. */
+static gdrq_status check_paths(const char *cfg, const char *weights, const char *out_cfg,
+                               const char *out_weights, gdrq_error *err) {
+    const char *const inputs[] = {cfg, weights}, *const outputs[] = {out_cfg, out_weights};
+    for (int i = 0; i < 2; i++)
+        for (int k = 0; k < 2; k++)
+            if (gdrq_same_file(inputs[i], outputs[k]))
+                return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                                 "%s would be replaced: give the results other names", inputs[i]);
+    if (gdrq_same_file(out_cfg, out_weights))
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s can't be both, the cfg and its weights",
+                         out_cfg);
+    return GDRQ_OK;
+}
+
 static gdrq_status read_network(folding *f, const char *weights_path, gdrq_note *note, void *user) {
     gdrq_status status =
         gdrq_text_file_read(f->cfg_path, GDRQ_MAX_CFG_SIZE, &f->text, &f->n, f->err);
@@ -245,7 +261,9 @@ static void free_folding(folding *f) {
 gdrq_status gdrq_fold(const char *cfg_path, const char *weights_path, const char *out_cfg,
                       const char *out_weights, gdrq_note *note, void *user, gdrq_error *err) {
     folding f = {.cfg_path = cfg_path, .err = err};
-    gdrq_status status = read_network(&f, weights_path, note, user);
+    gdrq_status status = check_paths(cfg_path, weights_path, out_cfg, out_weights, err);
+    if (status == GDRQ_OK)
+        status = read_network(&f, weights_path, note, user);
     if (status == GDRQ_OK)
         status = fold_classes(&f);
     if (status == GDRQ_OK)

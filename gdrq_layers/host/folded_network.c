@@ -66,13 +66,6 @@ static void set_shapes(gdrq_node *nodes, int n, const gdrq_tensor_shape *tensors
     }
 }
 
-/* Whose values are looked at after a forward, or by the host on the way. */
-static bool is_result(const gdrq_outline *o, int i) {
-    return i == o->n - 1 || o->layers[i].type == YOLO || o->layers[i].type == REGION ||
-           o->layers[i].type == DETECTION ||
-           (i < o->n - 1 && o->layers[i + 1].type == COST); /* net->output is the one before */
-}
-
 static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int *reads) {
     const gdrq_outline_layer *l = &o->layers[i];
     memcpy(reads, l->reads, (size_t)l->n_reads * sizeof *reads);
@@ -87,7 +80,7 @@ static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int 
         .groups = l->type == CONNECTED ? 1 : l->groups,
         .reverse = l->type == REORG && gdrq_value_int(l->section, "reverse", 0) != 0,
         .input_class = f->classes->of_layer[i],
-        .result = is_result(o, i),
+        .result = i == o->n - 1, /* float layers have values anyway */
     };
     f->weight_bits[i] = l->folded ? l->options.weight_bits : 0;
     if (l->folded)
@@ -130,12 +123,12 @@ static gdrq_folded_network *network_of(const layer *l) {
     return (gdrq_folded_network *)l->state_save_layer;
 }
 
-static void code_input(gdrq_folded_network *f, const layer *l, const network *net) {
+static void code_input(gdrq_folded_network *f, const network *net) {
     const int class = gdrq_plan_class(f->plan, -1);
-    const size_t n = (size_t)f->tensors[0].w * (size_t)f->tensors[0].h * (size_t)f->tensors[0].c;
+    const size_t n = gdrq_tensor_size(f->tensors[0]);
     if (class < 0 || f->input_is_coded)
         return;
-    for (int b = 0; b < l->batch; b++)
+    for (int b = 0; b < net->batch; b++)
         gdrq_int_quantise(f->tensors[0], &f->grids[class], net->input + (size_t)b * n,
                           gdrq_plan_codes(f->plan, -1, b));
 }
@@ -148,14 +141,15 @@ static void forward_folded_layer(layer l, network net) {
         gdrq_refuse_training();
     if (i == 0) {
         gdrq_must(gdrq_folded_check(f, &err), &err);
-        gdrq_must(gdrq_plan_reserve(f->plan, l.batch, &err), &err);
-        code_input(f, &l, &net);
+        gdrq_must(gdrq_plan_reserve(f->plan, net.batch, &err), &err);
+        code_input(f, &net);
         f->input_is_coded = false;
     }
     const bool values = gdrq_plan_has_values(f->plan, i);
     if (values && f->nodes[i].kind != GDRQ_NODE_CONV)
         f->forward[i](l, net);
-    for (int b = 0; b < l.batch; b++)
+    /* Images, also where a recurrent layer counts sequences. */
+    for (int b = 0; b < net.batch; b++)
         gdrq_plan_run(f->plan, i, b, &f->weights[i], f->grids,
                       values ? l.output + (size_t)b * (size_t)l.outputs : NULL);
 }

@@ -31,7 +31,8 @@ typedef struct gdrq_outline_layer {
     int out_w, out_h, out_c, outputs; /* of the output */
     size_t workspace; /* bytes of the network's scratch that the host's functions for it use */
     int filters;      /* convolutional and deconvolutional; outputs of connected */
-    int size, stride, pad, groups; /* convolutional and deconvolutional */
+    int size, stride, pad,
+        groups; /* of convolutions; of pooling, upsample and reorg what they have */
 } gdrq_outline_layer;
 
 typedef struct gdrq_outline {

@@ -1,6 +1,7 @@
 #include "host/outline.h"
 
 #include "base/hash.h"
+#include "host/section_keys.h"
 
 #include <string.h>
 
@@ -12,20 +13,37 @@ static uint64_t add_float(uint64_t hash, float value) {
     return gdrq_hash(hash, &value, sizeof value);
 }
 
-/* Keys that change what a layer without weights computes; their text counts, as it stands. */
-static uint64_t add_keys(uint64_t hash, const gdrq_cfg_section *section) {
+/* Keys of stock sections that nothing depends on but training and the choice of detections. */
+static bool is_of_no_consequence(const char *key) {
     static const char *const keys[] = {
-        "size",     "stride", "padding",     "reverse", "flatten", "extra", "crop_width",
-        "noadjust", "scale",  "crop_height", "kappa",   "alpha",   "beta",  "temperature",
-        "classes",  "coords", "num",         "mask",    "anchors", "side",  "groups",
+        "truth",      "onlyforward",   "stopbackward",   "dontsave",
+        "dontload",   "numload",       "learning_rate",  "dontloadscales",
+        "jitter",     "ignore_thresh", "truth_thresh",   "random",
+        "max",        "thresh",        "coord_scale",    "object_scale",
+        "mask_scale", "class_scale",   "noobject_scale", "rescore",
+        "bias_match", "probability",   "smooth",         "dot",
+        "flipped",
     };
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const gdrq_cfg_option *option = gdrq_cfg_find(section, keys[i]);
-        hash = add_int(hash, option != NULL);
-        if (option)
-            hash = gdrq_hash(hash, option->value, strlen(option->value) + 1);
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(key, keys[i]))
+            return true;
+    return false;
+}
+
+/* In no order: each option by itself, of repeated ones the first. */
+static uint64_t add_options(uint64_t hash, const gdrq_cfg_section *section) {
+    const gdrq_section_kind *kind = gdrq_section_kind_find(section->name);
+    uint64_t sum = 0;
+    for (int i = 0; i < section->n; i++) {
+        const gdrq_cfg_option *option = &section->options[i];
+        const gdrq_key *key = gdrq_key_find(kind, option->key, NULL);
+        if (gdrq_cfg_find(section, option->key) != option || is_of_no_consequence(option->key) ||
+            key->kind == GDRQ_KEY_IGNORED)
+            continue;
+        const uint64_t of_key = gdrq_hash(GDRQ_HASH, option->key, strlen(option->key) + 1);
+        sum += gdrq_hash(of_key, option->value, strlen(option->value) + 1);
     }
-    return hash;
+    return add_int(hash, (int64_t)sum);
 }
 
 static uint64_t add_layer(uint64_t hash, const gdrq_outline_layer *l) {
@@ -39,7 +57,7 @@ static uint64_t add_layer(uint64_t hash, const gdrq_outline_layer *l) {
     if (l->type == CONNECTED)
         hash = add_int(hash, l->inputs);
     if (!l->quantised)
-        return add_keys(hash, l->section);
+        return add_options(hash, l->section);
     const int kernel[] = {l->c,
                           l->size,
                           l->stride,

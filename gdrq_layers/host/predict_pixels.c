@@ -39,7 +39,7 @@ gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *
                          "the network reads %d channels; pictures have 3 ([net] channels=3)",
                          net->c);
     const gdrq_network_state *state = gdrq_network_state_find(net);
-    const bool calibrating = state && state->training.calibrating;
+    const bool calibrating = state && state->training.calibrating && !state->folded;
     gdrq_status status = calibrating ? GDRQ_OK : gdrq_network_ready(net, err);
     if (status != GDRQ_OK)
         return status;

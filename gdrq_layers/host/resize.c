@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "host/limits.h"
 #include "host/network_state.h"
+#include "host/shape.h"
 
 /* The new geometry of one layer and the buffers that go with it. */
 enum { MAX_BUFFERS = 6 };
@@ -96,6 +97,9 @@ static gdrq_status resize_maxpool(const resizing *r, int i, layer *l, new_layer 
     if (room_w < 0 || room_h < 0)
         return fail_layer(r, i, "[maxpool] would have no output");
     set_output(to, room_w / l->stride + 1, room_h / l->stride + 1, l->c);
+    if (!gdrq_windows_meet_image(to->w, to->out_w, l->size, l->stride, l->pad) ||
+        !gdrq_windows_meet_image(to->h, to->out_h, l->size, l->stride, l->pad))
+        return fail_layer(r, i, "[maxpool] would have windows outside the image");
     return add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->indexes, to->outputs)
                ? GDRQ_OK
                : no_memory(r, i);

@@ -41,4 +41,7 @@ typedef struct gdrq_layer_facts {
 gdrq_status gdrq_layer_shape(const gdrq_layer_input *in, gdrq_outline_layer *layer,
                              gdrq_layer_facts *facts, gdrq_error *err);
 
+/* Of a maxpool: whether all windows along a side meet the image. Others have no maximum. */
+bool gdrq_windows_meet_image(int64_t length, int64_t out, int size, int stride, int pad);
+
 #endif

@@ -1,11 +1,15 @@
 /* Layers without weights that work on one input: pooling, moving and value by value. */
 #include "host/shape_kinds.h"
 
-/* Windows that lie wholly outside the image have no maximum; the host would index with -1. */
-static bool windows_meet_image(int64_t length, int64_t out, const gdrq_outline_layer *layer) {
-    const int64_t first = -(layer->pad / 2);
-    const int64_t last = first + (out - 1) * layer->stride;
-    return first + layer->size > 0 && last < length;
+/* For windows that lie wholly outside the image the host would index with -1. */
+bool gdrq_windows_meet_image(int64_t length, int64_t out, int size, int stride, int pad) {
+    const int64_t first = -(pad / 2);
+    const int64_t last = first + (out - 1) * stride;
+    return first + size > 0 && last < length;
+}
+
+static bool meets_image(int64_t length, int64_t out, const gdrq_outline_layer *l) {
+    return gdrq_windows_meet_image(length, out, l->size, l->stride, l->pad);
 }
 
 gdrq_status gdrq_shape_maxpool(const gdrq_layer_input *in, gdrq_outline_layer *layer,
@@ -24,7 +28,7 @@ gdrq_status gdrq_shape_maxpool(const gdrq_layer_input *in, gdrq_outline_layer *l
                                  "size=%d is larger than the input of %d x %d with padding=%d",
                                  layer->size, layer->w, layer->h, layer->pad);
     const int64_t out_w = room_w / layer->stride + 1, out_h = room_h / layer->stride + 1;
-    if (!windows_meet_image(layer->w, out_w, layer) || !windows_meet_image(layer->h, out_h, layer))
+    if (!meets_image(layer->w, out_w, layer) || !meets_image(layer->h, out_h, layer))
         return gdrq_fail_section(&in->place, err,
                                  "padding=%d puts whole windows of size=%d outside the input of "
                                  "%d x %d; use at most %d",

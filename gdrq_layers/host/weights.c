@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/finite.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/write_all.h"
@@ -128,7 +128,8 @@ static gdrq_status check_coverage(const network *net, const weights_file *file, 
         return gdrq_fail(
             err, GDRQ_ERROR_FORMAT,
             "%s: %zu bytes, but this network takes %zu: it ends behind layer %d, so it "
-            "is a backbone: train the network from it first",
+            "is a backbone: train the network from it first (gdrq calibrate and fold "
+            "take whole networks)",
             file->path, file->size, c->expected, c->layers - 1);
     return GDRQ_OK;
 }
@@ -242,16 +243,9 @@ static void write_hashed(writer *w, const void *bytes, size_t n) {
         w->failed = !gdrq_write_all(w->fd, bytes, n);
 }
 
-static bool all_finite(const float *x, size_t n) {
-    bool finite = true;
-    for (size_t i = 0; i < n; ++i)
-        finite &= isfinite(x[i]) != 0;
-    return finite;
-}
-
 static bool write_span(void *user, const gdrq_weight_span *span) {
     writer *w = user;
-    if (!all_finite(span->data, span->count)) {
+    if (!gdrq_all_finite(span->data, span->count)) {
         w->not_finite = true;
         return false;
     }

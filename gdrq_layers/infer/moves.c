@@ -9,14 +9,11 @@ static size_t row_size(gdrq_tensor_shape shape) {
     return (size_t)shape.w * (size_t)shape.c;
 }
 
-static size_t size_of(gdrq_tensor_shape shape) {
-    return row_size(shape) * (size_t)shape.h;
-}
-
 void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, uint8_t *out) {
     assert(stride > 0);
     const size_t channels = (size_t)in.c, times = (size_t)stride, row = row_size(in) * times;
-#pragma omp parallel for schedule(static) if (size_of(in) * times * times >= GDRQ_PARALLEL_FROM)
+#pragma omp parallel for schedule(static) if (gdrq_tensor_size(in) * times * times >= \
+                                              GDRQ_PARALLEL_FROM)
     for (int y = 0; y < in.h; y++) {
         uint8_t *const first = out + (size_t)y * times * row;
         for (size_t x = 0; x < (size_t)in.w * times; x++)
@@ -57,10 +54,11 @@ static size_t nhwc_index(gdrq_tensor_shape shape, size_t i) {
  */
 void gdrq_int_reorg(gdrq_tensor_shape in, gdrq_tensor_shape out, int stride, bool reverse,
                     const uint8_t *in_codes, uint8_t *out_codes) {
-    assert(stride > 0 && in.c % (stride * stride) == 0 && size_of(in) == size_of(out));
+    assert(stride > 0 && in.c % (stride * stride) == 0 &&
+           gdrq_tensor_size(in) == gdrq_tensor_size(out));
     const size_t w = (size_t)in.w, h = (size_t)in.h, s = (size_t)stride;
     const size_t channels = (size_t)in.c / (s * s);
-#pragma omp parallel for schedule(static) if (size_of(in) >= GDRQ_PARALLEL_FROM)
+#pragma omp parallel for schedule(static) if (gdrq_tensor_size(in) >= GDRQ_PARALLEL_FROM)
     for (size_t k = 0; k < (size_t)in.c; k++)
         for (size_t at = 0; at < w * h; at++) {
             const size_t part = k / channels;
@@ -101,7 +99,8 @@ static size_t at_most(size_t n, size_t limit) {
 void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
                        uint8_t *codes) {
     const size_t plane = (size_t)shape.w * (size_t)shape.h, channels = (size_t)shape.c;
-#pragma omp parallel for collapse(2) schedule(static) if (size_of(shape) >= GDRQ_PARALLEL_FROM)
+#pragma omp parallel for collapse(2) \
+    schedule(static) if (gdrq_tensor_size(shape) >= GDRQ_PARALLEL_FROM)
     for (size_t p = 0; p < plane; p += TURN)
         for (size_t c = 0; c < channels; c += TURN)
             quantise_part(grid, values + c * plane + p, plane, at_most(plane - p, TURN),
@@ -110,7 +109,7 @@ void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const flo
 
 void gdrq_int_from_planes(gdrq_tensor_shape shape, const uint8_t *planes, uint8_t *codes) {
     const size_t plane = (size_t)shape.w * (size_t)shape.h, channels = (size_t)shape.c;
-#pragma omp parallel for schedule(static) if (size_of(shape) >= GDRQ_PARALLEL_FROM)
+#pragma omp parallel for schedule(static) if (gdrq_tensor_size(shape) >= GDRQ_PARALLEL_FROM)
     for (size_t p = 0; p < plane; p++)
         for (size_t c = 0; c < channels; c++)
             codes[p * channels + c] = planes[c * plane + p];

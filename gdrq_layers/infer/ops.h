@@ -20,6 +20,10 @@ typedef struct gdrq_tensor_shape {
     int w, h, c;
 } gdrq_tensor_shape;
 
+static inline size_t gdrq_tensor_size(gdrq_tensor_shape s) {
+    return (size_t)s.w * (size_t)s.h * (size_t)s.c;
+}
+
 typedef enum gdrq_int_activation {
     GDRQ_INT_LINEAR,
     GDRQ_INT_RELU,

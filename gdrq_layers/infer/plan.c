@@ -35,10 +35,6 @@ static tensor *tensor_of(const gdrq_plan *plan, int i) {
     return &plan->tensors[i + 1];
 }
 
-static size_t codes_of(gdrq_tensor_shape s) {
-    return (size_t)s.w * (size_t)s.h * (size_t)s.c;
-}
-
 static size_t aligned(size_t n) {
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
@@ -99,14 +95,14 @@ static bool live_together(const gdrq_plan *plan, int a, int b) {
 /* The lowest place where tensor i overlaps none of those before it that live at the same time. */
 static void place(gdrq_plan *plan, int i) {
     tensor *t = tensor_of(plan, i);
-    const size_t size = aligned(codes_of(t->shape));
+    const size_t size = aligned(gdrq_tensor_size(t->shape));
     bool moved = true;
     t->offset = 0;
     while (moved) {
         moved = false;
         for (int k = -1; k < i; k++) {
             const tensor *other = tensor_of(plan, k);
-            const size_t end = other->offset + aligned(codes_of(other->shape));
+            const size_t end = other->offset + aligned(gdrq_tensor_size(other->shape));
             if (!owns_codes(plan, k) || !live_together(plan, k, i) || end <= t->offset ||
                 t->offset + size <= other->offset)
                 continue;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/status.h"
 #include "quant/pack.h"
 
@@ -141,17 +142,10 @@ gdrq_status gdrq_folded_check_fields(const gdrq_folded_checker *c, int i, gdrq_e
     return GDRQ_OK;
 }
 
-static bool all_finite(const float *x, size_t n) {
-    int bad = 0;
-    for (size_t i = 0; i < n; ++i)
-        bad |= !isfinite(x[i]);
-    return !bad;
-}
-
 static gdrq_status check_floats(const gdrq_folded_checker *c, const gdrq_folded_layer *l,
                                 const char *name, const float *x, size_t n, gdrq_error *err) {
     size_t i = 0;
-    if (all_finite(x, n))
+    if (gdrq_all_finite(x, n))
         return GDRQ_OK;
     while (isfinite(x[i]))
         ++i;

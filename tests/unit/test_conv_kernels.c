@@ -50,6 +50,8 @@ static void fill(problem *p) {
     p->conv.sum = p->sums;
 }
 
+static bool few_bits; /* codes and weights that Winograd's transform leaves in bytes */
+
 static problem make_problem(gdrq_int_conv conv) {
     static const struct {
         gdrq_int_activation ours;
@@ -202,6 +204,25 @@ static void shapes_around_the_tiles(void **state) {
                                           .groups = 1});
 }
 
+/* What only few shapes and bits allow: Winograd's, with odd sides, several blocks and any border.
+ */
+static void three_by_three(void **state) {
+    (void)state;
+    seed_random(703);
+    static const int channels[] = {32, 48, 64, 80, 160};
+    for (int i = 0; i < random_cases(80); i++) {
+        few_bits = true;
+        check_convolution((gdrq_int_conv){
+            .in = {random_int(3, i % 9 ? 20 : 90), random_int(3, i % 9 ? 20 : 40), channels[i % 5]},
+            .out.c = random_int(32, 90),
+            .size = 3,
+            .stride = 1,
+            .pad = random_int(0, 3) ? 1 : random_int(0, 3),
+            .groups = 1});
+    }
+    few_bits = false;
+}
+
 static void every_kernel_was_checked(void **state) {
     (void)state;
     for (int i = 0; gdrq_conv_kernels[i]; i++) {
@@ -225,7 +246,10 @@ static void levels_limit_the_choice(void **state) {
     assert_int_equal(gdrq_cpu_level(), gdrq_cpu_detect());
     if (gdrq_cpu_detect() >= GDRQ_CPU_AVX2) {
         assert_int_equal(gdrq_set_cpu("avx2", &err), GDRQ_OK);
+        const gdrq_int_conv wide = {
+            .in = {4, 4, 64}, .out = {4, 4, 64}, .size = 3, .stride = 1, .pad = 1, .groups = 1};
         assert_string_equal(gdrq_conv_kernel_for(&conv, &four_bits)->name, "avx2 narrow");
+        assert_string_equal(gdrq_conv_kernel_for(&wide, &four_bits)->name, "avx2 winograd");
         assert_string_equal(gdrq_conv_kernel_for(&conv, &eight_bits)->name, "avx2 wide");
     }
     assert_int_equal(gdrq_set_cpu("mmx", &err), GDRQ_ERROR_ARGUMENT);
@@ -235,9 +259,8 @@ static void levels_limit_the_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(shapes_around_the_tiles),
-        cmocka_unit_test(every_kernel_was_checked),
+        cmocka_unit_test(random_shapes),           cmocka_unit_test(shapes_around_the_tiles),
+        cmocka_unit_test(three_by_three),          cmocka_unit_test(every_kernel_was_checked),
         cmocka_unit_test(levels_limit_the_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

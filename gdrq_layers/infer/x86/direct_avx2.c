@@ -1,28 +1,15 @@
 /*
- * Direct convolutions on AVX2. A tile is up to 6 pixels by 16 filters, whose sums stay in registers
- * while the weights stream by once; a window's rows are contiguous in a copy of the input with its
- * border (NHWC), so that each product's operands are one broadcast and one load.
- *
- * narrow: bytes. VPMADDUBSW multiplies 32 codes by 32 weights and adds them in pairs to 16 bits,
- * which hold floor(32767 / (2 * code * weight)) of such pairs before VPMADDWD widens them to 32.
- * wide: the same in 16 bits with VPMADDWD alone, for 8 bits by 8.
+ * Direct convolutions on AVX2: a window's rows are contiguous in a copy of the input with its
+ * border (NHWC).
  *
  * Packed weights, narrow: [filters / 16][taps][channels / 4][16][4] bytes; wide: [filters / 16]
  * [taps][channels / 2][16][2] int16; behind them, in either, the filters' sums of weights. Filters
  * and channels that are missing are zeros.
  */
-#include <assert.h>
-#include <immintrin.h>
-#include <string.h>
+#include "infer/x86/tile_avx2.h"
 
-#include "infer/conv_kernel.h"
-
-enum {
-    PIXELS = 6,
-    FILTERS = 16,
-    STEP = 4,            /* bytes of the input that one broadcast takes */
-    CHUNK = 32 * PIXELS, /* pixels that a thread takes at a time for the same filters */
-};
+/* Pixels that a thread takes at a time for the same filters. */
+enum { CHUNK = 32 * PIXELS };
 
 /* What differs between narrow and wide: bytes per code of the copied input. */
 typedef struct layout {
@@ -141,182 +128,6 @@ static void copy_row(const gdrq_int_conv *conv, const layout *l, const uint8_t *
     fill_pixels(conv, l, conv->pad, to + (size_t)(conv->pad + conv->in.w) * pixel);
 }
 
-/* ---- sums ---- */
-
-/* Windows of up to PIXELS pixels, and how to walk through them. */
-typedef struct windows {
-    const char *at[PIXELS];
-    size_t pitch; /* bytes from row to row */
-    int rows;
-    int row_bytes; /* of a window's row; a multiple of STEP */
-    int flush;     /* narrow: steps that 16 bits hold */
-} windows;
-
-typedef struct tile_sums {
-    __m256i at[PIXELS][2];
-} tile_sums;
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE __m256i broadcast(const char *codes) {
-    int32_t word;
-    memcpy(&word, codes, sizeof word);
-    return _mm256_set1_epi32(word);
-}
-
-/* n steps of all pixels, added up in 16 bits and then to the sums. */
-INLINE void add_narrow(const int m, const windows *w, size_t offset, int n, const char *weights,
-                       tile_sums *sums) {
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i acc[PIXELS][2];
-    for (int t = 0; t < m; t++)
-        acc[t][0] = acc[t][1] = _mm256_setzero_si256();
-    for (int i = 0; i < n; i++) {
-        const __m256i w0 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64));
-        const __m256i w1 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64 + 32));
-        for (int t = 0; t < m; t++) {
-            const __m256i x = broadcast(w->at[t] + offset + (size_t)i * STEP);
-            acc[t][0] = _mm256_add_epi16(acc[t][0], _mm256_maddubs_epi16(x, w0));
-            acc[t][1] = _mm256_add_epi16(acc[t][1], _mm256_maddubs_epi16(x, w1));
-        }
-    }
-    for (int t = 0; t < m; t++)
-        for (int half = 0; half < 2; half++)
-            sums->at[t][half] =
-                _mm256_add_epi32(sums->at[t][half], _mm256_madd_epi16(acc[t][half], ones));
-}
-
-INLINE void add_wide(const int m, const windows *w, size_t offset, int n, const char *weights,
-                     tile_sums *sums) {
-    __m256i acc[PIXELS][2];
-    for (int t = 0; t < m; t++)
-        for (int half = 0; half < 2; half++)
-            acc[t][half] = sums->at[t][half];
-    for (int i = 0; i < n; i++) {
-        const __m256i w0 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64));
-        const __m256i w1 = _mm256_load_si256((const __m256i *)(weights + (size_t)i * 64 + 32));
-        for (int t = 0; t < m; t++) {
-            const __m256i x = broadcast(w->at[t] + offset + (size_t)i * STEP);
-            acc[t][0] = _mm256_add_epi32(acc[t][0], _mm256_madd_epi16(x, w0));
-            acc[t][1] = _mm256_add_epi32(acc[t][1], _mm256_madd_epi16(x, w1));
-        }
-    }
-    for (int t = 0; t < m; t++)
-        for (int half = 0; half < 2; half++)
-            sums->at[t][half] = acc[t][half];
-}
-
-INLINE void add_rows(const int m, const bool is_narrow, const windows *w, const char *weights,
-                     tile_sums *sums) {
-    const int steps = w->row_bytes / STEP;
-    for (int row = 0; row < w->rows; row++)
-        for (int i = 0, n; i < steps; i += n) {
-            const size_t offset = (size_t)row * w->pitch + (size_t)i * STEP;
-            n = is_narrow && steps - i > w->flush ? w->flush : steps - i;
-            if (is_narrow)
-                add_narrow(m, w, offset, n, weights, sums);
-            else
-                add_wide(m, w, offset, n, weights, sums);
-            weights += (size_t)n * 64;
-        }
-}
-
-/* A function per number of pixels, whose accumulators are then registers. */
-typedef void add_function(const windows *w, const char *weights, tile_sums *sums);
-#define ADD(m)                                                                           \
-    static void add_narrow_##m(const windows *w, const char *weights, tile_sums *sums) { \
-        add_rows(m, true, w, weights, sums);                                             \
-    }                                                                                    \
-    static void add_wide_##m(const windows *w, const char *weights, tile_sums *sums) {   \
-        add_rows(m, false, w, weights, sums);                                            \
-    }
-ADD(1)
-ADD(2)
-ADD(3)
-ADD(4)
-ADD(5)
-ADD(6)
-static add_function *const add_functions[2][PIXELS] = {
-    {add_narrow_1, add_narrow_2, add_narrow_3, add_narrow_4, add_narrow_5, add_narrow_6},
-    {add_wide_1, add_wide_2, add_wide_3, add_wide_4, add_wide_5, add_wide_6},
-};
-
-/* ---- epilogue ---- */
-
-/* As gdrq_int_finish(): multiplied, then added, never fused. */
-INLINE __m256 activated(const gdrq_epilogue *e, __m256i sums, const float *scale,
-                        const float *bias) {
-    const __m256 zero = _mm256_setzero_ps();
-    const __m256 v = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(scale), _mm256_cvtepi32_ps(sums)),
-                                   _mm256_loadu_ps(bias));
-    const __m256 positive = _mm256_cmp_ps(v, zero, _CMP_GT_OQ);
-    if (e->activation == GDRQ_INT_RELU)
-        return _mm256_mul_ps(v, _mm256_and_ps(positive, _mm256_set1_ps(1)));
-    if (e->activation == GDRQ_INT_LEAKY)
-        return _mm256_blendv_ps(_mm256_mul_ps(_mm256_set1_ps(.1f), v), v, positive);
-    return v;
-}
-
-/* Stored codes in 32 bits. MAXPS gives its second operand for a NaN, as the reference's min. */
-INLINE __m256i encoded(const gdrq_grid *grid, __m256 y) {
-    __m256 v = _mm256_mul_ps(y, _mm256_set1_ps(grid->inv_step));
-    v = _mm256_max_ps(v, _mm256_set1_ps((float)grid->min));
-    v = _mm256_min_ps(v, _mm256_set1_ps((float)grid->max));
-    return _mm256_sub_epi32(_mm256_cvtps_epi32(v), _mm256_set1_epi32(grid->min));
-}
-
-/* 16 codes of one pixel in their order. */
-INLINE __m128i narrowed(__m256i low, __m256i high) {
-    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-    return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-}
-
-/* A tile's place in the output. */
-typedef struct place {
-    int pixel, pixels, filter, filters;
-} place;
-
-static void store_codes(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
-                        const tile_sums *sums, uint8_t *codes) {
-    float scale[FILTERS] = {0}, bias[FILTERS] = {0};
-    memcpy(scale, e->scale + at->filter, (size_t)at->filters * sizeof *scale);
-    memcpy(bias, e->bias + at->filter, (size_t)at->filters * sizeof *bias);
-    for (int t = 0; t < at->pixels; t++) {
-        const __m256i low = encoded(e->grid, activated(e, sums->at[t][0], scale, bias));
-        const __m256i high = encoded(e->grid, activated(e, sums->at[t][1], scale + 8, bias + 8));
-        uint8_t *const to = codes + (size_t)(at->pixel + t) * (size_t)conv->out.c + at->filter;
-        uint8_t row[FILTERS];
-        if (at->filters == FILTERS) {
-            _mm_storeu_si128((__m128i *)to, narrowed(low, high));
-            continue;
-        }
-        _mm_storeu_si128((__m128i *)row, narrowed(low, high));
-        memcpy(to, row, (size_t)at->filters);
-    }
-}
-
-/* Whatever else is wanted is the reference's business. */
-static void finish_elsewhere(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
-                             const tile_sums *sums, const gdrq_int_output *out) {
-    int32_t all[PIXELS][GDRQ_TILE_FILTERS];
-    for (int t = 0; t < at->pixels; t++)
-        for (int half = 0; half < 2; half++)
-            _mm256_storeu_si256((__m256i *)(all[t] + 8 * half), sums->at[t][half]);
-    const gdrq_int_tile tile = {.first_pixel = at->pixel,
-                                .pixels = at->pixels,
-                                .first_filter = at->filter,
-                                .filters = at->filters};
-    gdrq_int_finish(e, conv->out, &tile, all[0], out);
-}
-
-static void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const place *at,
-                   const tile_sums *sums, const gdrq_int_output *out) {
-    if (out->values || e->activation == GDRQ_INT_OTHER)
-        finish_elsewhere(conv, e, at, sums, out);
-    else
-        store_codes(conv, e, at, sums, out->codes);
-}
-
 /* ---- all of it ---- */
 
 typedef struct work {
@@ -356,13 +167,13 @@ static void start_sums(const work *k, const place *at, tile_sums *sums) {
     }
 }
 
-static void convolve_tile(const work *k, const place *at) {
+static void convolve_tile(const work *k, const tile_scales *scales, const place *at) {
     const windows w = windows_at(k, at);
     tile_sums sums;
     start_sums(k, at, &sums);
     add_functions[k->layout->code_size - 1][at->pixels - 1](
         &w, k->packed + (size_t)(at->filter / FILTERS) * block_size(k->conv, k->layout), &sums);
-    finish(k->conv, k->epilogue, at, &sums, k->out);
+    finish(k->conv, k->epilogue, scales, at, &sums, k->out);
 }
 
 static int min_int(int a, int b) {
@@ -372,11 +183,14 @@ static int min_int(int a, int b) {
 static void convolve_chunk(const work *k, int filter, int first_pixel) {
     const int pixels = k->conv->out.w * k->conv->out.h;
     const int end = min_int(first_pixel + CHUNK, pixels);
+    const int filters = min_int(FILTERS, k->conv->out.c - filter);
+    const tile_scales scales = scales_at(k->epilogue, filter, filters);
     for (int pixel = first_pixel; pixel < end; pixel += PIXELS)
-        convolve_tile(k, &(place){.pixel = pixel,
-                                  .pixels = min_int(PIXELS, end - pixel),
-                                  .filter = filter,
-                                  .filters = min_int(FILTERS, k->conv->out.c - filter)});
+        convolve_tile(k, &scales,
+                      &(place){.pixel = pixel,
+                               .pixels = min_int(PIXELS, end - pixel),
+                               .filter = filter,
+                               .filters = filters});
 }
 
 /* `input` is the copy to be made, unless none is needed. */
