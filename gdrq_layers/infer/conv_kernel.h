@@ -41,6 +41,7 @@ const gdrq_conv_kernel *gdrq_conv_kernel_for(const gdrq_int_conv *conv,
 extern const gdrq_conv_kernel gdrq_conv_c;
 #if defined(__x86_64__)
 extern const gdrq_conv_kernel gdrq_conv_avx2_winograd, gdrq_conv_avx2_narrow, gdrq_conv_avx2_wide;
+extern const gdrq_conv_kernel gdrq_depthwise_avx2_narrow, gdrq_depthwise_avx2_wide;
 #endif
 
 #endif

@@ -62,10 +62,10 @@ static problem make_problem(gdrq_int_conv conv) {
                        {GDRQ_INT_OTHER, LOGISTIC}};
     conv.out.w = (conv.in.w + 2 * conv.pad - conv.size) / conv.stride + 1;
     conv.out.h = (conv.in.h + 2 * conv.pad - conv.size) / conv.stride + 1;
-    problem p = {
-        .conv = conv,
-        .limits = {.code = (1 << random_int(2, 8)) - 1, .weight = (1 << random_int(1, 7)) - 1},
-        .output = random_grid()};
+    problem p = {.conv = conv,
+                 .limits = {.code = (1 << random_int(2, few_bits ? 4 : 8)) - 1,
+                            .weight = (1 << random_int(1, few_bits ? 3 : 7)) - 1},
+                 .output = random_grid()};
     p.conv.zero = random_int(0, 2) ? 0 : random_int(0, p.limits.code);
     fill(&p);
     const int activation = random_int(0, 3);
@@ -78,8 +78,7 @@ static problem make_problem(gdrq_int_conv conv) {
                                  .bias = p.bias,
                                  .activation = activations[activation].ours,
                                  .activate = activate,
-                                 .which = (int)activations[activation].host,
-                                 .grid = &p.output};
+                                 .which = (int)activations[activation].host};
     return p;
 }
 
@@ -140,6 +139,7 @@ static int checked[8]; /* by the kernel's place in the table */
 
 static void check_convolution(gdrq_int_conv conv) {
     problem p = make_problem(conv);
+    p.epilogue.grid = &p.output;
     const size_t n = count(p.conv.out);
     uint8_t *const codes = malloc(n);
     float *const values = malloc(n * sizeof *values);
@@ -223,6 +223,19 @@ static void three_by_three(void **state) {
     few_bits = false;
 }
 
+/* A channel per filter, around whole vectors of them. */
+static void depthwise(void **state) {
+    (void)state;
+    seed_random(704);
+    for (int i = 0; i < random_cases(160); i++) {
+        few_bits = i % 2;
+        gdrq_int_conv c = random_geometry();
+        c.groups = c.in.c = c.out.c = i % 3 ? random_int(2, 70) : 16 * random_int(1, 6);
+        check_convolution(c);
+    }
+    few_bits = false;
+}
+
 static void every_kernel_was_checked(void **state) {
     (void)state;
     for (int i = 0; gdrq_conv_kernels[i]; i++) {
@@ -259,8 +272,11 @@ static void levels_limit_the_choice(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_shapes),           cmocka_unit_test(shapes_around_the_tiles),
-        cmocka_unit_test(three_by_three),          cmocka_unit_test(every_kernel_was_checked),
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(shapes_around_the_tiles),
+        cmocka_unit_test(three_by_three),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(every_kernel_was_checked),
         cmocka_unit_test(levels_limit_the_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

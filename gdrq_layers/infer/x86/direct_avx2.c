@@ -6,6 +6,7 @@
  * [taps][channels / 2][16][2] int16; behind them, in either, the filters' sums of weights. Filters
  * and channels that are missing are zeros.
  */
+#include "infer/bordered.h"
 #include "infer/x86/tile_avx2.h"
 
 /* Pixels that a thread takes at a time for the same filters. */
@@ -72,60 +73,19 @@ static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
 
 /* ---- the copy of the input ---- */
 
+static gdrq_bordered bordered(const gdrq_int_conv *conv, const layout *l) {
+    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad,
+                              channels_of(conv, l), l->code_size);
+}
+
 /* A layer without a border whose pixels are whole broadcasts is read as it is. */
 static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
     return l->code_size != 1 || conv->pad > 0 || channels_of(conv, l) != conv->in.c;
 }
 
-static size_t pitch_of(const gdrq_int_conv *conv, const layout *l) {
-    return (size_t)(conv->in.w + 2 * conv->pad) * (size_t)channels_of(conv, l) *
-           (size_t)l->code_size;
-}
-
 static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
-    return needs_copy(conv, l) ? (size_t)(conv->in.h + 2 * conv->pad) * pitch_of(conv, l) : 0;
-}
-
-/* n pixels; channels that are missing in the input have weights of 0, whatever their code. */
-static void copy_pixels(const gdrq_int_conv *conv, const layout *l, const uint8_t *in, int n,
-                        void *to) {
-    const int channels = channels_of(conv, l);
-    if (l->code_size == 1 && channels == conv->in.c) {
-        memcpy(to, in, (size_t)n * (size_t)channels);
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        for (int c = 0; c < channels; c++) {
-            const uint8_t code = c < conv->in.c ? in[i * conv->in.c + c] : 0;
-            if (l->code_size == 1)
-                ((uint8_t *)to)[i * channels + c] = code;
-            else
-                ((int16_t *)to)[i * channels + c] = code;
-        }
-}
-
-static void fill_pixels(const gdrq_int_conv *conv, const layout *l, int n, void *to) {
-    const int codes = n * channels_of(conv, l);
-    for (int i = 0; i < codes; i++)
-        if (l->code_size == 1)
-            ((uint8_t *)to)[i] = (uint8_t)conv->zero;
-        else
-            ((int16_t *)to)[i] = (int16_t)conv->zero;
-}
-
-/* Row y of the copy, from -pad on. */
-static void copy_row(const gdrq_int_conv *conv, const layout *l, const uint8_t *in, int y,
-                     char *copy) {
-    char *const to = copy + (size_t)(y + conv->pad) * pitch_of(conv, l);
-    const size_t pixel = (size_t)channels_of(conv, l) * (size_t)l->code_size;
-    if (y < 0 || y >= conv->in.h) {
-        fill_pixels(conv, l, conv->in.w + 2 * conv->pad, to);
-        return;
-    }
-    fill_pixels(conv, l, conv->pad, to);
-    copy_pixels(conv, l, in + (size_t)y * (size_t)conv->in.w * (size_t)conv->in.c, conv->in.w,
-                to + (size_t)conv->pad * pixel);
-    fill_pixels(conv, l, conv->pad, to + (size_t)(conv->pad + conv->in.w) * pixel);
+    const gdrq_bordered b = bordered(conv, l);
+    return needs_copy(conv, l) ? gdrq_bordered_size(&b) : 0;
 }
 
 /* ---- all of it ---- */
@@ -136,20 +96,21 @@ typedef struct work {
     const gdrq_epilogue *epilogue;
     const gdrq_int_output *out;
     const char *packed, *input; /* the copy, or the input itself */
+    gdrq_bordered bordered;
     int flush;
 } work;
 
 static windows windows_at(const work *k, const place *at) {
     const gdrq_int_conv *conv = k->conv;
-    const size_t pixel = (size_t)channels_of(conv, k->layout) * (size_t)k->layout->code_size;
-    windows w = {.pitch = pitch_of(conv, k->layout),
+    const gdrq_bordered *b = &k->bordered;
+    windows w = {.pitch = b->pitch,
                  .rows = conv->size,
-                 .row_bytes = conv->size * (int)pixel,
+                 .row_bytes = conv->size * (int)b->pixel,
                  .flush = k->flush};
     for (int t = 0; t < at->pixels; t++) {
         const int x = (at->pixel + t) % conv->out.w, y = (at->pixel + t) / conv->out.w;
-        w.at[t] =
-            k->input + (size_t)(y * conv->stride) * w.pitch + (size_t)(x * conv->stride) * pixel;
+        w.at[t] = k->input + (size_t)(y * conv->stride) * b->pitch +
+                  (size_t)(x * conv->stride) * b->pixel;
     }
     return w;
 }
@@ -199,12 +160,13 @@ static void run(work *k, const uint8_t *in, char *copy) {
     const bool copies = needs_copy(conv, k->layout);
     const int pixels = conv->out.w * conv->out.h;
     k->input = copies ? copy : (const char *)in;
+    k->bordered = bordered(conv, k->layout);
 #pragma omp parallel
     {
         if (copies) {
 #pragma omp for schedule(static)
-            for (int y = -conv->pad; y < conv->in.h + conv->pad; y++)
-                copy_row(conv, k->layout, in, y, copy);
+            for (int y = 0; y < k->bordered.h; y++)
+                gdrq_bordered_row(conv, &k->bordered, in, y, copy);
         }
 #pragma omp for collapse(2) schedule(static)
         for (int filter = 0; filter < conv->out.c; filter += FILTERS)
@@ -239,7 +201,12 @@ static bool fits_wide(const gdrq_int_conv *conv, const gdrq_conv_limits *limits)
     static void run_##kind(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,            \
                            const void *packed, const gdrq_epilogue *epilogue, const uint8_t *in, \
                            void *scratch, const gdrq_int_output *out) {                          \
-        work k = {conv, &kind, epilogue, out, packed, NULL, steps_in_16_bits(limits)};           \
+        work k = {.conv = conv,                                                                  \
+                  .layout = &kind,                                                               \
+                  .epilogue = epilogue,                                                          \
+                  .out = out,                                                                    \
+                  .packed = packed,                                                              \
+                  .flush = steps_in_16_bits(limits)};                                            \
         run(&k, in, scratch);                                                                    \
     }                                                                                            \
     const gdrq_conv_kernel gdrq_conv_avx2_##kind = {.name = "avx2 " #kind,                       \

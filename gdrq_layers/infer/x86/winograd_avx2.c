@@ -12,6 +12,7 @@
  * Packed weights: U as [filters / 16][position][channels / 4][16][4] bytes; the sums of each
  * filter's U as [position][filters]; the filters' sums of weights. Missing filters are zeros.
  */
+#include "infer/bordered.h"
 #include "infer/x86/tile_avx2.h"
 
 enum {
@@ -92,15 +93,15 @@ static void pack(const gdrq_int_conv *conv, void *packed) {
 /* ---- geometry ---- */
 
 typedef struct grid {
-    int columns, rows;    /* of tiles of 2x2 outputs */
-    int tiles, per_block; /* patches that are transformed at a time */
-    size_t pitch;         /* bytes of a row of the copied input */
+    int columns, rows;      /* of tiles of 2x2 outputs */
+    int tiles, per_block;   /* patches that are transformed at a time */
+    gdrq_bordered bordered; /* the copied input, as wide and high as whole tiles */
 } grid;
 
 static grid grid_of(const gdrq_int_conv *conv) {
     grid g = {.columns = (conv->out.w + 1) / 2, .rows = (conv->out.h + 1) / 2};
     g.tiles = g.columns * g.rows;
-    g.pitch = (size_t)(2 * g.columns + 2) * (size_t)conv->in.c;
+    g.bordered = gdrq_bordered_make(2 * g.columns + 2, 2 * g.rows + 2, conv->in.c, 1);
     const int most =
         PATCHES / (POSITIONS * conv->in.c) > TILES ? PATCHES / (POSITIONS * conv->in.c) : TILES;
     const int blocks = (g.tiles + most - 1) / most;
@@ -109,7 +110,7 @@ static grid grid_of(const gdrq_int_conv *conv) {
 }
 
 static size_t copy_size(const grid *g) {
-    return ((size_t)(2 * g->rows + 2) * g->pitch + 63) / 64 * 64;
+    return (gdrq_bordered_size(&g->bordered) + 63) / 64 * 64;
 }
 
 static size_t scratch_size(const gdrq_int_conv *conv) {
@@ -130,22 +131,6 @@ typedef struct work {
 } work;
 
 /* ---- input ---- */
-
-/* Row y of the copy: the input with a border of the zero code, as wide and high as whole tiles. */
-static void copy_row(const work *k, const uint8_t *in, int y) {
-    const gdrq_int_conv *conv = k->conv;
-    uint8_t *const to = k->copy + (size_t)y * k->grid.pitch;
-    const int row = y - conv->pad;
-    const size_t channels = (size_t)conv->in.c, left = (size_t)conv->pad * channels,
-                 inside = (size_t)conv->in.w * channels;
-    if (row < 0 || row >= conv->in.h) {
-        memset(to, conv->zero, k->grid.pitch);
-        return;
-    }
-    memset(to, conv->zero, left);
-    memcpy(to + left, in + (size_t)row * inside, inside);
-    memset(to + left + inside, conv->zero, k->grid.pitch - left - inside);
-}
 
 /*
  * B^T d B of 32 channels at d, and 2q where it may be negative; rows are `pitch` bytes apart,
@@ -182,14 +167,14 @@ TRANSFORM(transform_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_set1_epi
 static void transform_patch(const work *k, int tile, int at) {
     const size_t channels = (size_t)k->conv->in.c;
     const size_t position = (size_t)k->grid.per_block * channels;
-    const uint8_t *d = k->copy + (size_t)(2 * (tile / k->grid.columns)) * k->grid.pitch +
+    const uint8_t *d = k->copy + (size_t)(2 * (tile / k->grid.columns)) * k->grid.bordered.pitch +
                        (size_t)(2 * (tile % k->grid.columns)) * channels;
     uint8_t *to = k->patches + (size_t)at * channels;
     size_t c = 0;
     for (; c + 32 <= channels; c += 32)
-        transform_32(d + c, k->grid.pitch, channels, k->offset, to + c, position);
+        transform_32(d + c, k->grid.bordered.pitch, channels, k->offset, to + c, position);
     if (c < channels)
-        transform_16(d + c, k->grid.pitch, channels, k->offset, to + c, position);
+        transform_16(d + c, k->grid.bordered.pitch, channels, k->offset, to + c, position);
 }
 
 /* ---- products and output ---- */
@@ -314,8 +299,8 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
 #pragma omp parallel
     {
 #pragma omp for schedule(static)
-        for (int y = 0; y < 2 * k.grid.rows + 2; y++)
-            copy_row(&k, in, y);
+        for (int y = 0; y < k.grid.bordered.h; y++)
+            gdrq_bordered_row(conv, &k.grid.bordered, in, y, k.copy);
         for (int begin = 0; begin < tiles; begin += per_block) {
             const int n = min_int(per_block, tiles - begin);
 #pragma omp for schedule(static)
