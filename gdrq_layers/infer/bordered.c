@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/kernels.h"
+
 gdrq_bordered gdrq_bordered_make(int w, int h, int channels, int code_size) {
     const size_t pixel = (size_t)channels * (size_t)code_size;
     return (gdrq_bordered){.w = w,
@@ -12,11 +14,14 @@ gdrq_bordered gdrq_bordered_make(int w, int h, int channels, int code_size) {
                            .pitch = (size_t)w * pixel};
 }
 
-static void put(const gdrq_bordered *b, void *to, size_t at, uint8_t code) {
-    if (b->code_size == 1)
-        ((uint8_t *)to)[at] = code;
-    else
-        ((int16_t *)to)[at] = code;
+GDRQ_KERNEL void widen(const uint8_t *restrict codes, size_t n, int16_t *restrict to) {
+    for (size_t i = 0; i < n; i++)
+        to[i] = codes[i];
+}
+
+GDRQ_KERNEL void fill_wide(int16_t code, size_t n, int16_t *restrict to) {
+    for (size_t i = 0; i < n; i++)
+        to[i] = code;
 }
 
 /* n pixels of the zero code. */
@@ -25,21 +30,31 @@ static void fill(const gdrq_int_conv *conv, const gdrq_bordered *b, int n, void 
     if (b->code_size == 1)
         memset(to, conv->zero, codes);
     else
-        for (size_t i = 0; i < codes; i++)
-            put(b, to, i, (uint8_t)conv->zero);
+        fill_wide((int16_t)conv->zero, codes, to);
+}
+
+/* Codes that lie one behind the other, as those of pixels do that have no more channels here. */
+static void copy_codes(const gdrq_bordered *b, const uint8_t *in, size_t n, void *to) {
+    if (b->code_size == 1)
+        memcpy(to, in, n);
+    else
+        widen(in, n, to);
 }
 
 /* n pixels of the input. */
 static void copy_pixels(const gdrq_int_conv *conv, const gdrq_bordered *b, const uint8_t *in, int n,
                         void *to) {
-    const size_t channels = (size_t)conv->in.c, all = (size_t)b->channels;
-    if (b->code_size == 1 && channels == all) {
-        memcpy(to, in, (size_t)n * channels);
+    const size_t channels = (size_t)conv->in.c;
+    const size_t missing = b->pixel - channels * (size_t)b->code_size; /* bytes */
+    if (missing == 0) {
+        copy_codes(b, in, (size_t)n * channels, to);
         return;
     }
-    for (size_t i = 0; i < (size_t)n; i++)
-        for (size_t c = 0; c < all; c++)
-            put(b, to, i * all + c, c < channels ? in[i * channels + c] : 0);
+    for (int i = 0; i < n; i++) {
+        char *const pixel = (char *)to + (size_t)i * b->pixel;
+        copy_codes(b, in + (size_t)i * channels, channels, pixel);
+        memset(pixel + b->pixel - missing, 0, missing);
+    }
 }
 
 void gdrq_bordered_row(const gdrq_int_conv *conv, const gdrq_bordered *b, const uint8_t *in, int y,
