@@ -23,11 +23,11 @@ void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss,
     p->steps++;
     const size_t left = p->last_iteration > iteration ? p->last_iteration - iteration : 0;
     const unsigned long eta = (unsigned long)((double)left * p->average_seconds + .5);
-    fprintf(p->out,
-            "%s%zu/%zu: %s, %.6f loss, %.6f avg, %.6f rate, %.1f images/s, ETA %lu:%02lu:%02lu%s",
-            p->terminal ? "\r" : "", iteration, p->last_iteration, stage_name(stage), loss,
-            p->average_loss, rate, p->images / p->average_seconds, eta / 3600, eta / 60 % 60,
-            eta % 60, p->terminal ? "\033[K" : "\n");
+    fprintf(p->out, "%s%zu: %f, %f avg, %f rate, %f seconds, %zu images", p->terminal ? "\r" : "",
+            iteration, loss, p->average_loss, rate, seconds, iteration * (size_t)p->images);
+    fprintf(p->out, ", %s, %.1f images/s, ETA %lu:%02lu:%02lu to %zu%s", stage_name(stage),
+            p->images / p->average_seconds, eta / 3600, eta / 60 % 60, eta % 60, p->last_iteration,
+            p->terminal ? "\033[K" : "\n");
     fflush(p->out);
     p->line_open = p->terminal;
 }

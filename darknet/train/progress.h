@@ -25,7 +25,11 @@ typedef struct progress {
 /* `out` is borrowed. */
 progress progress_start(FILE *out, size_t last_iteration, int images);
 
-/* After iteration number `iteration`, counted from 1. */
+/*
+ * After iteration number `iteration`, counted from 1. The line begins as upstream's does, which
+ * programs read: "N: LOSS, AVERAGE avg, RATE rate, S seconds, I images"; ours goes on with the
+ * stage, the speed and the time left to the last iteration.
+ */
 void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate);
 
 /* The average loss goes on from that of an earlier run. */

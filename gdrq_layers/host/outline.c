@@ -7,7 +7,6 @@
 #include "host/quantised_section.h"
 #include "host/section_check.h"
 #include "host/shape.h"
-#include "infer/ops.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +108,13 @@ static double weights_of_filter(const gdrq_outline_layer *l) {
     return l->type == CONNECTED ? l->inputs : (double)l->size * l->size * l->c / l->groups;
 }
 
+/* Whose products add up to 31 bits. */
+static int most_weights(const gdrq_outline_layer *l) {
+    const int code = (1 << l->options.activation_bits) - 1;
+    const int weight = (1 << (l->options.weight_bits - 1)) - 1;
+    return INT32_MAX / (code * weight);
+}
+
 /*
  * A half folded network would have thresholds in two places; and sums of too many products could
  * overflow 32 bits.
@@ -117,10 +123,13 @@ static gdrq_status check_folded(const gdrq_outline *o, gdrq_error *err) {
     const bool folded = gdrq_outline_is_folded(o);
     for (int i = 0; i < o->n; i++) {
         const gdrq_place place = {&o->cfg, o->layers[i].section, i};
-        if (o->layers[i].folded && weights_of_filter(&o->layers[i]) > GDRQ_INT_LARGEST_FILTER)
-            return gdrq_fail_section(&place, err,
-                                     "a filter has %.0f weights; at most %d are possible",
-                                     weights_of_filter(&o->layers[i]), GDRQ_INT_LARGEST_FILTER);
+        if (o->layers[i].folded && weights_of_filter(&o->layers[i]) > most_weights(&o->layers[i]))
+            return gdrq_fail_section(
+                &place, err,
+                "a filter has %.0f weights; with %d bits by %d at most %d are "
+                "possible",
+                weights_of_filter(&o->layers[i]), o->layers[i].options.weight_bits,
+                o->layers[i].options.activation_bits, most_weights(&o->layers[i]));
         if (folded && o->layers[i].quantised && !o->layers[i].folded)
             return gdrq_fail_section(&place, err,
                                      "stands beside folded sections, which `darknet gdrq fold` "
@@ -142,13 +151,13 @@ static gdrq_status build(builder *b, gdrq_error *err) {
     for (int i = 0; status == GDRQ_OK && i < o->cfg.n - 1; i++)
         status = read_layer(b, i, err);
     if (status == GDRQ_OK)
-        status = check_folded(o, err);
-    if (status == GDRQ_OK)
         status = gdrq_network_check(o, b->facts, err);
     if (status == GDRQ_OK)
         status = gdrq_network_check_training(o, b->facts, &b->notes, err);
     if (status == GDRQ_OK)
         status = gdrq_quantised_sections_read(o, err);
+    if (status == GDRQ_OK)
+        status = check_folded(o, err);
     return status == GDRQ_OK ? note_unused_defaults(b, err) : status;
 }
 

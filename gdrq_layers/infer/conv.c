@@ -52,7 +52,6 @@ static void assert_valid(const gdrq_int_conv *conv) {
     assert(conv->in.c % conv->groups == 0 && conv->out.c % conv->groups == 0);
     assert(conv->out.w == (conv->in.w + 2 * conv->pad - conv->size) / conv->stride + 1);
     assert(conv->out.h == (conv->in.h + 2 * conv->pad - conv->size) / conv->stride + 1);
-    assert(filter_size(conv) <= GDRQ_INT_LARGEST_FILTER);
     assert(conv->zero >= 0 && conv->zero <= UINT8_MAX);
     (void)conv;
 }

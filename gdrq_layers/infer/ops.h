@@ -70,13 +70,10 @@ void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
 /* n values to stored codes as gdrq_int_quantise() does, in the calling thread alone. */
 void gdrq_int_encode(const gdrq_grid *grid, const float *values, size_t n, uint8_t *codes);
 
-/* Weights of one filter: 255 * 127 * as many can't overflow an int32 sum. */
-enum { GDRQ_INT_LARGEST_FILTER = INT32_MAX / (255 * 127) };
-
 /*
  * A convolution's geometry, as Darknet's: out.w = (in.w + 2*pad - size)/stride + 1, the window of
- * output x begins at x*stride - pad. Filters of more than GDRQ_INT_LARGEST_FILTER weights are the
- * caller's to refuse.
+ * output x begins at x*stride - pad. Filters whose sums could overflow 32 bits (255 * 127 * weights
+ * at 8 bits) are the caller's to refuse.
  */
 typedef struct gdrq_int_conv {
     gdrq_tensor_shape in, out; /* out.c is the number of filters */

@@ -147,7 +147,7 @@ at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
         at_least "$last" .8
         at_least "$last" "$first"
         [ -s backup/${net}_best.weights ]
-        [ "$(sed -n 's/^250\/250: \([a-z]*\),.*/\1/p' $net.log)" = \
+        [ "$(sed -n 's/^250: .* images, \([a-z]*\), .*/\1/p' $net.log)" = \
             "$([ $net = float ] && echo float || echo quantise)" ]
     done
     # What it starts from is no better than chance: the test above can fail.

@@ -31,13 +31,13 @@ write_resumable() {
         mv set/backup/part_last.state whole_part.state
         train whole.cfg whole_part.weights > rest.log
         grep -q "Resuming with the state in whole_part.state" rest.log
-        grep -q "^6/9: " rest.log
-        [ "$(grep -c '^[0-9]*/9: ' rest.log)" -eq 4 ]
+        grep -q "^6: " rest.log
+        [ "$(grep -c '^[0-9]*: ' rest.log)" -eq 4 ]
         cp set/backup/whole_final.weights resumed.weights
         train whole.cfg -seed 7 > again.log
         cmp set/backup/whole_final.weights resumed.weights
         # The average loss, too, goes on.
-        average() { sed -n 's/^9\/9: .* loss, \([0-9.]*\) avg.*/\1/p' "$1"; }
+        average() { sed -n 's/^9: [0-9.]*, \([0-9.]*\) avg.*/\1/p' "$1"; }
         [ "$(average rest.log)" = "$(average whole.log)" ]
     done
 }
@@ -78,7 +78,7 @@ write_resumable() {
     [ "$(sed -n 's/^mAP@0.50 = .*the best is .* at \([0-9]*\)$/\1/p' log | tail -n 1)" -eq "$best" ]
     [ -s set/backup/small_best.weights ]
     [ -s set/backup/small_final.weights ]
-    [ "$(grep -c '^[0-9]*/9000: ' log)" -eq "$((100 * measured))" ]
+    [ "$(grep -c '^[0-9]*: ' log)" -eq "$((100 * measured))" ]
     run darknet detector train signs.data small.cfg -early_stop 2
     one_line_error 2 "detector train: -early_stop is for measurements: give -map as well"
 }
@@ -111,14 +111,14 @@ write_resumable() {
     "$BUILD/darknet" detector train long.data small.cfg -seed 1 -map > log 2> err &
     pid=$!
     for _ in $(seq 500); do
-        if grep -q '^100/' log; then break; fi
+        if grep -q '^100: ' log; then break; fi
         sleep 0.02
     done
     kill -INT $pid
     wait $pid || true
     tail -n 3 log
     grep -q '^100,.*,$' set/backup/small.csv
-    ! grep -q '^101/' log
+    ! grep -q '^101: ' log
     darknet detector train long.data small.cfg set/backup/small_last.weights -map > log 2> err
     metrics() { cut -d, -f1,8 "$1"; }
     diff <(metrics whole/small.csv) <(metrics set/backup/small.csv)

@@ -269,7 +269,7 @@ static void sizes_around_the_blocks(void **state) {
 /* The largest filter with the largest products of both signs, and the zero code at either end. */
 static void largest_sums(void **state) {
     (void)state;
-    const int n = GDRQ_INT_LARGEST_FILTER;
+    const int n = INT32_MAX / (255 * 127);
     const int32_t largest = n * 255 * 127;
     uint8_t *const in = malloc((size_t)n);
     int8_t *const weights = malloc(2 * (size_t)n);

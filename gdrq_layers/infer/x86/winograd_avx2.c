@@ -322,6 +322,7 @@ static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
            conv->in.c % CHANNELS == 0 && conv->in.c >= LEAST_CHANNELS &&
            conv->out.c >= LEAST_FILTERS && 4 * limits->code <= UINT8_MAX &&
            9 * limits->weight <= INT8_MAX &&
+           36. * limits->code * limits->weight * conv->in.c <= INT32_MAX &&
            INT16_MAX / (2 * 4 * limits->code * 9 * limits->weight) >= LEAST_STEPS;
 }
 
