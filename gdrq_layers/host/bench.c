@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/seconds.h"
 #include "base/status.h"
 #include "darknet.h"
 #include "host/network_state.h"
@@ -22,15 +22,9 @@ typedef struct clock_card {
     double *seconds;
 } clock_card;
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static void note_layer(void *user, int i) {
     clock_card *card = user;
-    const double t = now();
+    const double t = gdrq_seconds();
     if (card->run >= 0)
         card->seconds[(size_t)i * (size_t)card->runs + (size_t)card->run] = t - card->last;
     card->last = t;
@@ -108,10 +102,11 @@ static void describe_layer(const network *net, const gdrq_folded_network *f, int
 static void run_all(network *net, gdrq_folded_network *folded, uint8_t *planes, clock_card *card) {
     for (card->run = -WARM_UPS; card->run < card->runs; card->run++) {
         set_random_input(net, folded, planes);
-        const double start = card->last = now();
+        const double start = card->last = gdrq_seconds();
         gdrq_network_predict_watched(net, net->input, note_layer, card);
         if (card->run >= 0)
-            card->seconds[(size_t)card->n * (size_t)card->runs + (size_t)card->run] = now() - start;
+            card->seconds[(size_t)card->n * (size_t)card->runs + (size_t)card->run] =
+                gdrq_seconds() - start;
     }
 }
 

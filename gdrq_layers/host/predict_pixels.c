@@ -2,18 +2,12 @@
 #include "gdrq.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/alloc.h"
+#include "base/seconds.h"
 #include "base/status.h"
 #include "darknet.h"
 #include "host/network_state.h"
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Where the floats of an image go: the network's own input, which has room for its batch. */
 static void set_floats(const network *net, const uint8_t *codes, size_t n) {
@@ -25,10 +19,10 @@ static void set_floats(const network *net, const uint8_t *codes, size_t n) {
 static void run_one(network *net, double *seconds) {
     const int batch = net->batch;
     set_batch_network(net, 1);
-    const double start = now();
+    const double start = gdrq_seconds();
     network_predict(net, net->input);
     if (seconds)
-        *seconds = now() - start;
+        *seconds = gdrq_seconds() - start;
     set_batch_network(net, batch);
 }
 

@@ -1,12 +1,6 @@
 #include "infer/peak.h"
 
-#include <time.h>
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
+#include "base/seconds.h"
 
 #if defined(__x86_64__)
 static double measure(void (*run)(long rounds)) {
@@ -14,13 +8,13 @@ static double measure(void (*run)(long rounds)) {
     double best = 0;
     for (int trial = 0; trial < 8; trial++) {
         int threads = 0;
-        const double start = now();
+        const double start = gdrq_seconds();
 #pragma omp parallel reduction(+ : threads)
         {
             run(rounds);
             threads++;
         }
-        const double rate = (double)rounds * GDRQ_PEAK_ROUND * threads / (now() - start);
+        const double rate = (double)rounds * GDRQ_PEAK_ROUND * threads / (gdrq_seconds() - start);
         best = rate > best ? rate : best;
     }
     return best;

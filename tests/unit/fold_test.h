@@ -4,6 +4,8 @@
 
 #include "small_network.h"
 
+#include <stdarg.h>
+
 #include "host/network_state.h"
 #include "train/quantised_layer.h"
 
@@ -168,6 +170,67 @@ static inline void compare_layers(const fold_pair *p, gdrq_layer_match *matches)
         }
         assert_true(m->worst_code <= 1 && (double)m->equal_codes >= .9999 * (double)m->codes);
     }
+}
+
+/* ---- cfgs in the making ---- */
+
+typedef struct text {
+    char s[8192];
+    size_t n;
+} text;
+
+static inline void add(text *t, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    t->n += (size_t)vsnprintf(t->s + t->n, sizeof t->s - t->n, format, args);
+    va_end(args);
+    assert_true(t->n < sizeof t->s);
+}
+
+/* ---- a small detector ---- */
+
+static const char *const detector_text =
+    "[net]\nbatch=4\nsubdivisions=2\nwidth=32\nheight=48\nchannels=3\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\nactivation="
+    "leaky\n"
+    "weight_bits=8\n"
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=12\nsize=3\npad=1\nactivation=leaky\n"
+    "[maxpool]\nsize=2\nstride=1\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=12\nsize=3\npad=1\nactivation=leaky\n"
+    "[route]\nlayers=-1,-3\n"
+    "[gdrq_convolutional]\nsize=1\nfilters=14\nactivation=linear\nweight_bits=8\n"
+    "[yolo]\nmask=0,1\nanchors=4,4, 16,16\nclasses=2\nnum=2\n";
+
+static inline void detector_pair(fold_pair *p) {
+    seed_random(402);
+    assert_true(make_pair(p, detector_text));
+}
+
+/* Outputs of all layers that keep floats. */
+static inline void assert_same_outputs(const fold_pair *p) {
+    const gdrq_plan *plan = gdrq_network_state_find(p->folded)->folded->plan;
+    int compared = 0;
+    for (int i = 0; i < p->trained->n; i++) {
+        const layer *a = &p->trained->layers[i], *b = &p->folded->layers[i];
+        assert_int_equal(a->outputs, b->outputs);
+        if (!gdrq_plan_has_values(plan, i) || a->type == COST)
+            continue;
+        for (int k = 0; k < a->outputs; k++)
+            if (a->output[k] != b->output[k])
+                fail_msg("layer %d, output %d: %g trained, %g folded", i, k, (double)a->output[k],
+                         (double)b->output[k]);
+        compared++;
+    }
+    assert_true(compared > 0);
+    for (int k = 0; k < p->trained->outputs; k++)
+        assert_true(p->trained->output[k] == p->folded->output[k]);
+}
+
+static inline void expect(gdrq_status status, gdrq_status expected, const gdrq_error *err,
+                          const char *words) {
+    if (status != expected || !strstr(err->message, words))
+        fail_msg("status %d, '%s' lacks '%s'", (int)status, err->message, words);
 }
 
 #endif

@@ -36,7 +36,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size) {
     return fails() ? NULL : __real_aligned_alloc(alignment, size);
 }
 
-static const char *const text =
+static const char *const cfg_text =
     "[net]\nbatch=2\nwidth=24\nheight=16\nchannels=3\n"
     "[gdrq_convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\nactivation="
     "leaky\n"
@@ -158,7 +158,7 @@ static void comparing(void **state) {
 static int set_up(void **state) {
     (void)state;
     seed_random(501);
-    return make_pair(&pair, text) ? 0 : -1;
+    return make_pair(&pair, cfg_text) ? 0 : -1;
 }
 
 static int tear_down(void **state) {

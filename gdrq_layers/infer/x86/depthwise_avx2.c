@@ -21,10 +21,6 @@ static int pairs_of(const gdrq_int_conv *conv) {
     return (conv->size * conv->size + 1) / 2;
 }
 
-static int padded_filters(const gdrq_int_conv *conv) {
-    return (conv->out.c + FILTERS - 1) / FILTERS * FILTERS;
-}
-
 /* Bytes of the weights of FILTERS filters. */
 static size_t block_size(const gdrq_int_conv *conv, kind k) {
     return (size_t)pairs_of(conv) * FILTERS * 2 * (size_t)k;
@@ -117,10 +113,6 @@ INLINE void add_wide(const work *k, const uint8_t *window, const char *weights, 
     }
     sums[0] = _mm256_add_epi32(sums[0], _mm256_permute2x128_si256(low, high, 0x20));
     sums[1] = _mm256_add_epi32(sums[1], _mm256_permute2x128_si256(low, high, 0x31));
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
 }
 
 /* Of the pixels that the tile has, filters at->filter and on. */

@@ -28,10 +28,6 @@ static int channels_of(const gdrq_int_conv *conv, const layout *l) {
     return round_up(conv->in.c, STEP / l->code_size);
 }
 
-static int padded_filters(const gdrq_int_conv *conv) {
-    return round_up(conv->out.c, FILTERS);
-}
-
 /* Bytes of the weights of FILTERS filters. */
 static size_t block_size(const gdrq_int_conv *conv, const layout *l) {
     return (size_t)(conv->size * conv->size) * (size_t)channels_of(conv, l) * (size_t)l->code_size *
@@ -135,10 +131,6 @@ static void convolve_tile(const work *k, const tile_scales *scales, const place 
     add_functions[k->layout->code_size - 1][at->pixels - 1](
         &w, k->packed + (size_t)(at->filter / FILTERS) * block_size(k->conv, k->layout), &sums);
     finish(k->conv, k->epilogue, scales, at, &sums, k->out);
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
 }
 
 static void convolve_chunk(const work *k, int filter, int first_pixel) {

@@ -24,6 +24,15 @@ enum {
     WEIGHTS = 4 * FILTERS, /* bytes of the weights for it */
 };
 
+static inline int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* With those that are missing in the last tile. */
+static inline int padded_filters(const gdrq_int_conv *conv) {
+    return (conv->out.c + FILTERS - 1) / FILTERS * FILTERS;
+}
+
 /* Windows of up to PIXELS pixels, and how to walk through them. */
 typedef struct windows {
     const char *at[PIXELS];

@@ -22,10 +22,6 @@ enum {
     PATCHES = 512 * 1024, /* bytes of transformed patches that a second-level cache may hold */
 };
 
-static int padded_filters(const gdrq_int_conv *conv) {
-    return (conv->out.c + FILTERS - 1) / FILTERS * FILTERS;
-}
-
 static size_t position_size(const gdrq_int_conv *conv) {
     return (size_t)conv->in.c * FILTERS;
 }
@@ -232,10 +228,6 @@ INLINE void transform_products(const products *m, int t, int first, __m256i star
         y[r][0] = _mm256_add_epi32(_mm256_srai_epi32(left, 2), start);
         y[r][1] = _mm256_add_epi32(_mm256_srai_epi32(right, 2), start);
     }
-}
-
-static int min_int(int a, int b) {
-    return a < b ? a : b;
 }
 
 /* Tile number `tile` of the image from products t; outputs beyond the image are left out. */
