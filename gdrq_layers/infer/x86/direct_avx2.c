@@ -42,27 +42,29 @@ static size_t packed_size(const gdrq_int_conv *conv, const layout *l) {
     return sums_offset(conv, l) + (size_t)padded_filters(conv) * sizeof(int32_t);
 }
 
-/* Where the weight of a filter, tap and channel lies, in codes. */
-static size_t packed_index(const gdrq_int_conv *conv, const layout *l, int f, int tap, int c) {
-    const int per_step = STEP / l->code_size, steps = channels_of(conv, l) / per_step;
-    const size_t step = (size_t)(tap * steps + c / per_step);
-    return (size_t)(f / FILTERS) * block_size(conv, l) / (size_t)l->code_size +
-           (step * FILTERS + (size_t)(f % FILTERS)) * (size_t)per_step + (size_t)(c % per_step);
+/* n codes, at most what a step takes. */
+static void pack_step(const layout *l, const int8_t *codes, int n, char *to) {
+    for (int i = 0; i < n; i++)
+        if (l->code_size == 1)
+            ((int8_t *)to)[i] = codes[i];
+        else
+            ((int16_t *)to)[i] = codes[i];
+}
+
+static void pack_filter(const gdrq_int_conv *conv, const layout *l, int f, char *packed) {
+    const int taps = conv->size * conv->size, per_step = STEP / l->code_size;
+    const int8_t *from = conv->weights + (size_t)f * (size_t)taps * (size_t)conv->in.c;
+    char *to = packed + (size_t)(f / FILTERS) * block_size(conv, l) + (size_t)(f % FILTERS) * STEP;
+    for (int tap = 0; tap < taps; tap++, from += conv->in.c)
+        for (int c = 0; c < channels_of(conv, l); c += per_step, to += WEIGHTS)
+            pack_step(l, from + c, min_int(per_step, conv->in.c - c), to);
 }
 
 static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
-    const int taps = conv->size * conv->size;
     memset(packed, 0, packed_size(conv, l));
-    const int8_t *from = conv->weights;
+#pragma omp parallel for schedule(static, FILTERS)
     for (int f = 0; f < conv->out.c; f++)
-        for (int tap = 0; tap < taps; tap++)
-            for (int c = 0; c < conv->in.c; c++, from++) {
-                const size_t at = packed_index(conv, l, f, tap, c);
-                if (l->code_size == 1)
-                    ((int8_t *)packed)[at] = *from;
-                else
-                    ((int16_t *)packed)[at] = *from;
-            }
+        pack_filter(conv, l, f, packed);
     memcpy((char *)packed + sums_offset(conv, l), conv->sum,
            (size_t)conv->out.c * sizeof *conv->sum);
 }

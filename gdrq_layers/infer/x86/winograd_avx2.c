@@ -43,45 +43,58 @@ static const int32_t *sums_of_weights(const gdrq_int_conv *conv, const char *pac
     return sums_of_position(conv, packed, POSITIONS);
 }
 
-/* out = 2G in, for a column of three. */
-static void transform_weights(const int in[3], int out[4]) {
-    out[0] = 2 * in[0];
-    out[1] = in[0] + in[1] + in[2];
-    out[2] = in[0] - in[1] + in[2];
-    out[3] = 2 * in[2];
+/* Channels that are transformed at a time; a multiple of CHANNELS. */
+enum { RUN = 64 };
+
+/* (2G) g (2G)^T of n channels from g on, whose positions are `stride` bytes apart. */
+static void transform_weights(const int8_t *restrict g, size_t stride, int n,
+                              int8_t u[restrict POSITIONS][RUN]) {
+    for (int c = 0; c < n; c++) {
+        int8_t rows[4][3];
+        for (int x = 0; x < 3; x++) {
+            const int8_t top = g[(size_t)x * stride + (size_t)c],
+                         middle = g[(size_t)(3 + x) * stride + (size_t)c],
+                         bottom = g[(size_t)(6 + x) * stride + (size_t)c];
+            rows[0][x] = (int8_t)(2 * top);
+            rows[1][x] = (int8_t)(top + middle + bottom);
+            rows[2][x] = (int8_t)(top - middle + bottom);
+            rows[3][x] = (int8_t)(2 * bottom);
+        }
+        for (int i = 0; i < 4; i++) {
+            const int8_t left = rows[i][0], middle = rows[i][1], right = rows[i][2];
+            u[4 * i][c] = (int8_t)(2 * left);
+            u[4 * i + 1][c] = (int8_t)(left + middle + right);
+            u[4 * i + 2][c] = (int8_t)(left - middle + right);
+            u[4 * i + 3][c] = (int8_t)(2 * right);
+        }
+    }
 }
 
-/* The 16 numbers of filter f's weights of channel c. */
-static void transform_filter(const gdrq_int_conv *conv, int f, int c, int u[4][4]) {
-    int half[3][4]; /* [column][row] */
-    for (int x = 0; x < 3; x++) {
-        int column[3];
-        for (int y = 0; y < 3; y++)
-            column[y] = conv->weights[((size_t)f * 9 + (size_t)(3 * y + x)) * (size_t)conv->in.c +
-                                      (size_t)c];
-        transform_weights(column, half[x]);
-    }
-    for (int i = 0; i < 4; i++) {
-        const int row[3] = {half[0][i], half[1][i], half[2][i]};
-        transform_weights(row, u[i]);
+static void pack_filter(const gdrq_int_conv *conv, int f, char *packed) {
+    const size_t channels = (size_t)conv->in.c;
+    char *const block = packed + (size_t)(f / FILTERS) * POSITIONS * position_size(conv);
+    for (int first = 0; first < conv->in.c; first += RUN) {
+        int8_t u[POSITIONS][RUN];
+        const int n = min_int(RUN, conv->in.c - first);
+        transform_weights(conv->weights + (size_t)f * 9 * channels + (size_t)first, channels, n, u);
+        for (int p = 0; p < POSITIONS; p++) {
+            char *const to = block + (size_t)p * position_size(conv) +
+                             (size_t)(first / 4) * WEIGHTS + (size_t)(f % FILTERS) * 4;
+            int sum = 0;
+            for (int c = 0; c < n; c += 4)
+                memcpy(to + (size_t)(c / 4) * WEIGHTS, &u[p][c], 4);
+            for (int c = 0; c < n; c++)
+                sum += u[p][c];
+            ((int32_t *)sums_of_position(conv, packed, p))[f] += sum;
+        }
     }
 }
 
 static void pack(const gdrq_int_conv *conv, void *packed) {
-    int8_t *const u = packed;
     memset(packed, 0, packed_size(conv));
+#pragma omp parallel for schedule(static, FILTERS)
     for (int f = 0; f < conv->out.c; f++)
-        for (int c = 0; c < conv->in.c; c++) {
-            int of_filter[4][4];
-            transform_filter(conv, f, c, of_filter);
-            for (int p = 0; p < POSITIONS; p++) {
-                const int value = of_filter[p / 4][p % 4];
-                u[((size_t)(f / FILTERS) * POSITIONS + (size_t)p) * position_size(conv) +
-                  (size_t)(c / 4) * WEIGHTS + (size_t)(f % FILTERS) * 4 + (size_t)(c % 4)] =
-                    (int8_t)value;
-                ((int32_t *)sums_of_position(conv, packed, p))[f] += value;
-            }
-        }
+        pack_filter(conv, f, packed);
     memcpy((int32_t *)sums_of_weights(conv, packed), conv->sum,
            (size_t)conv->out.c * sizeof *conv->sum);
 }
