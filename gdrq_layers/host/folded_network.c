@@ -162,7 +162,8 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err) {
 }
 
 bool gdrq_folded_set_input(gdrq_folded_network *f, const uint8_t *planes) {
-    if (gdrq_plan_class(f->plan, -1) < 0 || gdrq_plan_has_values(f->plan, -1) ||
+    const int class = gdrq_plan_class(f->plan, -1);
+    if (class < 0 || !f->classes->classes[class].fixed || gdrq_plan_has_values(f->plan, -1) ||
         gdrq_plan_reserve(f->plan, 1, NULL) != GDRQ_OK)
         return false;
     gdrq_int_from_planes(f->tensors[0], planes, gdrq_plan_codes(f->plan, -1, 0));
@@ -176,7 +177,7 @@ static void drop(float **buffer) {
     *buffer = NULL;
 }
 
-/* Layers whose forward looks at their gradient whether they train or not keep it. */
+/* Others clear theirs in every forward, whether they train or not, and so keep it. */
 static bool needs_no_gradient(LAYER_TYPE type) {
     return type == CONVOLUTIONAL || type == CONNECTED || type == MAXPOOL || type == AVGPOOL ||
            type == UPSAMPLE || type == ROUTE || type == SHORTCUT || type == REORG ||

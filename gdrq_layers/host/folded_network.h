@@ -57,7 +57,8 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err);
 
 /*
  * Puts 8-bit pixels, `planes` as gdrq_letterbox() gives them, in place as the input of image 0 for
- * the next forward, which may then be given no input. False if the network needs floats as well.
+ * the next forward, which may then be given no input. False if the network needs floats as well,
+ * or reads no pixels.
  */
 bool gdrq_folded_set_input(gdrq_folded_network *f, const uint8_t *planes);
 
