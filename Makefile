@@ -56,6 +56,7 @@ shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_di
 # The command without main(), for unit tests of its parts.
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
+emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter %_avx512vnni.c,$(lib_sources)))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
@@ -81,7 +82,9 @@ $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	$(call quiet,CXX)$(CXX) $(all_cxxflags) -c $< -o $@
 
 # gcc 12 spills accumulators of kernels where it coalesces variables.
-$(BUILD)/obj/%_avx2.c.o: all_cflags += -mavx2 $(if $(findstring clang,$(CC)),,-fno-tree-coalesce-vars)
+kernel_cflags := $(if $(findstring clang,$(CC)),,-fno-tree-coalesce-vars)
+$(BUILD)/obj/%_avx2.c.o: all_cflags += -mavx2 $(kernel_cflags)
+$(BUILD)/obj/%_avx512vnni.c.o: all_cflags += -mavx512f -mavx512bw -mavx512vl -mavx512vnni $(kernel_cflags)
 
 $(BUILD)/libgdrq.so: $(lib_objects)
 	$(call quiet,LINK)$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \
@@ -99,9 +102,19 @@ $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
 # Unit tests hold the library's objects themselves, to reach what it hides.
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.a
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $< \
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
 	  $(darknet_libs) $(libs) -lcmocka -o $@
+
+# The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
+$(BUILD)/obj/emulated/%.c.o: all_cflags += -isystem tests/emulated -Wno-psabi \
+  -Dgdrq_conv_avx512vnni_direct=gdrq_conv_emulated_direct \
+  -Dgdrq_conv_avx512vnni_winograd=gdrq_conv_emulated_winograd \
+  -Dgdrq_multiply_avx512vnni=gdrq_multiply_emulated
+$(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(filter-out -mavx512%,$(all_cflags)) -c $< -o $@
+$(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 

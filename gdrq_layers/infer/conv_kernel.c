@@ -6,6 +6,8 @@ const gdrq_conv_kernel *const gdrq_conv_kernels[] = {
 #if defined(__x86_64__)
     &gdrq_depthwise_avx2_narrow,
     &gdrq_depthwise_avx2_wide,
+    &gdrq_conv_avx512vnni_winograd,
+    &gdrq_conv_avx512vnni_direct,
     &gdrq_conv_avx2_winograd,
     &gdrq_conv_avx2_narrow,
     &gdrq_conv_avx2_wide,

@@ -24,7 +24,8 @@ typedef struct gdrq_conv_kernel {
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv); /* bytes; 0: none */
     void (*pack)(const gdrq_int_conv *conv, void *packed);
-    size_t (*scratch)(const gdrq_int_conv *conv); /* bytes */
+    /* Bytes, for omp_get_max_threads() threads. */
+    size_t (*scratch)(const gdrq_int_conv *conv);
     /* packed and scratch are aligned to 64 bytes. */
     void (*run)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const void *packed,
                 const gdrq_epilogue *epilogue, const uint8_t *in, void *scratch,
@@ -42,6 +43,7 @@ extern const gdrq_conv_kernel gdrq_conv_c;
 #if defined(__x86_64__)
 extern const gdrq_conv_kernel gdrq_conv_avx2_winograd, gdrq_conv_avx2_narrow, gdrq_conv_avx2_wide;
 extern const gdrq_conv_kernel gdrq_depthwise_avx2_narrow, gdrq_depthwise_avx2_wide;
+extern const gdrq_conv_kernel gdrq_conv_avx512vnni_winograd, gdrq_conv_avx512vnni_direct;
 #endif
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/status.h"
 
 #include <assert.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +26,7 @@ struct gdrq_plan {
     int n;
     tensor *tensors; /* of -1..n-1, by index + 1 */
     size_t arena_size, scratch_size;
-    int batch;
+    int batch, threads;   /* that there is memory for */
     uint8_t *arena;       /* batch images */
     gdrq_int_part *parts; /* room for those of the route that joins most */
     void *scratch;
@@ -172,16 +173,22 @@ gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *wei
 }
 
 static void choose_kernels(gdrq_plan *plan) {
+    for (int i = 0; i < plan->n; i++)
+        if (plan->nodes[i].kind == GDRQ_NODE_CONV)
+            plan->kernels[i] = gdrq_node_kernel(&plan->nodes[i]);
+}
+
+/* What the most demanding kernel needs, with as many threads as there are now. */
+static size_t scratch_size(const gdrq_plan *plan) {
+    size_t most = 0;
     for (int i = 0; i < plan->n; i++) {
-        const gdrq_node *node = &plan->nodes[i];
-        if (node->kind != GDRQ_NODE_CONV)
+        if (plan->nodes[i].kind != GDRQ_NODE_CONV)
             continue;
-        const gdrq_int_conv conv = gdrq_node_conv(node, NULL, 0);
-        plan->kernels[i] = gdrq_node_kernel(node);
+        const gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
         const size_t scratch = plan->kernels[i]->scratch(&conv);
-        if (scratch > plan->scratch_size)
-            plan->scratch_size = scratch;
+        most = scratch > most ? scratch : most;
     }
+    return most;
 }
 
 gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **out,
@@ -211,6 +218,7 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
         if (owns_codes(plan, i))
             place(plan, i);
     choose_kernels(plan);
+    plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
 }
 
@@ -238,27 +246,40 @@ size_t gdrq_plan_bytes(const gdrq_plan *plan) {
     return plan->arena_size + plan->scratch_size;
 }
 
-gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
-    if (batch <= plan->batch)
-        return GDRQ_OK;
+/* Kernels have memory per thread. */
+static gdrq_status reserve_scratch(gdrq_plan *plan, int threads, gdrq_error *err) {
+    const size_t size = scratch_size(plan);
+    void *scratch = aligned_alloc(ALIGNMENT, aligned(size));
+    if (!scratch)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes on %d threads", size,
+                         threads);
+    free(plan->scratch);
+    plan->scratch = scratch;
+    plan->scratch_size = size;
+    plan->threads = threads;
+    return GDRQ_OK;
+}
+
+static gdrq_status reserve_arena(gdrq_plan *plan, int batch, gdrq_error *err) {
     uint8_t *arena = NULL;
-    void *scratch = plan->scratch;
     const size_t images = (size_t)batch;
     if (plan->arena_size <= SIZE_MAX / images)
         arena = aligned_alloc(ALIGNMENT, aligned(plan->arena_size * images));
-    if (!scratch)
-        scratch = aligned_alloc(ALIGNMENT, aligned(plan->scratch_size));
-    plan->scratch = scratch;
-    if (!arena || !scratch) {
-        free(arena);
+    if (!arena)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY,
                          "out of memory for the codes of %d images (%zu bytes each)", batch,
                          plan->arena_size);
-    }
     free(plan->arena);
     plan->arena = arena;
     plan->batch = batch;
     return GDRQ_OK;
+}
+
+gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
+    const int threads = omp_get_max_threads();
+    if (threads > plan->threads && reserve_scratch(plan, threads, err) != GDRQ_OK)
+        return GDRQ_ERROR_MEMORY;
+    return batch > plan->batch ? reserve_arena(plan, batch, err) : GDRQ_OK;
 }
 
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int i, int b) {

@@ -53,7 +53,8 @@ int gdrq_plan_class(const gdrq_plan *plan, int tensor);
 /* Bytes of the arena and of scratch memory for one image. */
 size_t gdrq_plan_bytes(const gdrq_plan *plan);
 
-/* Makes room for `batch` images; keeps more if there was more. */
+/* Makes room for `batch` images and for as many threads as OpenMP has now; keeps more if there was
+   more. To be called before the nodes run, whenever either may have changed. */
 gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err);
 
 /* Where image b's codes of a tensor are, which has codes. NHWC. */

@@ -135,7 +135,28 @@ static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const
     free(all_scratch);
 }
 
-static int checked[8]; /* by the kernel's place in the table */
+#if defined(__x86_64__)
+/* What the Makefile builds of the kernels of AVX-512 for any machine. */
+extern const gdrq_conv_kernel gdrq_conv_emulated_winograd, gdrq_conv_emulated_direct;
+static const gdrq_conv_kernel *const emulated[] = {&gdrq_conv_emulated_winograd,
+                                                   &gdrq_conv_emulated_direct, NULL};
+#else
+static const gdrq_conv_kernel *const emulated[] = {NULL};
+#endif
+
+static int checked[2][16]; /* by the kernel's place in its table; [1]: emulated */
+
+static void check_kernels(const problem *p, bool emulates, const uint8_t *codes,
+                          const float *values) {
+    const gdrq_conv_kernel *const *kernel = emulates ? emulated : gdrq_conv_kernels;
+    for (int i = 0; kernel[i]; i++) {
+        if ((!emulates && kernel[i]->cpu > gdrq_cpu_detect()) ||
+            !kernel[i]->fits(&p->conv, &p->limits))
+            continue;
+        check_kernel(p, kernel[i], codes, values);
+        checked[emulates][i]++;
+    }
+}
 
 static void check_convolution(gdrq_int_conv conv) {
     problem p = make_problem(conv);
@@ -147,13 +168,8 @@ static void check_convolution(gdrq_int_conv conv) {
                       &(gdrq_int_output){.codes = codes, .values = values});
     const int before = omp_get_max_threads();
     omp_set_num_threads(random_int(1, 4));
-    for (int i = 0; gdrq_conv_kernels[i]; i++) {
-        const gdrq_conv_kernel *kernel = gdrq_conv_kernels[i];
-        if (kernel->cpu > gdrq_cpu_detect() || !kernel->fits(&p.conv, &p.limits))
-            continue;
-        check_kernel(&p, kernel, codes, values);
-        checked[i]++;
-    }
+    check_kernels(&p, false, codes, values);
+    check_kernels(&p, true, codes, values);
     omp_set_num_threads(before);
     free(codes);
     free(values);
@@ -240,9 +256,13 @@ static void every_kernel_was_checked(void **state) {
     (void)state;
     for (int i = 0; gdrq_conv_kernels[i]; i++) {
         const bool runs = gdrq_conv_kernels[i]->cpu <= gdrq_cpu_detect();
-        printf("%s: %d convolutions%s\n", gdrq_conv_kernels[i]->name, checked[i],
+        printf("%s: %d convolutions%s\n", gdrq_conv_kernels[i]->name, checked[0][i],
                runs ? "" : ", which this machine can't run");
-        assert_true(checked[i] > 0 || !runs);
+        assert_true(checked[0][i] > 0 || !runs);
+    }
+    for (int i = 0; emulated[i]; i++) {
+        printf("%s, emulated: %d convolutions\n", emulated[i]->name, checked[1][i]);
+        assert_true(checked[1][i] > 0);
     }
 }
 

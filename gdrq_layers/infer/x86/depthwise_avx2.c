@@ -10,12 +10,19 @@
  * of weights. A position or filter that is missing has weights of 0.
  */
 #include "infer/bordered.h"
-#include "infer/x86/tile_avx2.h"
+#include "infer/x86/vector_avx2.h"
+
+#include "infer/x86/tile.h"
 
 /* Pixels that a thread takes at a time. */
 enum { CHUNK = 16 * PIXELS, LARGEST = 7 /* side of a window */ };
 
 typedef enum kind { NARROW = 1, WIDE = 2 } kind; /* bytes of a weight */
+
+/* With those that are missing in the last block. */
+static int whole_filters(const gdrq_int_conv *conv) {
+    return round_up(conv->out.c, FILTERS);
+}
 
 static int pairs_of(const gdrq_int_conv *conv) {
     return (conv->size * conv->size + 1) / 2;
@@ -27,11 +34,11 @@ static size_t block_size(const gdrq_int_conv *conv, kind k) {
 }
 
 static size_t sums_offset(const gdrq_int_conv *conv, kind k) {
-    return (size_t)padded_filters(conv) / FILTERS * block_size(conv, k);
+    return (size_t)whole_filters(conv) / FILTERS * block_size(conv, k);
 }
 
 static size_t packed_size(const gdrq_int_conv *conv, kind k) {
-    return sums_offset(conv, k) + (size_t)padded_filters(conv) * sizeof(int32_t);
+    return sums_offset(conv, k) + (size_t)whole_filters(conv) * sizeof(int32_t);
 }
 
 /* Where filter f of a block lies among the 16. */
@@ -61,7 +68,7 @@ static void pack(const gdrq_int_conv *conv, kind k, void *packed) {
 /* Whole vectors of channels, so that none is read beyond the copy. */
 static gdrq_bordered bordered(const gdrq_int_conv *conv) {
     return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad,
-                              padded_filters(conv), 1);
+                              whole_filters(conv), 1);
 }
 
 static size_t scratch_size(const gdrq_int_conv *conv) {
@@ -86,8 +93,12 @@ INLINE __m256i codes_at(const uint8_t *codes) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)codes));
 }
 
+INLINE void add_to(int32_t *sums, ints v) {
+    store_ints(sums, add_ints(load_ints(sums), v));
+}
+
 INLINE void add_narrow(const work *k, const uint8_t *window, const char *weights, int pairs,
-                       __m256i sums[2]) {
+                       int32_t *sums) {
     __m256i acc = _mm256_setzero_si256();
     for (int p = 0; p < pairs; p++) {
         const __m256i a = codes_at(window + k->offsets[2 * p]);
@@ -96,12 +107,12 @@ INLINE void add_narrow(const work *k, const uint8_t *window, const char *weights
         const __m256i w = _mm256_loadu_si256((const __m256i *)(weights + (size_t)p * 32));
         acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(both, w));
     }
-    sums[0] = _mm256_add_epi32(sums[0], _mm256_cvtepi16_epi32(_mm256_castsi256_si128(acc)));
-    sums[1] = _mm256_add_epi32(sums[1], _mm256_cvtepi16_epi32(_mm256_extracti128_si256(acc, 1)));
+    add_to(sums, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(acc)));
+    add_to(sums + LANES, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(acc, 1)));
 }
 
 INLINE void add_wide(const work *k, const uint8_t *window, const char *weights, int pairs,
-                     __m256i sums[2]) {
+                     int32_t *sums) {
     __m256i low = _mm256_setzero_si256(), high = low;
     for (int p = 0; p < pairs; p++) {
         const __m256i a = codes_at(window + k->offsets[2 * p]);
@@ -111,8 +122,8 @@ INLINE void add_wide(const work *k, const uint8_t *window, const char *weights, 
         low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
         high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));
     }
-    sums[0] = _mm256_add_epi32(sums[0], _mm256_permute2x128_si256(low, high, 0x20));
-    sums[1] = _mm256_add_epi32(sums[1], _mm256_permute2x128_si256(low, high, 0x31));
+    add_to(sums, _mm256_permute2x128_si256(low, high, 0x20));
+    add_to(sums + LANES, _mm256_permute2x128_si256(low, high, 0x31));
 }
 
 /* Of the pixels that the tile has, filters at->filter and on. */
@@ -123,20 +134,20 @@ static void convolve_tile(const work *k, const place *at, const tile_scales *sca
         (const int32_t *)(k->packed + sums_offset(conv, k->kind)) + at->filter;
     const __m256i zero = _mm256_set1_epi32(-conv->zero);
     const int pairs = pairs_of(conv);
-    tile_sums sums;
+    int32_t sums[PIXELS * FILTERS];
     for (int t = 0; t < at->pixels; t++) {
         const int x = (at->pixel + t) % conv->out.w, y = (at->pixel + t) / conv->out.w;
         const uint8_t *window = k->copy + (size_t)(y * conv->stride) * k->bordered.pitch +
                                 (size_t)(x * conv->stride) * k->bordered.pixel + at->filter;
-        for (int half = 0; half < 2; half++)
-            sums.at[t][half] = _mm256_mullo_epi32(
-                zero, _mm256_loadu_si256((const __m256i *)(of_weights + 8 * half)));
+        int32_t *const of_pixel = sums + t * FILTERS;
+        for (int i = 0; i < FILTERS; i += LANES)
+            store_ints(of_pixel + i, multiply_ints(zero, load_ints(of_weights + i)));
         if (k->kind == NARROW)
-            add_narrow(k, window, weights, pairs, sums.at[t]);
+            add_narrow(k, window, weights, pairs, of_pixel);
         else
-            add_wide(k, window, weights, pairs, sums.at[t]);
+            add_wide(k, window, weights, pairs, of_pixel);
     }
-    finish(conv, k->epilogue, scales, at, &sums, k->out);
+    finish(conv, k->epilogue, scales, at, sums, k->out);
 }
 
 /* Neighbouring filters of the same pixels follow each other: their codes share cache lines. */

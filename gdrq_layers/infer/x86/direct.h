@@ -1,0 +1,208 @@
+/*
+ * Direct convolutions, in the vectors and sums that the file before it has included. A window's
+ * rows are contiguous (NHWC) in a copy of the input with its border, or in the input itself.
+ *
+ * Packed weights: [blocks of filters][size][steps of a window's row][filters][STEP bytes], as bytes
+ * or as int16 (layout); behind them the filters' sums of weights. Filters that are missing, and
+ * what a row's last step has too much, are zeros.
+ */
+#ifndef GDRQ_INFER_X86_DIRECT_H
+#define GDRQ_INFER_X86_DIRECT_H
+
+#include "infer/bordered.h"
+#include "infer/x86/tile.h"
+
+typedef struct layout {
+    int code_size; /* bytes of a code and of a weight: 1 or 2 */
+    const multiply_table *multiply;
+} layout;
+
+/* Of a window's row, in whole steps. */
+static int row_bytes(const gdrq_int_conv *conv, const layout *l) {
+    return round_up(conv->size * conv->in.c * l->code_size, STEP);
+}
+
+/* Bytes of the weights of so many filters. */
+static size_t weights_size(const gdrq_int_conv *conv, const layout *l, int filters) {
+    return (size_t)conv->size * (size_t)row_bytes(conv, l) * (size_t)filters;
+}
+
+static size_t sums_offset(const gdrq_int_conv *conv, const layout *l) {
+    return weights_size(conv, l, padded_filters(conv));
+}
+
+static size_t packed_size(const gdrq_int_conv *conv, const layout *l) {
+    return sums_offset(conv, l) + (size_t)padded_filters(conv) * sizeof(int32_t);
+}
+
+/* n codes, at most what a step takes. */
+static void pack_step(const layout *l, const int8_t *codes, int n, char *to) {
+    for (int i = 0; i < n; i++)
+        if (l->code_size == 1)
+            ((int8_t *)to)[i] = codes[i];
+        else
+            ((int16_t *)to)[i] = codes[i];
+}
+
+static void pack_filter(const gdrq_int_conv *conv, const layout *l, int f, char *packed) {
+    const int codes = conv->size * conv->in.c, per_step = STEP / l->code_size;
+    const int first = f / FILTERS * FILTERS;
+    const size_t step = (size_t)(STEP * LANES * vectors_of(filters_of_block(conv, first)));
+    const int8_t *from = conv->weights + (size_t)f * (size_t)conv->size * (size_t)codes;
+    char *to = packed + weights_size(conv, l, first) + (size_t)(f - first) * STEP;
+    for (int row = 0; row < conv->size; row++, from += codes)
+        for (int i = 0; i < codes; i += per_step, to += step)
+            pack_step(l, from + i, min_int(per_step, codes - i), to);
+}
+
+static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
+    memset(packed, 0, packed_size(conv, l));
+#pragma omp parallel for schedule(static, FILTERS)
+    for (int f = 0; f < conv->out.c; f++)
+        pack_filter(conv, l, f, packed);
+    memcpy((char *)packed + sums_offset(conv, l), conv->sum,
+           (size_t)conv->out.c * sizeof *conv->sum);
+}
+
+/* ---- the copy of the input ---- */
+
+static gdrq_bordered bordered(const gdrq_int_conv *conv, const layout *l) {
+    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad, conv->in.c,
+                              l->code_size);
+}
+
+/* An input without a border, whose rows are whole steps, is read as it is. */
+static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
+    return l->code_size != 1 || conv->pad > 0 || row_bytes(conv, l) != conv->size * conv->in.c;
+}
+
+/* The last window's last step may reach beyond the copy. */
+static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
+    const gdrq_bordered b = bordered(conv, l);
+    return needs_copy(conv, l) ? gdrq_bordered_size(&b) + STEP : 0;
+}
+
+/* ---- all of it ---- */
+
+enum {
+    CHUNK = 16,                 /* tiles that a thread takes at a time for the same filters */
+    CACHED_WEIGHTS = 256 * 1024 /* bytes that a second-level cache keeps beside the codes */
+};
+
+/* Outputs in lines of pixels whose windows are equally far apart, and in tiles of those. */
+typedef struct lines {
+    int n, pixels, tiles; /* pixels and tiles of a line */
+} lines;
+
+typedef struct work {
+    const gdrq_int_conv *conv;
+    const layout *layout;
+    const gdrq_epilogue *epilogue;
+    const gdrq_int_output *out;
+    const char *packed, *input; /* the copy, or the input itself */
+    gdrq_bordered bordered;
+    lines lines;
+    int flush;
+} work;
+
+static lines lines_of(const gdrq_int_conv *conv) {
+    const bool one = conv->size == 1 && conv->stride == 1 && conv->pad == 0;
+    lines l = {.n = one ? 1 : conv->out.h, .pixels = one ? conv->out.w * conv->out.h : conv->out.w};
+    l.tiles = (l.pixels + PIXELS - 1) / PIXELS;
+    return l;
+}
+
+/* Tile i of a block of filters; the tiles of a line are of one size, or nearly so. */
+static void convolve_tile(const work *k, int i, int filter, int filters, const int32_t *start,
+                          const tile_scales *scales) {
+    const lines *l = &k->lines;
+    const size_t stride = (size_t)k->conv->stride;
+    const int line = i / l->tiles, tile = i % l->tiles;
+    const int x = tile * l->pixels / l->tiles, end = (tile + 1) * l->pixels / l->tiles;
+    const windows w = {
+        .first = k->input + (size_t)line * stride * k->bordered.pitch +
+                 (size_t)x * stride * k->bordered.pixel,
+        .pixel = stride * k->bordered.pixel,
+        .row = k->bordered.pitch,
+        .rows = k->conv->size,
+        .row_bytes = row_bytes(k->conv, k->layout),
+        .flush = k->flush,
+    };
+    const place at = {
+        .pixel = line * l->pixels + x, .pixels = end - x, .filter = filter, .filters = filters};
+    _Alignas(64) int32_t sums[PIXELS * FILTERS];
+    (*k->layout->multiply)[vectors_of(filters) - 1][at.pixels - 1](
+        &w, k->packed + weights_size(k->conv, k->layout, filter), start, sums);
+    finish(k->conv, k->epilogue, scales, &at, sums, k->out);
+}
+
+/* The codes are stored ones: the zero code's share of the sum is taken out at the start. */
+static void convolve_chunk(const work *k, int filter, int first_tile) {
+    const int end = min_int(first_tile + CHUNK, k->lines.n * k->lines.tiles);
+    const int filters = filters_of_block(k->conv, filter);
+    const tile_scales scales = scales_at(k->epilogue, filter, filters);
+    const int32_t *of_weights =
+        (const int32_t *)(k->packed + sums_offset(k->conv, k->layout)) + filter;
+    int32_t start[FILTERS];
+    for (int half = 0; half < vectors_of(filters); half++)
+        store_ints(start + half * LANES,
+                   multiply_ints(load_ints(of_weights + half * LANES), set_ints(-k->conv->zero)));
+    for (int i = first_tile; i < end; i++)
+        convolve_tile(k, i, filter, filters, start, &scales);
+}
+
+/* Whichever does not stay in the cache, weights or codes, is read once. */
+static void convolve_chunks(const work *k) {
+    const int blocks = (k->conv->out.c + FILTERS - 1) / FILTERS;
+    const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
+    const bool filters_inside = sums_offset(k->conv, k->layout) <= CACHED_WEIGHTS;
+#pragma omp for schedule(static)
+    for (int i = 0; i < blocks * chunks; i++)
+        if (filters_inside)
+            convolve_chunk(k, i % blocks * FILTERS, i / blocks * CHUNK);
+        else
+            convolve_chunk(k, i / chunks * FILTERS, i % chunks * CHUNK);
+}
+
+/* `copy` is where the copy is made, if one is needed. */
+static void run(work *k, const uint8_t *in, char *copy) {
+    const bool copies = needs_copy(k->conv, k->layout);
+    k->input = copies ? copy : (const char *)in;
+    k->bordered = bordered(k->conv, k->layout);
+    k->lines = lines_of(k->conv);
+#pragma omp parallel
+    {
+        if (copies) {
+#pragma omp for schedule(static)
+            for (int y = 0; y < k->bordered.h; y++)
+                gdrq_bordered_row(k->conv, &k->bordered, in, y, copy);
+        }
+        convolve_chunks(k);
+    }
+}
+
+/* A kernel's functions, of the layout of its name. */
+#define DIRECT_KERNEL(layout_, flush_)                                                        \
+    static size_t packed_size_##layout_(const gdrq_int_conv *conv) {                          \
+        return packed_size(conv, &layout_);                                                   \
+    }                                                                                         \
+    static void pack_##layout_(const gdrq_int_conv *conv, void *packed) {                     \
+        pack(conv, &layout_, packed);                                                         \
+    }                                                                                         \
+    static size_t scratch_##layout_(const gdrq_int_conv *conv) {                              \
+        return scratch_size(conv, &layout_);                                                  \
+    }                                                                                         \
+    static void run_##layout_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,      \
+                              const void *packed, const gdrq_epilogue *epilogue,              \
+                              const uint8_t *in, void *scratch, const gdrq_int_output *out) { \
+        (void)limits;                                                                         \
+        work k = {.conv = conv,                                                               \
+                  .layout = &layout_,                                                         \
+                  .epilogue = epilogue,                                                       \
+                  .out = out,                                                                 \
+                  .packed = packed,                                                           \
+                  .flush = flush_};                                                           \
+        run(&k, in, scratch);                                                                 \
+    }
+
+#endif

@@ -1,0 +1,20 @@
+#include "infer/x86/products_avx512vnni.h"
+
+#include "infer/x86/direct.h"
+
+static const layout vnni = {1, &gdrq_multiply_avx512vnni};
+
+static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
+    (void)limits;
+    return conv->groups == 1;
+}
+
+DIRECT_KERNEL(vnni, 0)
+
+const gdrq_conv_kernel gdrq_conv_avx512vnni_direct = {.name = "vnni direct",
+                                                      .cpu = GDRQ_CPU_AVX512VNNI,
+                                                      .fits = fits,
+                                                      .packed_size = packed_size_vnni,
+                                                      .pack = pack_vnni,
+                                                      .scratch = scratch_vnni,
+                                                      .run = run_vnni};

@@ -1,0 +1,225 @@
+/*
+ * What the convolutions of this folder share, on the vectors that the file before it has included:
+ * sums of a tile of up to PIXELS pixels by FILTERS filters, which stay in registers while the
+ * weights stream by once, and what becomes of them.
+ *
+ * Weights come in blocks of FILTERS filters, two vectors; the last block, if it has LANES filters
+ * or less, in one. A step is what one broadcast of STEP bytes of codes is multiplied with: of every
+ * filter of a block so many bytes of weights, filter by filter.
+ */
+#ifndef GDRQ_INFER_X86_TILE_H
+#define GDRQ_INFER_X86_TILE_H
+
+#include <string.h>
+
+#include "infer/conv_kernel.h"
+
+enum {
+    FILTERS = 2 * LANES,
+    STEP = 4,
+};
+
+static inline int min_int(int a, int b) {
+    return a < b ? a : b;
+}
+
+static inline int round_up(int n, int multiple) {
+    return (n + multiple - 1) / multiple * multiple;
+}
+
+/* With those that are missing in the last block. */
+static inline int padded_filters(const gdrq_int_conv *conv) {
+    return round_up(conv->out.c, LANES);
+}
+
+static inline int filters_of_block(const gdrq_int_conv *conv, int first_filter) {
+    return min_int(FILTERS, conv->out.c - first_filter);
+}
+
+/* Of a block of so many filters. */
+static inline int vectors_of(int filters) {
+    return filters > LANES ? 2 : 1;
+}
+
+/* Windows of neighbouring pixels, and how to walk through one. */
+typedef struct windows {
+    const char *first;
+    size_t pixel; /* bytes from one pixel's window to the next one's */
+    size_t row;   /* bytes from row to row of a window */
+    int rows;
+    int row_bytes; /* a multiple of STEP */
+    int flush;     /* narrow sums: steps that 16 bits hold */
+} windows;
+
+/*
+ * sums[pixel][FILTERS] = start[FILTERS] + the products of each window; of a block of one vector,
+ * the first LANES only. A function per number of pixels, whose accumulators are then registers.
+ */
+typedef void multiply_function(const windows *w, const char *weights, const int32_t *start,
+                               int32_t *sums);
+/* By vectors - 1 and pixels - 1. */
+typedef multiply_function *const multiply_table[2][PIXELS];
+
+/* ---- what becomes of sums ---- */
+
+/* Of the filters of a block; zeros where there are fewer. */
+typedef struct tile_scales {
+    float scale[FILTERS], bias[FILTERS];
+} tile_scales;
+
+static inline tile_scales scales_at(const gdrq_epilogue *e, int filter, int filters) {
+    tile_scales s = {{0}, {0}};
+    memcpy(s.scale, e->scale + filter, (size_t)filters * sizeof *s.scale);
+    memcpy(s.bias, e->bias + filter, (size_t)filters * sizeof *s.bias);
+    return s;
+}
+
+/* Where sums belong: pixels that follow each other, of the filters of one block. */
+typedef struct place {
+    int pixel, pixels, filter, filters;
+} place;
+
+/* As gdrq_int_finish(): multiplied, then added, never fused; no activation of GDRQ_INT_OTHER. */
+INLINE floats activated(gdrq_int_activation a, const tile_scales *s, int half, ints sums) {
+    const floats v =
+        add_floats(multiply_floats(load_floats(s->scale + half * LANES), floats_of(sums)),
+                   load_floats(s->bias + half * LANES));
+    if (a == GDRQ_INT_RELU)
+        return multiply_floats(v, is_positive(v));
+    if (a == GDRQ_INT_LEAKY)
+        return max_floats(multiply_floats(set_floats(.1f), v), v);
+    return v;
+}
+
+/*
+ * Codes relative to the grid's lowest, whose own clipping is left to narrowed(): NaN, and whatever
+ * lies below, arrives there as a negative number.
+ */
+INLINE ints encoded(const gdrq_grid *grid, floats y) {
+    const floats v = multiply_floats(y, set_floats(grid->inv_step));
+    return subtract_ints(rounded(min_floats(set_floats((float)grid->max), v)), set_ints(grid->min));
+}
+
+/* n < 4*LANES bytes. */
+INLINE void copy_few(uint8_t *to, const uint8_t *from, int n) {
+    int i = 0;
+    for (; i + 8 <= n; i += 8)
+        memcpy(to + i, from + i, 8);
+    for (; i < n; i++)
+        to[i] = from[i];
+}
+
+/* The codes of `pixels` pixels, which lie in `all` one behind the other. */
+INLINE void store_pixels(bytes all, const int vectors, int pixels, int filters, uint8_t *to,
+                         size_t stride) {
+    uint8_t row[4 * LANES];
+    if (vectors == 2 && filters == FILTERS) {
+        store_low_half(to, all);
+        if (pixels > 1)
+            store_high_half(to + stride, all);
+        return;
+    }
+    store_bytes(row, all);
+    for (int t = 0; t < pixels; t++)
+        copy_few(to + (size_t)t * stride, row + t * vectors * LANES, filters);
+}
+
+/* Of `pixels` pixels; the last one stands in for those that are missing. */
+INLINE bytes encoded_pixels(const gdrq_int_activation a, const int vectors, const gdrq_grid *grid,
+                            const tile_scales *s, const int32_t *sums, int pixels) {
+    ints codes[4];
+    for (int i = 0; i < 4; i++) {
+        const int pixel = min_int(i / vectors, pixels - 1), half = i % vectors;
+        const ints of_half = load_ints(sums + pixel * FILTERS + half * LANES);
+        codes[i] = encoded(grid, activated(a, s, half, of_half));
+    }
+    return narrowed(codes[0], codes[1], codes[2], codes[3]);
+}
+
+INLINE void store_codes(const gdrq_int_activation a, const int vectors, const gdrq_grid *grid,
+                        const tile_scales *s, const place *at, const int32_t *sums, uint8_t *to,
+                        size_t stride) {
+    const int together = 4 / vectors; /* pixels that narrowed() takes */
+    for (int p = 0; p < at->pixels; p += together) {
+        const int n = min_int(together, at->pixels - p);
+        store_pixels(encoded_pixels(a, vectors, grid, s, sums + p * FILTERS, n), vectors, n,
+                     at->filters, to + (size_t)p * stride, stride);
+    }
+}
+
+/* Constants for the compiler. Where the lowest code is that of 0, clipping does what relu does. */
+INLINE void finish_codes(const int vectors, const gdrq_epilogue *e, const tile_scales *s,
+                         const place *at, const int32_t *sums, uint8_t *to, size_t stride) {
+    if (e->activation == GDRQ_INT_LEAKY)
+        store_codes(GDRQ_INT_LEAKY, vectors, e->grid, s, at, sums, to, stride);
+    else if (e->activation == GDRQ_INT_RELU && e->grid->min < 0)
+        store_codes(GDRQ_INT_RELU, vectors, e->grid, s, at, sums, to, stride);
+    else
+        store_codes(GDRQ_INT_LINEAR, vectors, e->grid, s, at, sums, to, stride);
+}
+
+enum { VALUE_PIXELS = 16 }; /* whose values are at hand together */
+
+/* [pixels][FILTERS] to planes that are `plane` values apart. */
+static inline void store_planes(const float *y, int pixels, int filters, float *to, size_t plane) {
+    const int whole_pixels = pixels / 4 * 4, whole_filters = filters / 4 * 4;
+    for (int f = 0; f < whole_filters; f += 4)
+        for (int p = 0; p < whole_pixels; p += 4) {
+            __m128 r[4];
+            for (int i = 0; i < 4; i++)
+                r[i] = _mm_loadu_ps(y + (p + i) * FILTERS + f);
+            _MM_TRANSPOSE4_PS(r[0], r[1], r[2], r[3]);
+            for (int i = 0; i < 4; i++)
+                _mm_storeu_ps(to + (size_t)(f + i) * plane + p, r[i]);
+        }
+    for (int f = 0; f < filters; f++)
+        for (int p = f < whole_filters ? whole_pixels : 0; p < pixels; p++)
+            to[(size_t)f * plane + (size_t)p] = y[p * FILTERS + f];
+}
+
+static inline void values_of(gdrq_int_activation a, const tile_scales *s, int vectors,
+                             const int32_t *sums, float *y) {
+    for (int half = 0; half < vectors; half++)
+        store_floats(y + half * LANES, activated(a, s, half, load_ints(sums + half * LANES)));
+}
+
+static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue *e,
+                                 const tile_scales *s, const place *at, const int32_t *sums,
+                                 const gdrq_int_output *out) {
+    _Alignas(64) float y[VALUE_PIXELS][FILTERS];
+    const size_t plane = (size_t)conv->out.w * (size_t)conv->out.h, filters = (size_t)at->filters;
+    for (int first = 0; first < at->pixels; first += VALUE_PIXELS) {
+        const int n = min_int(VALUE_PIXELS, at->pixels - first);
+        const size_t pixel = (size_t)(at->pixel + first);
+        for (int p = 0; p < n; p++) {
+            values_of(e->activation, s, vectors_of(at->filters), sums + (first + p) * FILTERS,
+                      y[p]);
+            if (e->activation == GDRQ_INT_OTHER)
+                e->activate(y[p], filters, e->which);
+            if (out->codes)
+                gdrq_int_encode(e->grid, y[p], filters,
+                                out->codes + (pixel + (size_t)p) * (size_t)conv->out.c +
+                                    at->filter);
+        }
+        if (out->values)
+            store_planes(y[0], n, at->filters, out->values + (size_t)at->filter * plane + pixel,
+                         plane);
+    }
+}
+
+/* sums: [pixels][FILTERS]. */
+static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const tile_scales *s,
+                          const place *at, const int32_t *sums, const gdrq_int_output *out) {
+    const size_t stride = (size_t)conv->out.c;
+    if (out->values || e->activation == GDRQ_INT_OTHER) {
+        finish_values(conv, e, s, at, sums, out);
+        return;
+    }
+    uint8_t *const to = out->codes + (size_t)at->pixel * stride + at->filter;
+    if (vectors_of(at->filters) == 2)
+        finish_codes(2, e, s, at, sums, to, stride);
+    else
+        finish_codes(1, e, s, at, sums, to, stride);
+}
+
+#endif
