@@ -246,6 +246,6 @@ lint:
 clean:
 	rm -rf build build-*
 
--include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects)) \
+-include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects)) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
   $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d

@@ -64,6 +64,8 @@ static double tensor_bytes(const gdrq_folded_network *f, int i, double values) {
     double bytes = 0;
     if (!f || gdrq_plan_has_values(f->plan, i))
         bytes += values * sizeof(float);
+    if (f && gdrq_plan_is_interleaved(f->plan, i))
+        bytes += values * sizeof(float);
     if (f && gdrq_plan_class(f->plan, i) >= 0)
         bytes += values;
     return bytes;
@@ -91,12 +93,7 @@ static void describe_layer(const network *net, const gdrq_folded_network *f, int
     to->macs = macs_of(l);
     to->bytes = tensor_bytes(f, i - 1, l->inputs) + tensor_bytes(f, i, l->outputs) +
                 weight_bytes(net, f, i);
-    const bool moves =
-        f && f->nodes[i].kind != GDRQ_NODE_CONV && f->nodes[i].kind != GDRQ_NODE_FLOAT;
-    if (f && f->weight_bits[i] > 0)
-        to->kernel = gdrq_node_kernel(&f->nodes[i])->name;
-    else
-        to->kernel = moves && !gdrq_plan_has_values(f->plan, i) ? "codes" : "float";
+    to->kernel = f ? gdrq_plan_way(f->plan, i) : "float";
 }
 
 static void run_all(network *net, gdrq_folded_network *folded, uint8_t *planes, clock_card *card) {

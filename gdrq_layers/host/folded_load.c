@@ -8,7 +8,6 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "host/weight_spans.h"
-#include "primitives/activation.h"
 #include "quant/pack.h"
 
 /* A load in progress: nothing of the network changes until all of it is there. */
@@ -129,19 +128,6 @@ static gdrq_tensor_shape filter_shape(const gdrq_folded_network *f, const gdrq_n
                       : (gdrq_tensor_shape){node->size, node->size, node->in.c / node->groups};
 }
 
-static void activate_other(float *x, size_t n, int which) {
-    gdrq_activate(x, n, (ACTIVATION)which);
-}
-
-static void set_activation(gdrq_epilogue *epilogue, ACTIVATION a) {
-    epilogue->activation = a == LINEAR  ? GDRQ_INT_LINEAR
-                           : a == RELU  ? GDRQ_INT_RELU
-                           : a == LEAKY ? GDRQ_INT_LEAKY
-                                        : GDRQ_INT_OTHER;
-    epilogue->activate = activate_other;
-    epilogue->which = (int)a;
-}
-
 static gdrq_status read_weights(loading *in, int i, int8_t *room) {
     const gdrq_folded_layer *l = entry_of(in, i);
     const gdrq_tensor_shape shape = filter_shape(in->to, &in->to->nodes[i]);
@@ -159,7 +145,7 @@ static gdrq_status read_weights(loading *in, int i, int8_t *room) {
     const size_t bytes = (size_t)l->filters * sizeof(float);
     memcpy((float *)w->epilogue.scale, l->scale, bytes);
     memcpy((float *)w->epilogue.bias, l->bias, bytes);
-    set_activation(&w->epilogue, in->net->layers[i].activation);
+    w->epilogue.activation = gdrq_folded_activation(in->net->layers[i].activation);
     return gdrq_node_weights_pack(w, &in->to->nodes[i], in->err);
 }
 
@@ -251,7 +237,7 @@ static gdrq_status randomise_layer(loading *in, int i, uint32_t *state) {
     }
     for (size_t f = 0; f < filters; f++)
         ((float *)w->epilogue.scale)[f] = 1.f / ((float)top * sqrtf((float)size));
-    set_activation(&w->epilogue, in->net->layers[i].activation);
+    w->epilogue.activation = gdrq_folded_activation(in->net->layers[i].activation);
     return gdrq_node_weights_pack(w, node, in->err);
 }
 

@@ -33,10 +33,25 @@ static bool joins_images(const gdrq_folded_network *f, const gdrq_outline_layer 
     return l->out_w > 0 && l->out_h > 0;
 }
 
+static void activate_other(float *x, size_t n, int which) {
+    gdrq_activate(x, n, (ACTIVATION)which);
+}
+
+gdrq_int_activation gdrq_folded_activation(ACTIVATION a) {
+    return (gdrq_int_activation){.kind = a == LINEAR  ? GDRQ_INT_LINEAR
+                                         : a == RELU  ? GDRQ_INT_RELU
+                                         : a == LEAKY ? GDRQ_INT_LEAKY
+                                                      : GDRQ_INT_OTHER,
+                                 .function = activate_other,
+                                 .which = (int)a};
+}
+
 /* What does not fit one of the integer operations runs in floats, which is right, too. */
 static gdrq_node_kind kind_of(const gdrq_folded_network *f, const gdrq_outline_layer *l) {
     if (l->folded)
         return GDRQ_NODE_CONV;
+    if (l->type == SHORTCUT)
+        return GDRQ_NODE_SHORTCUT;
     if (!l->keeps_values)
         return GDRQ_NODE_FLOAT;
     switch (l->type) {
@@ -66,8 +81,10 @@ static void set_shapes(gdrq_node *nodes, int n, const gdrq_tensor_shape *tensors
     }
 }
 
-static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int *reads) {
+static void make_node(gdrq_folded_network *f, const network *net, const gdrq_outline *o, int i,
+                      int *reads) {
     const gdrq_outline_layer *l = &o->layers[i];
+    const layer *host = &net->layers[i];
     memcpy(reads, l->reads, (size_t)l->n_reads * sizeof *reads);
     f->nodes[i] = (gdrq_node){
         .kind = kind_of(f, l),
@@ -80,6 +97,9 @@ static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int 
         .groups = l->type == CONNECTED ? 1 : l->groups,
         .reverse = l->type == REORG && gdrq_value_int(l->section, "reverse", 0) != 0,
         .input_class = f->classes->of_layer[i],
+        .shortcut = {.a = host->alpha,
+                     .b = host->beta,
+                     .activation = gdrq_folded_activation(host->activation)},
         .result = i == o->n - 1, /* float layers have values anyway */
     };
     f->weight_bits[i] = l->folded ? l->options.weight_bits : 0;
@@ -88,7 +108,8 @@ static void make_node(gdrq_folded_network *f, const gdrq_outline *o, int i, int 
                                                 .weight = (1 << (l->options.weight_bits - 1)) - 1};
 }
 
-static gdrq_status make_nodes(gdrq_folded_network *f, const gdrq_outline *o, gdrq_error *err) {
+static gdrq_status make_nodes(gdrq_folded_network *f, const network *net, const gdrq_outline *o,
+                              gdrq_error *err) {
     size_t reads = 0;
     for (int i = 0; i < o->n; i++)
         reads += (size_t)o->layers[i].n_reads;
@@ -109,7 +130,7 @@ static gdrq_status make_nodes(gdrq_folded_network *f, const gdrq_outline *o, gdr
     for (int i = 0; i < o->n; i++) {
         const gdrq_outline_layer *l = &o->layers[i];
         *tensor_at(f, i) = gdrq_folded_shape(l->out_w, l->out_h, l->out_c, l->outputs);
-        make_node(f, o, i, next);
+        make_node(f, net, o, i, next);
         next += l->n_reads;
     }
     set_shapes(f->nodes, f->n, f->tensors);
@@ -146,7 +167,7 @@ static void forward_folded_layer(layer l, network net) {
         f->input_is_coded = false;
     }
     const bool values = gdrq_plan_has_values(f->plan, i);
-    if (values && f->nodes[i].kind != GDRQ_NODE_CONV)
+    if (values && !gdrq_plan_computes_values(f->plan, i))
         f->forward[i](l, net);
     /* Images, also where a recurrent layer counts sequences. */
     for (int b = 0; b < net.batch; b++)
@@ -264,7 +285,7 @@ gdrq_status gdrq_folded_attach(network *net, const gdrq_outline *outline,
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     f->classes = classes;
     f->hash = gdrq_outline_hash(outline);
-    gdrq_status status = make_nodes(f, outline, err);
+    gdrq_status status = make_nodes(f, net, outline, err);
     if (status == GDRQ_OK)
         status = gdrq_folded_plan_anew(f, f->tensors, net->batch, &f->plan, err);
     return status == GDRQ_OK ? attach_layers(net, f, err) : status;

@@ -71,6 +71,9 @@ gdrq_status gdrq_folded_plan_anew(const gdrq_folded_network *f, const gdrq_tenso
 void gdrq_folded_set_plan(gdrq_folded_network *f, gdrq_plan *plan,
                           const gdrq_tensor_shape *tensors);
 
+/* A layer's activation as the integer operations have it. */
+gdrq_int_activation gdrq_folded_activation(ACTIVATION a);
+
 /* The shape of a tensor as the plan sees it: an image, or so many values in one pixel. */
 gdrq_tensor_shape gdrq_folded_shape(int w, int h, int c, int values);
 

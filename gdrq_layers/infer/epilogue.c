@@ -1,4 +1,5 @@
 #include <assert.h>
+#include <string.h>
 
 #include "base/kernels.h"
 #include "infer/ops.h"
@@ -8,8 +9,8 @@ static const float ROUNDER = 12582912.f;
 
 /* y[i] = a(scale[i]*sums[i] + bias[i]); relu and leaky as primitives/activation.c has them. */
 static inline __attribute__((always_inline)) void
-finish(gdrq_int_activation a, const int32_t *restrict sums, size_t n, const float *restrict scale,
-       const float *restrict bias, float *restrict y) {
+finish(gdrq_int_activation_kind a, const int32_t *restrict sums, size_t n,
+       const float *restrict scale, const float *restrict bias, float *restrict y) {
     for (size_t i = 0; i < n; i++) {
         const float v = scale[i] * (float)sums[i] + bias[i];
         if (a == GDRQ_INT_RELU)
@@ -22,7 +23,7 @@ finish(gdrq_int_activation a, const int32_t *restrict sums, size_t n, const floa
 }
 
 /* Constants for the vectoriser. */
-GDRQ_KERNEL void finish_row(gdrq_int_activation a, const int32_t *restrict sums, size_t n,
+GDRQ_KERNEL void finish_row(gdrq_int_activation_kind a, const int32_t *restrict sums, size_t n,
                             const float *restrict scale, const float *restrict bias,
                             float *restrict y) {
     switch (a) {
@@ -63,13 +64,17 @@ void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
     const size_t plane = (size_t)shape.w * (size_t)shape.h;
     float y[GDRQ_TILE_PIXELS][GDRQ_TILE_FILTERS];
     for (int p = 0; p < tile->pixels; p++) {
-        finish_row(epilogue->activation, sums + (size_t)p * GDRQ_TILE_FILTERS, filters,
+        finish_row(epilogue->activation.kind, sums + (size_t)p * GDRQ_TILE_FILTERS, filters,
                    epilogue->scale + first, epilogue->bias + first, y[p]);
-        if (epilogue->activation == GDRQ_INT_OTHER)
-            epilogue->activate(y[p], filters, epilogue->which);
+        const size_t index = (size_t)(tile->first_pixel + p) * (size_t)shape.c + first;
+        if (epilogue->activation.kind == GDRQ_INT_OTHER)
+            gdrq_int_activate(&epilogue->activation, y[p], filters);
+        if (epilogue->shortcut)
+            gdrq_int_add_shortcut(epilogue->shortcut, index, filters, y[p]);
         if (out->codes)
-            gdrq_int_encode(epilogue->grid, y[p], filters,
-                            out->codes + (size_t)(tile->first_pixel + p) * (size_t)shape.c + first);
+            gdrq_int_encode(epilogue->grid, y[p], filters, out->codes + index);
+        if (out->interleaved)
+            memcpy(out->interleaved + index, y[p], filters * sizeof *y[p]);
     }
     for (size_t f = 0; out->values && f < filters; f++) {
         float *const to = out->values + (first + f) * plane + (size_t)tile->first_pixel;

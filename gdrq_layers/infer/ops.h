@@ -24,33 +24,50 @@ static inline size_t gdrq_tensor_size(gdrq_tensor_shape s) {
     return (size_t)s.w * (size_t)s.h * (size_t)s.c;
 }
 
-typedef enum gdrq_int_activation {
+typedef enum gdrq_int_activation_kind {
     GDRQ_INT_LINEAR,
     GDRQ_INT_RELU,
     GDRQ_INT_LEAKY, /* slope 0.1 */
     GDRQ_INT_OTHER, /* by a function */
+} gdrq_int_activation_kind;
+
+typedef struct gdrq_int_activation {
+    gdrq_int_activation_kind kind;
+    void (*function)(float *x, size_t n, int which); /* of GDRQ_INT_OTHER: x[i] = a(x[i]), i < n */
+    int which;                                       /* for the function */
 } gdrq_int_activation;
 
-/* x[i] = a(x[i]) for i < n; `which` is the caller's. */
-typedef void gdrq_activate_fn(float *x, size_t n, int which);
+/* x[i] = a(x[i]) for i < n, in the calling thread alone. */
+void gdrq_int_activate(const gdrq_int_activation *a, float *x, size_t n);
+
+/*
+ * Darknet's [shortcut] between maps of one shape: y = activation(a*y + b*other), in this order;
+ * `other` in NHWC.
+ */
+typedef struct gdrq_int_shortcut {
+    const float *other;
+    float a, b;
+    gdrq_int_activation activation;
+} gdrq_int_shortcut;
 
 /*
  * What becomes of a sum of filter f, all in float32 and in this order, as the training graph does:
- *     y = activation(scale[f] * (float)sum + bias[f]), code = round_half_even(y * grid->inv_step)
+ *     y = activation(scale[f] * (float)sum + bias[f]), a shortcut if there is one,
+ *     code = round_half_even(y * grid->inv_step)
  * clipped to grid->min..grid->max. The sum is relative to the zero code.
  */
 typedef struct gdrq_epilogue {
     const float *scale, *bias;
     gdrq_int_activation activation;
-    gdrq_activate_fn *activate; /* of GDRQ_INT_OTHER */
-    int which;
-    const gdrq_grid *grid; /* of the codes, where they are wanted */
+    const gdrq_int_shortcut *shortcut; /* NULL: none */
+    const gdrq_grid *grid;             /* of the codes, where they are wanted */
 } gdrq_epilogue;
 
-/* Where results go: stored codes, values, or both; NULL: not wanted. */
+/* Where results go, in whatever of these forms are wanted; NULL: not in this one. */
 typedef struct gdrq_int_output {
-    uint8_t *codes;
-    float *values;
+    uint8_t *codes;     /* stored codes, NHWC */
+    float *values;      /* NCHW */
+    float *interleaved; /* values in NHWC; may be what the shortcut adds */
 } gdrq_int_output;
 
 /* A part of an output: some pixels, in their order in rows, of some filters. */
@@ -66,6 +83,13 @@ enum { GDRQ_TILE_PIXELS = 16, GDRQ_TILE_FILTERS = 64 };
  */
 void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
                      const gdrq_int_tile *tile, const int32_t *sums, const gdrq_int_output *out);
+
+/* y = y and the shortcut, of values index..index+n-1 in NHWC, in the calling thread alone. */
+void gdrq_int_add_shortcut(const gdrq_int_shortcut *shortcut, size_t index, size_t n, float *y);
+
+/* A shortcut by itself, of values in NHWC; grid: of the codes, if they are wanted. */
+void gdrq_int_shortcut_run(const gdrq_int_shortcut *shortcut, gdrq_tensor_shape shape,
+                           const float *in, const gdrq_grid *grid, const gdrq_int_output *out);
 
 /* n values to stored codes as gdrq_int_quantise() does, in the calling thread alone. */
 void gdrq_int_encode(const gdrq_grid *grid, const float *values, size_t n, uint8_t *codes);
@@ -101,6 +125,8 @@ typedef struct gdrq_int_pool {
     int size, stride, pad;
 } gdrq_int_pool;
 void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, uint8_t *out);
+/* The same of values in NHWC. */
+void gdrq_int_maxpool_values(const gdrq_int_pool *pool, const float *in, float *out);
 
 /* Each code stride x stride times. */
 void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, uint8_t *out);

@@ -11,18 +11,29 @@
 /* Cache lines, and what vector loads like best. */
 enum { ALIGNMENT = 64 };
 
+/* What a tensor may have in the arena. */
+typedef enum form { CODES, INTERLEAVED, FORMS } form;
+static const size_t value_size[FORMS] = {[CODES] = 1, [INTERLEAVED] = sizeof(float)};
+
+typedef struct slot {
+    bool exists;
+    int home;      /* the tensor whose memory it is: its own, or that of one before */
+    int last_read; /* the node that reads it last; -1: none does */
+    size_t offset; /* in the arena */
+} slot;
+
 typedef struct tensor {
     gdrq_tensor_shape shape;
     bool values;
-    int class;     /* of its codes; -1: none */
-    int home;      /* the tensor whose memory holds the codes: itself, but for SAME */
-    int last_read; /* the node that reads the codes last; -1: none does */
-    size_t offset; /* in the arena */
+    int class;   /* of its codes; -1: none */
+    int written; /* the node that writes it: its own, but for a shortcut's that is fused */
+    slot slots[FORMS];
 } tensor;
 
 struct gdrq_plan {
     gdrq_node *nodes;
     const gdrq_conv_kernel **kernels; /* of CONV nodes */
+    int *fused; /* of CONV nodes: the shortcut that it does as well; of that, itself; else -1 */
     int n;
     tensor *tensors; /* of -1..n-1, by index + 1 */
     size_t arena_size, scratch_size;
@@ -36,83 +47,226 @@ static tensor *tensor_of(const gdrq_plan *plan, int i) {
     return &plan->tensors[i + 1];
 }
 
+static slot *slot_of(const gdrq_plan *plan, int i, form f) {
+    return &tensor_of(plan, i)->slots[f];
+}
+
 static size_t aligned(size_t n) {
     return (n + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
+/* ---- formats ---- */
+
+static bool same_shape(gdrq_tensor_shape a, gdrq_tensor_shape b) {
+    return a.w == b.w && a.h == b.h && a.c == b.c;
+}
+
+/* Whether tensor i can have interleaved values. Shortcuts before it are known to run here, or not.
+ */
+static bool can_be_interleaved(const gdrq_plan *plan, int i) {
+    while (i >= 0 &&
+           (plan->nodes[i].kind == GDRQ_NODE_SAME || plan->nodes[i].kind == GDRQ_NODE_MAXPOOL))
+        i = plan->nodes[i].reads[0];
+    return i >= 0 &&
+           (plan->nodes[i].kind == GDRQ_NODE_CONV || plan->nodes[i].kind == GDRQ_NODE_SHORTCUT);
+}
+
+static void choose_shortcuts(gdrq_plan *plan) {
+    for (int i = 0; i < plan->n; i++) {
+        gdrq_node *node = &plan->nodes[i];
+        if (node->kind != GDRQ_NODE_SHORTCUT)
+            continue;
+        for (int r = 0; r < node->n_reads; r++)
+            if (!can_be_interleaved(plan, node->reads[r]) ||
+                !same_shape(tensor_of(plan, node->reads[r])->shape, node->out))
+                node->kind = GDRQ_NODE_FLOAT;
+    }
+}
+
+static void want_of_input(const gdrq_node *node, const tensor *out, tensor *in) {
+    switch (node->kind) {
+    case GDRQ_NODE_CONV:
+        in->class = node->input_class;
+        break;
+    case GDRQ_NODE_FLOAT:
+        in->values = true;
+        break;
+    case GDRQ_NODE_SHORTCUT:
+        in->slots[INTERLEAVED].exists = true;
+        break;
+    default: /* what moves values */
+        in->values |= out->values;
+        in->slots[INTERLEAVED].exists |= out->slots[INTERLEAVED].exists;
+        if (out->class >= 0)
+            in->class = out->class;
+    }
+}
+
 /* Backwards, so that every tensor's readers are known before what it is made of. */
 static void choose_formats(gdrq_plan *plan) {
+    choose_shortcuts(plan);
     for (int i = plan->n - 1; i >= 0; i--) {
         const gdrq_node *node = &plan->nodes[i];
         tensor *out = tensor_of(plan, i);
         out->values |= node->result || node->kind == GDRQ_NODE_FLOAT;
-        for (int r = 0; r < node->n_reads; r++) {
-            tensor *in = tensor_of(plan, node->reads[r]);
-            if (node->kind == GDRQ_NODE_CONV) {
-                in->class = node->input_class;
-            } else if (node->kind == GDRQ_NODE_FLOAT) {
-                in->values = true;
-            } else {
-                in->values |= out->values;
-                if (out->class >= 0)
-                    in->class = out->class;
-            }
-        }
+        for (int r = 0; r < node->n_reads; r++)
+            want_of_input(node, out, tensor_of(plan, node->reads[r]));
     }
+    for (int i = -1; i < plan->n; i++)
+        slot_of(plan, i, CODES)->exists = tensor_of(plan, i)->class >= 0;
 }
 
-static bool uses_codes(const gdrq_plan *plan, int i) {
-    const gdrq_node *node = &plan->nodes[i];
-    return node->kind == GDRQ_NODE_CONV ||
-           (node->kind != GDRQ_NODE_FLOAT && tensor_of(plan, i)->class >= 0);
-}
-
-/* SAME shares its input's memory, which then lives as long as the longest of all who share it. */
-static void find_lives(gdrq_plan *plan) {
-    for (int i = -1; i < plan->n; i++) {
-        tensor *t = tensor_of(plan, i);
-        t->home = i;
-        t->last_read = -1;
-        if (i >= 0 && plan->nodes[i].kind == GDRQ_NODE_SAME && t->class >= 0)
-            t->home = tensor_of(plan, plan->nodes[i].reads[0])->home;
-    }
+static bool is_read_once(const gdrq_plan *plan, int tensor) {
+    int times = 0;
     for (int i = 0; i < plan->n; i++)
-        for (int r = 0; uses_codes(plan, i) && r < plan->nodes[i].n_reads; r++) {
-            const int home = tensor_of(plan, plan->nodes[i].reads[r])->home;
-            tensor_of(plan, home)->last_read = i;
+        for (int r = 0; r < plan->nodes[i].n_reads; r++)
+            times += plan->nodes[i].reads[r] == tensor;
+    return times == 1;
+}
+
+/* Nobody but the one reader of its interleaved values, who gets them otherwise, needs tensor i. */
+static bool is_only_added(const gdrq_plan *plan, int i) {
+    const tensor *t = tensor_of(plan, i);
+    return i >= 0 && !t->values && t->class < 0 && is_read_once(plan, i);
+}
+
+/*
+ * Nothing but SAMEs may stand between the two: it could read what the shortcut takes the place of.
+ * A shortcut's values go to the host by a way of their own.
+ */
+static void fuse(gdrq_plan *plan, int shortcut) {
+    const int *reads = plan->nodes[shortcut].reads;
+    int conv = shortcut - 1;
+    if (reads[0] != conv || tensor_of(plan, shortcut)->values)
+        return;
+    while (is_only_added(plan, conv) && plan->nodes[conv].kind == GDRQ_NODE_SAME &&
+           plan->nodes[conv].reads[0] == conv - 1)
+        conv--;
+    if (!is_only_added(plan, conv) || plan->nodes[conv].kind != GDRQ_NODE_CONV || reads[1] >= conv)
+        return;
+    for (int i = conv; i < shortcut; i++)
+        slot_of(plan, i, INTERLEAVED)->exists = false;
+    plan->fused[conv] = plan->fused[shortcut] = shortcut;
+    tensor_of(plan, shortcut)->written = conv;
+}
+
+static void fuse_shortcuts(gdrq_plan *plan) {
+    for (int i = 0; i < plan->n; i++) {
+        plan->fused[i] = -1;
+        if (plan->nodes[i].kind == GDRQ_NODE_SHORTCUT)
+            fuse(plan, i);
+    }
+}
+
+/* ---- memory ---- */
+
+/* SAME's is its input's; that one's last reader is the longest of all who share it. */
+static void find_homes(gdrq_plan *plan) {
+    for (int i = -1; i < plan->n; i++)
+        for (int f = 0; f < FORMS; f++) {
+            slot *s = slot_of(plan, i, f);
+            const bool same = i >= 0 && plan->nodes[i].kind == GDRQ_NODE_SAME;
+            s->home = same ? slot_of(plan, plan->nodes[i].reads[0], f)->home : i;
+            s->last_read = -1;
         }
 }
 
-static bool owns_codes(const gdrq_plan *plan, int i) {
-    const tensor *t = tensor_of(plan, i);
-    return t->class >= 0 && t->home == i;
+/* In which form node i reads; FORMS: in one that is not in the arena. A MAXPOOL may read in two. */
+static bool reads_form(const gdrq_plan *plan, int i, form f) {
+    switch (plan->nodes[i].kind) {
+    case GDRQ_NODE_CONV:
+        return f == CODES;
+    case GDRQ_NODE_SHORTCUT:
+        return f == INTERLEAVED;
+    case GDRQ_NODE_FLOAT:
+        return false;
+    default:
+        return slot_of(plan, i, f)->exists;
+    }
 }
 
-/* Both are written (by node a and b) and read last within one span of nodes. */
-static bool live_together(const gdrq_plan *plan, int a, int b) {
-    return a <= tensor_of(plan, b)->last_read && b <= tensor_of(plan, a)->last_read;
+static void find_last_reads(gdrq_plan *plan) {
+    for (int i = 0; i < plan->n; i++)
+        for (int r = 0; r < plan->nodes[i].n_reads; r++)
+            for (int f = 0; f < FORMS; f++)
+                if (reads_form(plan, i, f))
+                    slot_of(plan, slot_of(plan, plan->nodes[i].reads[r], f)->home, f)->last_read =
+                        i;
+}
+
+/* The results of fused shortcuts take the place of what they add where nothing reads that later. */
+static void add_in_place(gdrq_plan *plan) {
+    for (int i = 0; i < plan->n; i++) {
+        slot *s = slot_of(plan, i, INTERLEAVED);
+        if (plan->nodes[i].kind == GDRQ_NODE_SAME)
+            s->home = slot_of(plan, plan->nodes[i].reads[0], INTERLEAVED)->home;
+        if (plan->fused[i] != i || !s->exists)
+            continue;
+        const int home = slot_of(plan, plan->nodes[i].reads[1], INTERLEAVED)->home;
+        slot *added = slot_of(plan, home, INTERLEAVED);
+        if (added->last_read != i)
+            continue;
+        added->last_read = s->last_read > i ? s->last_read : i;
+        s->home = home;
+    }
+}
+
+static bool owns(const gdrq_plan *plan, int i, form f) {
+    const slot *s = slot_of(plan, i, f);
+    return s->exists && s->home == i;
+}
+
+static size_t slot_size(const gdrq_plan *plan, int i, form f) {
+    return aligned(gdrq_tensor_size(tensor_of(plan, i)->shape) * value_size[f]);
+}
+
+typedef struct life {
+    int written, last_read;
+} life;
+
+static life life_of(const gdrq_plan *plan, int i, form f) {
+    return (life){tensor_of(plan, i)->written, slot_of(plan, i, f)->last_read};
+}
+
+/* Both are written and read last within one span of nodes. */
+static bool live_together(life a, life b) {
+    return a.written <= b.last_read && b.written <= a.last_read;
 }
 
 /* The lowest place where tensor i overlaps none of those before it that live at the same time. */
-static void place(gdrq_plan *plan, int i) {
-    tensor *t = tensor_of(plan, i);
-    const size_t size = aligned(gdrq_tensor_size(t->shape));
+static void place(gdrq_plan *plan, int i, form f) {
+    slot *s = slot_of(plan, i, f);
+    const size_t size = slot_size(plan, i, f);
     bool moved = true;
-    t->offset = 0;
+    s->offset = 0;
     while (moved) {
         moved = false;
-        for (int k = -1; k < i; k++) {
-            const tensor *other = tensor_of(plan, k);
-            const size_t end = other->offset + aligned(gdrq_tensor_size(other->shape));
-            if (!owns_codes(plan, k) || !live_together(plan, k, i) || end <= t->offset ||
-                t->offset + size <= other->offset)
+        for (int k = -FORMS; k < i * FORMS + (int)f; k++) {
+            const int other = (k + FORMS) / FORMS - 1;
+            const form form_of_other = (form)((k + FORMS) % FORMS);
+            const slot *o = slot_of(plan, other, form_of_other);
+            if (!owns(plan, other, form_of_other) ||
+                !live_together(life_of(plan, other, form_of_other), life_of(plan, i, f)))
                 continue;
-            t->offset = end;
+            const size_t end = o->offset + slot_size(plan, other, form_of_other);
+            if (end <= s->offset || s->offset + size <= o->offset)
+                continue;
+            s->offset = end;
             moved = true;
         }
     }
-    if (t->offset + size > plan->arena_size)
-        plan->arena_size = t->offset + size;
+    if (s->offset + size > plan->arena_size)
+        plan->arena_size = s->offset + size;
+}
+
+static void place_all(gdrq_plan *plan) {
+    find_homes(plan);
+    find_last_reads(plan);
+    add_in_place(plan);
+    for (int i = -1; i < plan->n; i++)
+        for (int f = 0; f < FORMS; f++)
+            if (owns(plan, i, (form)f))
+                place(plan, i, (form)f);
 }
 
 gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size_t filter_size,
@@ -203,20 +357,20 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
         plan->nodes = gdrq_alloc((size_t)n, sizeof *plan->nodes);
         plan->tensors = gdrq_alloc((size_t)n + 1, sizeof *plan->tensors);
         plan->kernels = gdrq_alloc((size_t)n, sizeof *plan->kernels);
+        plan->fused = gdrq_alloc((size_t)n, sizeof *plan->fused);
     }
-    if (!plan || !plan->nodes || !plan->tensors || !plan->parts || !plan->kernels) {
+    if (!plan || !plan->nodes || !plan->tensors || !plan->parts || !plan->kernels || !plan->fused) {
         gdrq_plan_free(plan);
         *out = NULL;
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the plan of %d layers", n);
     }
     memcpy(plan->nodes, nodes, (size_t)n * sizeof *nodes);
     for (int i = -1; i < n; i++)
-        *tensor_of(plan, i) = (tensor){.shape = i < 0 ? input : nodes[i].out, .class = -1};
+        *tensor_of(plan, i) =
+            (tensor){.shape = i < 0 ? input : nodes[i].out, .class = -1, .written = i};
     choose_formats(plan);
-    find_lives(plan);
-    for (int i = -1; i < n; i++)
-        if (owns_codes(plan, i))
-            place(plan, i);
+    fuse_shortcuts(plan);
+    place_all(plan);
     choose_kernels(plan);
     plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
@@ -228,6 +382,7 @@ void gdrq_plan_free(gdrq_plan *plan) {
     free(plan->nodes);
     free(plan->tensors);
     free(plan->kernels);
+    free(plan->fused);
     free(plan->arena);
     free(plan->parts);
     free(plan->scratch);
@@ -236,6 +391,25 @@ void gdrq_plan_free(gdrq_plan *plan) {
 
 bool gdrq_plan_has_values(const gdrq_plan *plan, int i) {
     return tensor_of(plan, i)->values;
+}
+
+bool gdrq_plan_is_interleaved(const gdrq_plan *plan, int i) {
+    return slot_of(plan, i, INTERLEAVED)->exists;
+}
+
+bool gdrq_plan_computes_values(const gdrq_plan *plan, int i) {
+    return plan->nodes[i].kind == GDRQ_NODE_CONV || plan->nodes[i].kind == GDRQ_NODE_SHORTCUT;
+}
+
+const char *gdrq_plan_way(const gdrq_plan *plan, int i) {
+    const gdrq_node_kind kind = plan->nodes[i].kind;
+    if (kind == GDRQ_NODE_CONV)
+        return plan->kernels[i]->name;
+    if (kind == GDRQ_NODE_SHORTCUT)
+        return plan->fused[i] == i ? "fused" : "interleaved";
+    if (kind == GDRQ_NODE_FLOAT || tensor_of(plan, i)->values)
+        return "float";
+    return tensor_of(plan, i)->class >= 0 ? "codes" : "interleaved";
 }
 
 int gdrq_plan_class(const gdrq_plan *plan, int i) {
@@ -282,25 +456,63 @@ gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
     return batch > plan->batch ? reserve_arena(plan, batch, err) : GDRQ_OK;
 }
 
+static uint8_t *memory_of(const gdrq_plan *plan, int i, form f, int b) {
+    const slot *s = slot_of(plan, i, f);
+    assert(s->exists && b < plan->batch);
+    return plan->arena + plan->arena_size * (size_t)b + slot_of(plan, s->home, f)->offset;
+}
+
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int i, int b) {
-    const tensor *t = tensor_of(plan, i);
-    assert(t->class >= 0 && b < plan->batch);
-    return plan->arena + plan->arena_size * (size_t)b + tensor_of(plan, t->home)->offset;
+    return memory_of(plan, i, CODES, b);
+}
+
+float *gdrq_plan_interleaved(const gdrq_plan *plan, int i, int b) {
+    return (float *)memory_of(plan, i, INTERLEAVED, b);
+}
+
+/* What tensor i has, its values at `values`. */
+static gdrq_int_output output_of(const gdrq_plan *plan, int i, int b, float *values) {
+    return (gdrq_int_output){
+        .codes = slot_of(plan, i, CODES)->exists ? gdrq_plan_codes(plan, i, b) : NULL,
+        .interleaved =
+            slot_of(plan, i, INTERLEAVED)->exists ? gdrq_plan_interleaved(plan, i, b) : NULL,
+        .values = values};
+}
+
+static gdrq_int_shortcut shortcut_of(const gdrq_plan *plan, int i, int b) {
+    gdrq_int_shortcut shortcut = plan->nodes[i].shortcut;
+    shortcut.other = gdrq_plan_interleaved(plan, plan->nodes[i].reads[1], b);
+    return shortcut;
 }
 
 static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                      const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
-    const tensor *out = tensor_of(plan, i);
     const gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
+    const int result = plan->fused[i] >= 0 ? plan->fused[i] : i;
+    const int class = tensor_of(plan, result)->class;
+    const gdrq_int_output output = output_of(plan, result, b, values);
     gdrq_epilogue epilogue = weights->epilogue;
-    gdrq_int_output output = {.values = values};
-    if (out->class >= 0) {
-        epilogue.grid = &grids[out->class];
-        output.codes = gdrq_plan_codes(plan, i, b);
+    gdrq_int_shortcut shortcut;
+    epilogue.grid = class >= 0 ? &grids[class] : NULL;
+    if (result != i) {
+        shortcut = shortcut_of(plan, result, b);
+        epilogue.shortcut = &shortcut;
     }
     plan->kernels[i]->run(&conv, &node->limits, weights->packed, &epilogue,
                           gdrq_plan_codes(plan, node->reads[0], b), plan->scratch, &output);
+}
+
+static void run_shortcut(const gdrq_plan *plan, int i, int b, const gdrq_grid *grids,
+                         float *values) {
+    if (plan->fused[i] == i)
+        return;
+    const int class = tensor_of(plan, i)->class;
+    const gdrq_int_shortcut shortcut = shortcut_of(plan, i, b);
+    const gdrq_int_output output = output_of(plan, i, b, values);
+    gdrq_int_shortcut_run(&shortcut, plan->nodes[i].out,
+                          gdrq_plan_interleaved(plan, plan->nodes[i].reads[0], b),
+                          class >= 0 ? &grids[class] : NULL, &output);
 }
 
 static void run_route(gdrq_plan *plan, int i, int b, uint8_t *out) {
@@ -312,20 +524,23 @@ static void run_route(gdrq_plan *plan, int i, int b, uint8_t *out) {
     gdrq_int_route(node->out.w, node->out.h, plan->parts, node->n_reads, out);
 }
 
-static void run_move(gdrq_plan *plan, int i, int b) {
+static gdrq_int_pool pool_of(const gdrq_node *node) {
+    return (gdrq_int_pool){.in = node->in,
+                           .out = node->out,
+                           .size = node->size,
+                           .stride = node->stride,
+                           .pad = node->pad};
+}
+
+static void move_codes(gdrq_plan *plan, int i, int b) {
     const gdrq_node *node = &plan->nodes[i];
     const uint8_t *in = gdrq_plan_codes(plan, node->reads[0], b);
     uint8_t *out = gdrq_plan_codes(plan, i, b);
+    const gdrq_int_pool pool = pool_of(node);
     switch (node->kind) {
-    case GDRQ_NODE_MAXPOOL: {
-        const gdrq_int_pool pool = {.in = node->in,
-                                    .out = node->out,
-                                    .size = node->size,
-                                    .stride = node->stride,
-                                    .pad = node->pad};
+    case GDRQ_NODE_MAXPOOL:
         gdrq_int_maxpool(&pool, in, out);
         break;
-    }
     case GDRQ_NODE_UPSAMPLE:
         gdrq_int_upsample(node->in, node->stride, in, out);
         break;
@@ -338,21 +553,38 @@ static void run_move(gdrq_plan *plan, int i, int b) {
     case GDRQ_NODE_CROP:
         gdrq_int_crop(node->in, node->out, in, out);
         break;
-    case GDRQ_NODE_SAME:
-    case GDRQ_NODE_CONV:
-    case GDRQ_NODE_FLOAT:
+    default:
         break;
     }
+}
+
+static void move_interleaved(const gdrq_plan *plan, int i, int b) {
+    const gdrq_node *node = &plan->nodes[i];
+    const gdrq_int_pool pool = pool_of(node);
+    if (node->kind == GDRQ_NODE_MAXPOOL)
+        gdrq_int_maxpool_values(&pool, gdrq_plan_interleaved(plan, node->reads[0], b),
+                                gdrq_plan_interleaved(plan, i, b));
 }
 
 void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                    const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
     const tensor *out = tensor_of(plan, i);
-    if (node->kind == GDRQ_NODE_CONV)
+    switch (node->kind) {
+    case GDRQ_NODE_CONV:
         run_conv(plan, i, b, weights, grids, values);
-    else if (out->class >= 0 && node->kind == GDRQ_NODE_FLOAT)
-        gdrq_int_quantise(node->out, &grids[out->class], values, gdrq_plan_codes(plan, i, b));
-    else if (out->class >= 0)
-        run_move(plan, i, b);
+        break;
+    case GDRQ_NODE_SHORTCUT:
+        run_shortcut(plan, i, b, grids, values);
+        break;
+    case GDRQ_NODE_FLOAT:
+        if (out->class >= 0)
+            gdrq_int_quantise(node->out, &grids[out->class], values, gdrq_plan_codes(plan, i, b));
+        break;
+    default:
+        if (out->slots[CODES].exists)
+            move_codes(plan, i, b);
+        if (out->slots[INTERLEAVED].exists)
+            move_interleaved(plan, i, b);
+    }
 }

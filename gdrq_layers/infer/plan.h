@@ -1,10 +1,14 @@
 /*
- * How a folded network runs: in which formats every tensor exists, what computes it, and where its
- * codes lie. Pure: it knows of layers only what is in gdrq_node.
+ * How a folded network runs: in which formats every tensor exists, what computes it, and where it
+ * lies. Pure: it knows of layers only what is in gdrq_node.
  *
  * A tensor is the output of a layer, or the network's input (-1). It has codes if an integer layer
- * reads it, itself or through layers that only move values, and values (floats) if anything else
- * does; both if both do. Codes live in one arena that tensors share whose lives don't overlap.
+ * reads it, itself or through layers that only move values; interleaved values (floats in NHWC) if
+ * a shortcut does that runs here; and values (floats in NCHW, elsewhere) if anything else does.
+ * Codes and interleaved values live in one arena that tensors share whose lives don't overlap.
+ *
+ * A shortcut that alone reads the convolution before it is done with that one's sums, in the place
+ * of what it adds if nothing reads that any more.
  */
 #ifndef GDRQ_INFER_PLAN_H
 #define GDRQ_INFER_PLAN_H
@@ -14,8 +18,12 @@
 
 typedef enum gdrq_node_kind {
     GDRQ_NODE_FLOAT, /* values in, values out: not computed here */
-    GDRQ_NODE_CONV,  /* codes in; codes, values or both out; also a connected layer */
-    /* These move values: codes in, codes out; values in, values out are not computed here. */
+    GDRQ_NODE_CONV,  /* codes in; whatever is wanted out; also a connected layer */
+    /* Interleaved values in, whatever is wanted out; a FLOAT if its inputs have no such values or
+       are of two shapes. */
+    GDRQ_NODE_SHORTCUT,
+    /* These move values: codes in, codes out; values in, values out are not computed here,
+       but for interleaved ones through MAXPOOL and SAME. */
     GDRQ_NODE_MAXPOOL,
     GDRQ_NODE_UPSAMPLE,
     GDRQ_NODE_ROUTE,
@@ -33,9 +41,10 @@ typedef struct gdrq_node {
                 */
     int size, stride, pad, groups;
     bool reverse;
-    int input_class;         /* CONV: of the codes that it reads */
-    gdrq_conv_limits limits; /* CONV */
-    bool result;             /* its values are wanted, whoever reads it */
+    int input_class;            /* CONV: of the codes that it reads */
+    gdrq_conv_limits limits;    /* CONV */
+    gdrq_int_shortcut shortcut; /* SHORTCUT, but for `other` */
+    bool result;                /* its values are wanted, whoever reads it */
 } gdrq_node;
 
 typedef struct gdrq_plan gdrq_plan;
@@ -48,7 +57,14 @@ void gdrq_plan_free(gdrq_plan *plan);
 
 /* Of a tensor: -1..n-1. The class of its codes, -1: it has none. */
 bool gdrq_plan_has_values(const gdrq_plan *plan, int tensor);
+bool gdrq_plan_is_interleaved(const gdrq_plan *plan, int tensor);
 int gdrq_plan_class(const gdrq_plan *plan, int tensor);
+
+/* Whether running node i computes the values of its tensor, if it has any. */
+bool gdrq_plan_computes_values(const gdrq_plan *plan, int i);
+
+/* What runs node i: a kernel's name, "fused", "interleaved", "codes" or "float". */
+const char *gdrq_plan_way(const gdrq_plan *plan, int i);
 
 /* Bytes of the arena and of scratch memory for one image. */
 size_t gdrq_plan_bytes(const gdrq_plan *plan);
@@ -57,8 +73,9 @@ size_t gdrq_plan_bytes(const gdrq_plan *plan);
    more. To be called before the nodes run, whenever either may have changed. */
 gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err);
 
-/* Where image b's codes of a tensor are, which has codes. NHWC. */
+/* Where image b's codes, or interleaved values, of a tensor are, which has them. NHWC. */
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int tensor, int b);
+float *gdrq_plan_interleaved(const gdrq_plan *plan, int tensor, int b);
 
 /* A convolution's numbers; a connected layer is one of size 1 on a 1 x 1 image. */
 typedef struct gdrq_node_weights {
@@ -85,9 +102,10 @@ const gdrq_conv_kernel *gdrq_node_kernel(const gdrq_node *node);
 gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *weights, int zero);
 
 /*
- * Computes the codes of node i's tensor for image b, and for a convolution its values, to `values`
- * (out.c * out.h * out.w floats, NCHW; NULL if it has none). What a FLOAT node computed is in
- * `values`: its codes, if it has any, are made of them. grids[k] is that of class k.
+ * Computes what node i's tensor has of codes and interleaved values for image b, and its values, if
+ * gdrq_plan_computes_values(), to `values` (out.c * out.h * out.w floats, NCHW; NULL if it has
+ * none). What a FLOAT node computed is in `values`: its codes, if it has any, are made of them.
+ * grids[k] is that of class k.
  */
 void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                    const gdrq_grid *grids, float *values);

@@ -14,7 +14,8 @@ typedef struct problem {
     uint8_t *in;
     int8_t *weights;
     int32_t *sums;
-    float *scale, *bias;
+    float *scale, *bias, *other;
+    gdrq_int_shortcut shortcut;
     gdrq_epilogue epilogue;
 } problem;
 
@@ -52,14 +53,13 @@ static void fill(problem *p) {
 
 static bool few_bits; /* codes and weights that Winograd's transform leaves in bytes */
 
+static gdrq_int_activation any_activation(void) {
+    return (gdrq_int_activation){.kind = (gdrq_int_activation_kind)random_int(0, GDRQ_INT_OTHER),
+                                 .function = activate,
+                                 .which = LOGISTIC};
+}
+
 static problem make_problem(gdrq_int_conv conv) {
-    static const struct {
-        gdrq_int_activation ours;
-        ACTIVATION host;
-    } activations[] = {{GDRQ_INT_LINEAR, LINEAR},
-                       {GDRQ_INT_RELU, RELU},
-                       {GDRQ_INT_LEAKY, LEAKY},
-                       {GDRQ_INT_OTHER, LOGISTIC}};
     conv.out.w = (conv.in.w + 2 * conv.pad - conv.size) / conv.stride + 1;
     conv.out.h = (conv.in.h + 2 * conv.pad - conv.size) / conv.stride + 1;
     problem p = {.conv = conv,
@@ -68,17 +68,17 @@ static problem make_problem(gdrq_int_conv conv) {
                  .output = random_grid()};
     p.conv.zero = random_int(0, 2) ? 0 : random_int(0, p.limits.code);
     fill(&p);
-    const int activation = random_int(0, 3);
     const double size = (double)(conv.size * conv.size) * conv.in.c / conv.groups;
     const float top = p.output.step * (float)p.output.max;
     p.scale = random_array((size_t)conv.out.c,
                            top / (float)(p.limits.code * p.limits.weight * sqrt(size)));
     p.bias = random_array((size_t)conv.out.c, .3f * top);
-    p.epilogue = (gdrq_epilogue){.scale = p.scale,
-                                 .bias = p.bias,
-                                 .activation = activations[activation].ours,
-                                 .activate = activate,
-                                 .which = (int)activations[activation].host};
+    p.epilogue = (gdrq_epilogue){.scale = p.scale, .bias = p.bias, .activation = any_activation()};
+    p.other = random_array(count(conv.out), .5f * top);
+    p.shortcut = (gdrq_int_shortcut){.other = p.other,
+                                     .a = random_int(0, 1) ? 1 : 1.3f,
+                                     .b = random_int(0, 1) ? 1 : -.7f,
+                                     .activation = any_activation()};
     return p;
 }
 
@@ -88,6 +88,7 @@ static void free_problem(problem *p) {
     free(p->sums);
     free(p->scale);
     free(p->bias);
+    free(p->other);
 }
 
 /* n bytes at an address that is a multiple of 64, between guards, which guarded() leaves so. */
@@ -110,26 +111,59 @@ static void check_equal(const problem *p, const gdrq_conv_kernel *kernel, const 
              c->stride, c->pad, c->groups, c->zero, p->limits.code, p->limits.weight);
 }
 
-static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const uint8_t *codes,
-                         const float *values) {
-    const size_t n = count(p->conv.out), packed_size = kernel->packed_size(&p->conv),
+/* An output in all its forms. */
+typedef struct forms {
+    uint8_t *codes;
+    float *values, *interleaved;
+} forms;
+
+static forms make_forms(size_t n) {
+    return (forms){malloc(n), malloc(n * sizeof(float)), malloc(n * sizeof(float))};
+}
+
+static void free_forms(forms *r) {
+    free(r->codes);
+    free(r->values);
+    free(r->interleaved);
+}
+
+/* In the forms that `wanted` has bits for; interleaved values now and then in the place of what a
+ * shortcut adds, as an engine may have them. */
+static void check_run(const problem *p, const gdrq_conv_kernel *kernel, int wanted,
+                      const void *packed, void *scratch, const forms *expected) {
+    const size_t n = count(p->conv.out), bytes = n * sizeof(float);
+    const gdrq_int_output out = {.codes = wanted & 1 ? guarded(n) : NULL,
+                                 .values = wanted & 2 ? guarded(bytes) : NULL,
+                                 .interleaved = wanted & 4 ? guarded(bytes) : NULL};
+    gdrq_epilogue epilogue = p->epilogue;
+    gdrq_int_shortcut in_place = p->shortcut;
+    if (epilogue.shortcut && out.interleaved && random_int(0, 1)) {
+        memcpy(out.interleaved, p->other, bytes);
+        in_place.other = out.interleaved;
+        epilogue.shortcut = &in_place;
+    }
+    kernel->run(&p->conv, &p->limits, packed, &epilogue, p->in, scratch, &out);
+    if (out.codes)
+        check_equal(p, kernel, "codes", out.codes, expected->codes, n);
+    if (out.values)
+        check_equal(p, kernel, "values", out.values, expected->values, bytes);
+    if (out.interleaved)
+        check_equal(p, kernel, "interleaved values", out.interleaved, expected->interleaved, bytes);
+    free_guarded(out.codes);
+    free_guarded(out.values);
+    free_guarded(out.interleaved);
+}
+
+static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const forms *expected) {
+    const size_t packed_size = kernel->packed_size(&p->conv),
                  scratch_size = kernel->scratch(&p->conv);
     void *all_packed, *all_scratch;
     void *const packed = aligned_guarded(packed_size, &all_packed);
     void *const scratch = aligned_guarded(scratch_size, &all_scratch);
     kernel->pack(&p->conv, packed);
     check_guards("packing", packed, packed_size);
-    for (int wanted = 1; wanted <= 3; wanted++) {
-        const gdrq_int_output out = {.codes = wanted & 1 ? guarded(n) : NULL,
-                                     .values = wanted & 2 ? guarded(n * sizeof(float)) : NULL};
-        kernel->run(&p->conv, &p->limits, packed, &p->epilogue, p->in, scratch, &out);
-        if (out.codes)
-            check_equal(p, kernel, "codes", out.codes, codes, n);
-        if (out.values)
-            check_equal(p, kernel, "values", out.values, values, n * sizeof(float));
-        free_guarded(out.codes);
-        free_guarded(out.values);
-    }
+    for (int wanted = 1; wanted < 8; wanted++)
+        check_run(p, kernel, wanted, packed, scratch, expected);
     check_guards("scratch", scratch, scratch_size);
     free(all_packed);
     free(all_scratch);
@@ -146,14 +180,13 @@ static const gdrq_conv_kernel *const emulated[] = {NULL};
 
 static int checked[2][16]; /* by the kernel's place in its table; [1]: emulated */
 
-static void check_kernels(const problem *p, bool emulates, const uint8_t *codes,
-                          const float *values) {
+static void check_kernels(const problem *p, bool emulates, const forms *expected) {
     const gdrq_conv_kernel *const *kernel = emulates ? emulated : gdrq_conv_kernels;
     for (int i = 0; kernel[i]; i++) {
         if ((!emulates && kernel[i]->cpu > gdrq_cpu_detect()) ||
             !kernel[i]->fits(&p->conv, &p->limits))
             continue;
-        check_kernel(p, kernel[i], codes, values);
+        check_kernel(p, kernel[i], expected);
         checked[emulates][i]++;
     }
 }
@@ -161,18 +194,18 @@ static void check_kernels(const problem *p, bool emulates, const uint8_t *codes,
 static void check_convolution(gdrq_int_conv conv) {
     problem p = make_problem(conv);
     p.epilogue.grid = &p.output;
-    const size_t n = count(p.conv.out);
-    uint8_t *const codes = malloc(n);
-    float *const values = malloc(n * sizeof *values);
+    p.epilogue.shortcut = random_int(0, 2) ? NULL : &p.shortcut;
+    forms expected = make_forms(count(p.conv.out));
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in, NULL,
-                      &(gdrq_int_output){.codes = codes, .values = values});
+                      &(gdrq_int_output){.codes = expected.codes,
+                                         .values = expected.values,
+                                         .interleaved = expected.interleaved});
     const int before = omp_get_max_threads();
     omp_set_num_threads(random_int(1, 4));
-    check_kernels(&p, false, codes, values);
-    check_kernels(&p, true, codes, values);
+    check_kernels(&p, false, &expected);
+    check_kernels(&p, true, &expected);
     omp_set_num_threads(before);
-    free(codes);
-    free(values);
+    free_forms(&expected);
     free_problem(&p);
 }
 

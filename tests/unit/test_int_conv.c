@@ -140,7 +140,7 @@ static void activate(float *x, size_t n, int which) {
 }
 
 static const struct {
-    gdrq_int_activation ours;
+    gdrq_int_activation_kind ours;
     ACTIVATION host;
 } activations[] = {{GDRQ_INT_LINEAR, LINEAR},  {GDRQ_INT_RELU, RELU},     {GDRQ_INT_LEAKY, LEAKY},
                    {GDRQ_INT_OTHER, LOGISTIC}, {GDRQ_INT_OTHER, HARDTAN}, {GDRQ_INT_OTHER, RELU}};
@@ -172,9 +172,9 @@ static void check_epilogue(const problem *p, int activation) {
     const gdrq_bn_shape bn = {.batch = 1, .channels = shape.c, .spatial = shape.w * shape.h};
     const gdrq_epilogue epilogue = {.scale = p->scale,
                                     .bias = p->bias,
-                                    .activation = activations[activation].ours,
-                                    .activate = activate,
-                                    .which = (int)activations[activation].host,
+                                    .activation = {.kind = activations[activation].ours,
+                                                   .function = activate,
+                                                   .which = (int)activations[activation].host},
                                     .grid = &p->output};
     float *const values = zeros(count(shape));
     gdrq_scale_bias_activate(&bn, p->acc, p->scale, p->bias, activations[activation].host, values);

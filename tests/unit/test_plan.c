@@ -110,7 +110,7 @@ static void random_weights(const gdrq_node *node, gdrq_node_weights *w) {
             w->sums[f] += w->codes[f * c + k];
         }
     }
-    w->epilogue.activation = GDRQ_INT_LEAKY;
+    w->epilogue.activation.kind = GDRQ_INT_LEAKY;
     assert_int_equal(gdrq_node_weights_pack(w, node, &err), GDRQ_OK);
 }
 

@@ -79,16 +79,19 @@ typedef struct place {
     int pixel, pixels, filter, filters;
 } place;
 
-/* As gdrq_int_finish(): multiplied, then added, never fused; no activation of GDRQ_INT_OTHER. */
-INLINE floats activated(gdrq_int_activation a, const tile_scales *s, int half, ints sums) {
-    const floats v =
-        add_floats(multiply_floats(load_floats(s->scale + half * LANES), floats_of(sums)),
-                   load_floats(s->bias + half * LANES));
+/* No activation of GDRQ_INT_OTHER. */
+INLINE floats activated(gdrq_int_activation_kind a, floats v) {
     if (a == GDRQ_INT_RELU)
         return multiply_floats(v, is_positive(v));
     if (a == GDRQ_INT_LEAKY)
         return max_floats(multiply_floats(set_floats(.1f), v), v);
     return v;
+}
+
+/* As gdrq_int_finish(): multiplied, then added, never fused. */
+INLINE floats value_of(gdrq_int_activation_kind a, const tile_scales *s, int half, ints sums) {
+    const floats scaled = multiply_floats(load_floats(s->scale + half * LANES), floats_of(sums));
+    return activated(a, add_floats(scaled, load_floats(s->bias + half * LANES)));
 }
 
 /*
@@ -125,18 +128,19 @@ INLINE void store_pixels(bytes all, const int vectors, int pixels, int filters, 
 }
 
 /* Of `pixels` pixels; the last one stands in for those that are missing. */
-INLINE bytes encoded_pixels(const gdrq_int_activation a, const int vectors, const gdrq_grid *grid,
-                            const tile_scales *s, const int32_t *sums, int pixels) {
+INLINE bytes encoded_pixels(const gdrq_int_activation_kind a, const int vectors,
+                            const gdrq_grid *grid, const tile_scales *s, const int32_t *sums,
+                            int pixels) {
     ints codes[4];
     for (int i = 0; i < 4; i++) {
         const int pixel = min_int(i / vectors, pixels - 1), half = i % vectors;
         const ints of_half = load_ints(sums + pixel * FILTERS + half * LANES);
-        codes[i] = encoded(grid, activated(a, s, half, of_half));
+        codes[i] = encoded(grid, value_of(a, s, half, of_half));
     }
     return narrowed(codes[0], codes[1], codes[2], codes[3]);
 }
 
-INLINE void store_codes(const gdrq_int_activation a, const int vectors, const gdrq_grid *grid,
+INLINE void store_codes(const gdrq_int_activation_kind a, const int vectors, const gdrq_grid *grid,
                         const tile_scales *s, const place *at, const int32_t *sums, uint8_t *to,
                         size_t stride) {
     const int together = 4 / vectors; /* pixels that narrowed() takes */
@@ -150,9 +154,9 @@ INLINE void store_codes(const gdrq_int_activation a, const int vectors, const gd
 /* Constants for the compiler. Where the lowest code is that of 0, clipping does what relu does. */
 INLINE void finish_codes(const int vectors, const gdrq_epilogue *e, const tile_scales *s,
                          const place *at, const int32_t *sums, uint8_t *to, size_t stride) {
-    if (e->activation == GDRQ_INT_LEAKY)
+    if (e->activation.kind == GDRQ_INT_LEAKY)
         store_codes(GDRQ_INT_LEAKY, vectors, e->grid, s, at, sums, to, stride);
-    else if (e->activation == GDRQ_INT_RELU && e->grid->min < 0)
+    else if (e->activation.kind == GDRQ_INT_RELU && e->grid->min < 0)
         store_codes(GDRQ_INT_RELU, vectors, e->grid, s, at, sums, to, stride);
     else
         store_codes(GDRQ_INT_LINEAR, vectors, e->grid, s, at, sums, to, stride);
@@ -177,33 +181,83 @@ static inline void store_planes(const float *y, int pixels, int filters, float *
             to[(size_t)f * plane + (size_t)p] = y[p * FILTERS + f];
 }
 
-static inline void values_of(gdrq_int_activation a, const tile_scales *s, int vectors,
-                             const int32_t *sums, float *y) {
-    for (int half = 0; half < vectors; half++)
-        store_floats(y + half * LANES, activated(a, s, half, load_ints(sums + half * LANES)));
+/* The values of some pixels on their way out. */
+typedef struct group {
+    _Alignas(64) float y[VALUE_PIXELS][FILTERS];
+    int pixels, filters;
+    size_t index, stride; /* of the first one's place in NHWC, and from pixel to pixel there */
+} group;
+
+static inline void set_values(group *g, const gdrq_epilogue *e, const tile_scales *s,
+                              const int32_t *sums) {
+    const gdrq_int_activation_kind a = e->activation.kind;
+    for (int p = 0; p < g->pixels; p++) {
+        for (int half = 0; half < vectors_of(g->filters); half++)
+            store_floats(g->y[p] + half * LANES,
+                         value_of(a, s, half, load_ints(sums + p * FILTERS + half * LANES)));
+        if (a == GDRQ_INT_OTHER)
+            gdrq_int_activate(&e->activation, g->y[p], (size_t)g->filters);
+    }
+}
+
+/* As gdrq_int_add_shortcut(), for whole vectors of filters. */
+static inline void add_vectors(group *g, const gdrq_int_shortcut *s) {
+    for (int p = 0; p < g->pixels; p++)
+        for (int f = 0; f < g->filters; f += LANES) {
+            const float *other = s->other + g->index + (size_t)p * g->stride + (size_t)f;
+            const floats y = multiply_floats(set_floats(s->a), load_floats(g->y[p] + f));
+            const floats x = multiply_floats(set_floats(s->b), load_floats(other));
+            store_floats(g->y[p] + f, activated(s->activation.kind, add_floats(y, x)));
+        }
+}
+
+static inline void add_shortcut(group *g, const gdrq_int_shortcut *s) {
+    if (g->filters % LANES == 0 && s->activation.kind != GDRQ_INT_OTHER) {
+        add_vectors(g, s);
+        return;
+    }
+    for (int p = 0; p < g->pixels; p++)
+        gdrq_int_add_shortcut(s, g->index + (size_t)p * g->stride, (size_t)g->filters, g->y[p]);
+}
+
+static inline void store_interleaved(const group *g, float *to) {
+    for (int p = 0; p < g->pixels; p++, to += g->stride) {
+        int f = 0;
+        for (; f + LANES <= g->filters; f += LANES)
+            store_floats(to + f, load_floats(g->y[p] + f));
+        memcpy(to + f, g->y[p] + f, (size_t)(g->filters - f) * sizeof *to);
+    }
+}
+
+/* Two vectors of values at a time, whose second one means nothing where there is but one. */
+static inline void encode(const group *g, const gdrq_grid *grid, uint8_t *to) {
+    for (int p = 0; p < g->pixels; p++, to += g->stride) {
+        const ints low = encoded(grid, load_floats(g->y[p]));
+        const ints high =
+            vectors_of(g->filters) == 2 ? encoded(grid, load_floats(g->y[p] + LANES)) : low;
+        store_pixels(narrowed(low, high, low, high), 2, 1, g->filters, to, g->stride);
+    }
 }
 
 static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue *e,
                                  const tile_scales *s, const place *at, const int32_t *sums,
                                  const gdrq_int_output *out) {
-    _Alignas(64) float y[VALUE_PIXELS][FILTERS];
-    const size_t plane = (size_t)conv->out.w * (size_t)conv->out.h, filters = (size_t)at->filters;
+    const size_t plane = (size_t)conv->out.w * (size_t)conv->out.h;
+    group g = {.filters = at->filters, .stride = (size_t)conv->out.c};
     for (int first = 0; first < at->pixels; first += VALUE_PIXELS) {
-        const int n = min_int(VALUE_PIXELS, at->pixels - first);
         const size_t pixel = (size_t)(at->pixel + first);
-        for (int p = 0; p < n; p++) {
-            values_of(e->activation, s, vectors_of(at->filters), sums + (first + p) * FILTERS,
-                      y[p]);
-            if (e->activation == GDRQ_INT_OTHER)
-                e->activate(y[p], filters, e->which);
-            if (out->codes)
-                gdrq_int_encode(e->grid, y[p], filters,
-                                out->codes + (pixel + (size_t)p) * (size_t)conv->out.c +
-                                    at->filter);
-        }
+        g.pixels = min_int(VALUE_PIXELS, at->pixels - first);
+        g.index = pixel * g.stride + (size_t)at->filter;
+        set_values(&g, e, s, sums + first * FILTERS);
+        if (e->shortcut)
+            add_shortcut(&g, e->shortcut);
+        if (out->codes)
+            encode(&g, e->grid, out->codes + g.index);
+        if (out->interleaved)
+            store_interleaved(&g, out->interleaved + g.index);
         if (out->values)
-            store_planes(y[0], n, at->filters, out->values + (size_t)at->filter * plane + pixel,
-                         plane);
+            store_planes(g.y[0], g.pixels, g.filters,
+                         out->values + (size_t)at->filter * plane + pixel, plane);
     }
 }
 
@@ -211,7 +265,7 @@ static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue 
 static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const tile_scales *s,
                           const place *at, const int32_t *sums, const gdrq_int_output *out) {
     const size_t stride = (size_t)conv->out.c;
-    if (out->values || e->activation == GDRQ_INT_OTHER) {
+    if (out->values || out->interleaved || e->shortcut || e->activation.kind == GDRQ_INT_OTHER) {
         finish_values(conv, e, s, at, sums, out);
         return;
     }

@@ -1,0 +1,63 @@
+#include "infer/ops.h"
+
+#include <string.h>
+
+#include "base/kernels.h"
+
+/* As primitives/activation.c has them. */
+GDRQ_KERNEL void relu(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] *= x[i] > 0 ? 1.f : 0.f;
+}
+
+GDRQ_KERNEL void leaky(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        x[i] = x[i] > 0 ? x[i] : .1f * x[i];
+}
+
+void gdrq_int_activate(const gdrq_int_activation *a, float *x, size_t n) {
+    if (a->kind == GDRQ_INT_RELU)
+        relu(x, n);
+    else if (a->kind == GDRQ_INT_LEAKY)
+        leaky(x, n);
+    else if (a->kind == GDRQ_INT_OTHER)
+        a->function(x, n, a->which);
+}
+
+GDRQ_KERNEL void mix(float a, float b, const float *restrict other, size_t n, float *restrict y) {
+    for (size_t i = 0; i < n; i++)
+        y[i] = a * y[i] + b * other[i];
+}
+
+void gdrq_int_add_shortcut(const gdrq_int_shortcut *shortcut, size_t index, size_t n, float *y) {
+    mix(shortcut->a, shortcut->b, shortcut->other + index, n, y);
+    gdrq_int_activate(&shortcut->activation, y, n);
+}
+
+/* Values that are at hand together. */
+enum { PART = 1024 };
+
+/* n values from `index` on, in NHWC; to planes one by one. */
+static void put(const gdrq_int_output *out, const gdrq_grid *grid, gdrq_tensor_shape shape,
+                size_t index, size_t n, const float *y) {
+    const size_t channels = (size_t)shape.c, plane = (size_t)shape.w * (size_t)shape.h;
+    if (out->interleaved)
+        memcpy(out->interleaved + index, y, n * sizeof *y);
+    if (out->codes)
+        gdrq_int_encode(grid, y, n, out->codes + index);
+    for (size_t i = 0; out->values && i < n; i++)
+        out->values[(index + i) % channels * plane + (index + i) / channels] = y[i];
+}
+
+void gdrq_int_shortcut_run(const gdrq_int_shortcut *shortcut, gdrq_tensor_shape shape,
+                           const float *in, const gdrq_grid *grid, const gdrq_int_output *out) {
+    const size_t n = gdrq_tensor_size(shape);
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
+    for (size_t first = 0; first < n; first += PART) {
+        float y[PART];
+        const size_t count = n - first < PART ? n - first : PART;
+        memcpy(y, in + first, count * sizeof *y);
+        gdrq_int_add_shortcut(shortcut, first, count, y);
+        put(out, grid, shape, first, count, y);
+    }
+}
