@@ -1,79 +1,92 @@
 /*
- * Depthwise convolutions on AVX2: a filter per channel, 16 of them at a time, two positions of the
- * window per multiplication.
+ * Depthwise convolutions on AVX2: a filter per channel, two positions of the window per
+ * multiplication.
  *
- * narrow: VPMADDUBSW on codes of two positions side by side, in 16-bit sums that hold all pairs of
- * the window. wide: VPMADDWD on the same in 16 bits, in 32-bit sums.
+ * narrow: codes of two positions side by side by VPUNPCK*BW, VPMADDUBSW on them, in 16-bit sums
+ * that hold all pairs of the window; 32 channels at a time, the last 16 or less by themselves.
+ * wide: the same in 16 bits by VPMADDWD, in 32-bit sums; 16 channels at a time.
  *
- * Packed weights: [channels / 16][pairs of positions][16][2], bytes (narrow) or int16 (wide, the
- * channels in the order 0..3, 8..11, 4..7, 12..15 of _mm256_unpack*); behind them the filters' sums
- * of weights. A position or filter that is missing has weights of 0.
+ * Packed weights: [blocks of channels][pairs of positions][channels of the block][2], bytes
+ * (narrow) or int16 (wide), a block's channels in the order that unpacking leaves them in; behind
+ * them the filters' sums of weights. A position or filter that is missing has weights of 0.
  */
 #include "infer/bordered.h"
 #include "infer/x86/vector_avx2.h"
 
 #include "infer/x86/tile.h"
 
-/* Pixels that a thread takes at a time. */
-enum { CHUNK = 16 * PIXELS, LARGEST = 7 /* side of a window */ };
+enum { LARGEST = 7 /* side of a window */, VECTOR = 32 /* bytes */ };
 
 typedef enum kind { NARROW = 1, WIDE = 2 } kind; /* bytes of a weight */
+
+static int pairs_of(const gdrq_int_conv *conv) {
+    return (conv->size * conv->size + 1) / 2;
+}
 
 /* With those that are missing in the last block. */
 static int whole_filters(const gdrq_int_conv *conv) {
     return round_up(conv->out.c, FILTERS);
 }
 
-static int pairs_of(const gdrq_int_conv *conv) {
-    return (conv->size * conv->size + 1) / 2;
+/* Channels of the block that begins at one. */
+static int block_at(const gdrq_int_conv *conv, kind k, int channel) {
+    return k == NARROW ? min_int(2 * FILTERS, whole_filters(conv) - channel) : FILTERS;
 }
 
-/* Bytes of the weights of FILTERS filters. */
-static size_t block_size(const gdrq_int_conv *conv, kind k) {
-    return (size_t)pairs_of(conv) * FILTERS * 2 * (size_t)k;
-}
-
-static size_t sums_offset(const gdrq_int_conv *conv, kind k) {
-    return (size_t)whole_filters(conv) / FILTERS * block_size(conv, k);
+/* Bytes of the weights of so many filters. */
+static size_t weights_size(const gdrq_int_conv *conv, kind k, int filters) {
+    return (size_t)pairs_of(conv) * (size_t)filters * 2 * (size_t)k;
 }
 
 static size_t packed_size(const gdrq_int_conv *conv, kind k) {
-    return sums_offset(conv, k) + (size_t)whole_filters(conv) * sizeof(int32_t);
+    const int filters = whole_filters(conv);
+    return weights_size(conv, k, filters) + (size_t)filters * sizeof(int32_t);
 }
 
-/* Where filter f of a block lies among the 16. */
-static int place_of(int f, kind k) {
-    static const int unpacked[FILTERS] = {0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15};
-    return k == NARROW ? f : unpacked[f];
+static const int32_t *sums_of_weights(const gdrq_int_conv *conv, kind k, const char *packed) {
+    return (const int32_t *)(packed + weights_size(conv, k, whole_filters(conv)));
+}
+
+/* Where channel c of a block of n lies: unpacking goes by the lanes of 128 bits. */
+static int unpacked(kind k, int n, int c) {
+    const int lane = n / 2, part = lane / 2;
+    if (k == NARROW && n == FILTERS) /* unpacked in 128 bits */
+        return c;
+    return c % lane / part * lane + c / lane * part + c % part;
+}
+
+static void pack_filter(const gdrq_int_conv *conv, kind k, int f, char *packed) {
+    const int taps = conv->size * conv->size;
+    const int width = k == NARROW ? 2 * FILTERS : FILTERS, first = f / width * width;
+    const int n = block_at(conv, k, first), place = unpacked(k, n, f - first);
+    char *const block = packed + weights_size(conv, k, first);
+    for (int tap = 0; tap < taps; tap++) {
+        const size_t at = (size_t)((tap / 2 * n + place) * 2 + tap % 2);
+        const int8_t weight = conv->weights[(size_t)f * (size_t)taps + (size_t)tap];
+        if (k == NARROW)
+            ((int8_t *)block)[at] = weight;
+        else
+            ((int16_t *)block)[at] = weight;
+    }
 }
 
 static void pack(const gdrq_int_conv *conv, kind k, void *packed) {
-    const int taps = conv->size * conv->size;
     memset(packed, 0, packed_size(conv, k));
     for (int f = 0; f < conv->out.c; f++)
-        for (int tap = 0; tap < taps; tap++) {
-            const size_t at = (size_t)(f / FILTERS) * block_size(conv, k) / (size_t)k +
-                              (size_t)(tap / 2 * FILTERS + place_of(f % FILTERS, k)) * 2 +
-                              (size_t)(tap % 2);
-            const int8_t weight = conv->weights[(size_t)f * (size_t)taps + (size_t)tap];
-            if (k == NARROW)
-                ((int8_t *)packed)[at] = weight;
-            else
-                ((int16_t *)packed)[at] = weight;
-        }
-    memcpy((char *)packed + sums_offset(conv, k), conv->sum,
+        pack_filter(conv, k, f, packed);
+    memcpy((int32_t *)sums_of_weights(conv, k, packed), conv->sum,
            (size_t)conv->out.c * sizeof *conv->sum);
 }
 
-/* Whole vectors of channels, so that none is read beyond the copy. */
 static gdrq_bordered bordered(const gdrq_int_conv *conv) {
-    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad,
-                              whole_filters(conv), 1);
+    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad, conv->in.c,
+                              1);
 }
 
+/* The last pixel's last vector may reach beyond the copy. */
 static size_t scratch_size(const gdrq_int_conv *conv) {
     const gdrq_bordered b = bordered(conv);
-    return gdrq_bordered_size(&b);
+    return gdrq_bordered_size(&b) + VECTOR;
 }
 
 typedef struct work {
@@ -84,94 +97,138 @@ typedef struct work {
     const char *packed;
     const uint8_t *copy;
     gdrq_bordered bordered;
-    size_t
-        offsets[LARGEST * LARGEST + 1]; /* of a window's positions; the one too many is the first */
+    lines lines;
+    int pairs;
+    /* Of a window's positions; the one too many is the first. */
+    size_t offsets[LARGEST * LARGEST + 1];
 } work;
 
-/* 16 codes of a position, in 16 bits each. */
-INLINE __m256i codes_at(const uint8_t *codes) {
+/* 8 channels. */
+INLINE void store_sums(int32_t *sums, const int32_t *start, ints v) {
+    store_ints(sums, add_ints(load_ints(start), v));
+}
+
+INLINE __m256i load_codes(const uint8_t *codes) {
+    return _mm256_loadu_si256((const __m256i *)codes);
+}
+
+INLINE void add_32(const int pairs, const work *k, const uint8_t *window, const char *weights,
+                   const int32_t *start, int32_t *const sums[2]) {
+    __m256i low = _mm256_setzero_si256(), high = low;
+    for (int p = 0; p < pairs; p++, weights += 2 * VECTOR) {
+        const __m256i a = load_codes(window + k->offsets[2 * p]);
+        const __m256i b = load_codes(window + k->offsets[2 * p + 1]);
+        const __m256i w0 = load_ints((const int32_t *)weights);
+        const __m256i w1 = load_ints((const int32_t *)(weights + VECTOR));
+        low = _mm256_add_epi16(low, _mm256_maddubs_epi16(_mm256_unpacklo_epi8(a, b), w0));
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(_mm256_unpackhi_epi8(a, b), w1));
+    }
+    store_sums(sums[0], start, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(low)));
+    store_sums(sums[0] + 8, start + 8, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(high)));
+    store_sums(sums[1], start + 16, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(low, 1)));
+    store_sums(sums[1] + 8, start + 24, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(high, 1)));
+}
+
+INLINE void add_16(const int pairs, const work *k, const uint8_t *window, const char *weights,
+                   const int32_t *start, int32_t *sums) {
+    __m256i acc = _mm256_setzero_si256();
+    for (int p = 0; p < pairs; p++, weights += VECTOR) {
+        const __m128i a = _mm_loadu_si128((const __m128i *)(window + k->offsets[2 * p]));
+        const __m128i b = _mm_loadu_si128((const __m128i *)(window + k->offsets[2 * p + 1]));
+        const __m256i both = _mm256_set_m128i(_mm_unpackhi_epi8(a, b), _mm_unpacklo_epi8(a, b));
+        acc =
+            _mm256_add_epi16(acc, _mm256_maddubs_epi16(both, load_ints((const int32_t *)weights)));
+    }
+    store_sums(sums, start, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(acc)));
+    store_sums(sums + 8, start + 8, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(acc, 1)));
+}
+
+INLINE __m256i widened(const uint8_t *codes) {
     return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)codes));
 }
 
-INLINE void add_to(int32_t *sums, ints v) {
-    store_ints(sums, add_ints(load_ints(sums), v));
-}
-
-INLINE void add_narrow(const work *k, const uint8_t *window, const char *weights, int pairs,
-                       int32_t *sums) {
-    __m256i acc = _mm256_setzero_si256();
-    for (int p = 0; p < pairs; p++) {
-        const __m256i a = codes_at(window + k->offsets[2 * p]);
-        const __m256i b = codes_at(window + k->offsets[2 * p + 1]);
-        const __m256i both = _mm256_or_si256(a, _mm256_slli_epi16(b, 8));
-        const __m256i w = _mm256_loadu_si256((const __m256i *)(weights + (size_t)p * 32));
-        acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(both, w));
-    }
-    add_to(sums, _mm256_cvtepi16_epi32(_mm256_castsi256_si128(acc)));
-    add_to(sums + LANES, _mm256_cvtepi16_epi32(_mm256_extracti128_si256(acc, 1)));
-}
-
-INLINE void add_wide(const work *k, const uint8_t *window, const char *weights, int pairs,
-                     int32_t *sums) {
+INLINE void add_wide(const int pairs, const work *k, const uint8_t *window, const char *weights,
+                     const int32_t *start, int32_t *sums) {
     __m256i low = _mm256_setzero_si256(), high = low;
-    for (int p = 0; p < pairs; p++) {
-        const __m256i a = codes_at(window + k->offsets[2 * p]);
-        const __m256i b = codes_at(window + k->offsets[2 * p + 1]);
-        const __m256i w0 = _mm256_loadu_si256((const __m256i *)(weights + (size_t)p * 64));
-        const __m256i w1 = _mm256_loadu_si256((const __m256i *)(weights + (size_t)p * 64 + 32));
+    for (int p = 0; p < pairs; p++, weights += 2 * VECTOR) {
+        const __m256i a = widened(window + k->offsets[2 * p]);
+        const __m256i b = widened(window + k->offsets[2 * p + 1]);
+        const __m256i w0 = load_ints((const int32_t *)weights);
+        const __m256i w1 = load_ints((const int32_t *)(weights + VECTOR));
         low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), w0));
         high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), w1));
     }
-    add_to(sums, _mm256_permute2x128_si256(low, high, 0x20));
-    add_to(sums + LANES, _mm256_permute2x128_si256(low, high, 0x31));
+    store_sums(sums, start, _mm256_permute2x128_si256(low, high, 0x20));
+    store_sums(sums + 8, start + 8, _mm256_permute2x128_si256(low, high, 0x31));
 }
 
-/* Of the pixels that the tile has, filters at->filter and on. */
-static void convolve_tile(const work *k, const place *at, const tile_scales *scales) {
+/* A block of n channels at one pixel. */
+INLINE void add_window(const int pairs, const work *k, int n, const uint8_t *window,
+                       const char *weights, const int32_t *start, int32_t *const sums[2]) {
+    if (k->kind == WIDE)
+        add_wide(pairs, k, window, weights, start, sums[0]);
+    else if (n == FILTERS)
+        add_16(pairs, k, window, weights, start, sums[0]);
+    else
+        add_32(pairs, k, window, weights, start, sums);
+}
+
+/* A tile's pixels of the n channels from `channel` on; the usual sizes of windows as constants. */
+static void convolve_tile(const work *k, const tile *t, int channel, int n, const int32_t *start,
+                          const tile_scales scales[2]) {
     const gdrq_int_conv *conv = k->conv;
-    const char *weights = k->packed + (size_t)(at->filter / FILTERS) * block_size(conv, k->kind);
-    const int32_t *of_weights =
-        (const int32_t *)(k->packed + sums_offset(conv, k->kind)) + at->filter;
-    const __m256i zero = _mm256_set1_epi32(-conv->zero);
-    const int pairs = pairs_of(conv);
-    int32_t sums[PIXELS * FILTERS];
-    for (int t = 0; t < at->pixels; t++) {
-        const int x = (at->pixel + t) % conv->out.w, y = (at->pixel + t) / conv->out.w;
-        const uint8_t *window = k->copy + (size_t)(y * conv->stride) * k->bordered.pitch +
-                                (size_t)(x * conv->stride) * k->bordered.pixel + at->filter;
-        int32_t *const of_pixel = sums + t * FILTERS;
-        for (int i = 0; i < FILTERS; i += LANES)
-            store_ints(of_pixel + i, multiply_ints(zero, load_ints(of_weights + i)));
-        if (k->kind == NARROW)
-            add_narrow(k, window, weights, pairs, of_pixel);
+    const char *weights = k->packed + weights_size(conv, k->kind, channel);
+    const size_t step = (size_t)conv->stride * k->bordered.pixel;
+    const uint8_t *window = k->copy + (size_t)(t->line * conv->stride) * k->bordered.pitch +
+                            (size_t)t->x * step + channel;
+    int32_t sums[2][PIXELS * FILTERS];
+    for (int p = 0; p < t->pixels; p++, window += step) {
+        int32_t *const of_pixel[2] = {sums[0] + p * FILTERS, sums[1] + p * FILTERS};
+        if (k->pairs == 5)
+            add_window(5, k, n, window, weights, start, of_pixel);
+        else if (k->pairs == 13)
+            add_window(13, k, n, window, weights, start, of_pixel);
         else
-            add_wide(k, window, weights, pairs, of_pixel);
+            add_window(k->pairs, k, n, window, weights, start, of_pixel);
     }
-    finish(conv, k->epilogue, scales, at, sums, k->out);
+    for (int i = 0; i < n / FILTERS && channel + i * FILTERS < conv->out.c; i++) {
+        const int filter = channel + i * FILTERS;
+        const place at = {.pixel = t->line * k->lines.pixels + t->x,
+                          .pixels = t->pixels,
+                          .filter = filter,
+                          .filters = filters_of_block(conv, filter)};
+        finish(conv, k->epilogue, &scales[i], &at, sums[i], k->out);
+    }
 }
 
-/* Neighbouring filters of the same pixels follow each other: their codes share cache lines. */
-static void convolve_chunk(const work *k, int first) {
+/* All tiles of a line; a block's next tile finds what it needs in the cache. */
+static void convolve_line(const work *k, int line) {
     const gdrq_int_conv *conv = k->conv;
-    const int end = min_int(first + CHUNK, conv->out.w * conv->out.h);
-    for (int filter = 0; filter < conv->out.c; filter += FILTERS) {
-        const int filters = min_int(FILTERS, conv->out.c - filter);
-        const tile_scales scales = scales_at(k->epilogue, filter, filters);
-        for (int pixel = first; pixel < end; pixel += PIXELS)
-            convolve_tile(k,
-                          &(place){.pixel = pixel,
-                                   .pixels = min_int(PIXELS, end - pixel),
-                                   .filter = filter,
-                                   .filters = filters},
-                          &scales);
+    const int32_t *of_weights = sums_of_weights(conv, k->kind, k->packed);
+    for (int channel = 0, n; channel < conv->out.c; channel += n) {
+        int32_t start[2 * FILTERS];
+        tile_scales scales[2];
+        n = block_at(conv, k->kind, channel);
+        for (int i = 0; i < n; i += LANES)
+            store_ints(start + i,
+                       multiply_ints(set_ints(-conv->zero), load_ints(of_weights + channel + i)));
+        for (int i = 0; i < n; i += FILTERS)
+            if (channel + i < conv->out.c)
+                scales[i / FILTERS] =
+                    scales_at(k->epilogue, channel + i, filters_of_block(conv, channel + i));
+        tile t = tile_at(&k->lines, line * k->lines.tiles);
+        for (int i = 0; i < k->lines.tiles; i++, t = next_tile(&k->lines, t))
+            convolve_tile(k, &t, channel, n, start, scales);
     }
 }
 
 static void run(work *k, const uint8_t *in, uint8_t *copy) {
     const gdrq_int_conv *conv = k->conv;
+    const int taps = conv->size * conv->size;
     k->copy = copy;
     k->bordered = bordered(conv);
-    const int pixels = conv->out.w * conv->out.h, taps = conv->size * conv->size;
+    k->lines = lines_of(conv);
+    k->pairs = pairs_of(conv);
     for (int i = 0; i < taps; i++)
         k->offsets[i] = (size_t)(i / conv->size) * k->bordered.pitch +
                         (size_t)(i % conv->size) * k->bordered.pixel;
@@ -182,8 +239,8 @@ static void run(work *k, const uint8_t *in, uint8_t *copy) {
         for (int y = 0; y < k->bordered.h; y++)
             gdrq_bordered_row(conv, &k->bordered, in, y, copy);
 #pragma omp for schedule(static)
-        for (int pixel = 0; pixel < pixels; pixel += CHUNK)
-            convolve_chunk(k, pixel);
+        for (int line = 0; line < k->lines.n; line++)
+            convolve_line(k, line);
     }
 }
 

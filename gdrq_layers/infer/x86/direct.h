@@ -89,11 +89,6 @@ enum {
     CACHED_WEIGHTS = 256 * 1024 /* bytes that a second-level cache keeps beside the codes */
 };
 
-/* Outputs in lines of pixels whose windows are equally far apart, and in tiles of those. */
-typedef struct lines {
-    int n, pixels, tiles; /* pixels and tiles of a line */
-} lines;
-
 typedef struct work {
     const gdrq_int_conv *conv;
     const layout *layout;
@@ -102,37 +97,27 @@ typedef struct work {
     const char *packed, *input; /* the copy, or the input itself */
     gdrq_bordered bordered;
     lines lines;
+    int row_bytes; /* of a window */
     int flush;
 } work;
 
-static lines lines_of(const gdrq_int_conv *conv) {
-    const bool one = conv->size == 1 && conv->stride == 1 && conv->pad == 0;
-    lines l = {.n = one ? 1 : conv->out.h, .pixels = one ? conv->out.w * conv->out.h : conv->out.w};
-    l.tiles = (l.pixels + PIXELS - 1) / PIXELS;
-    return l;
-}
-
-/* Tile i of a block of filters; the tiles of a line are of one size, or nearly so. */
-static void convolve_tile(const work *k, int i, int filter, int filters, const int32_t *start,
-                          const tile_scales *scales) {
-    const lines *l = &k->lines;
-    const size_t stride = (size_t)k->conv->stride;
-    const int line = i / l->tiles, tile = i % l->tiles;
-    const int x = tile * l->pixels / l->tiles, end = (tile + 1) * l->pixels / l->tiles;
+static void convolve_tile(const work *k, const tile *t, int filter, int filters,
+                          const char *weights, const int32_t *start, const tile_scales *scales) {
+    const size_t stride = (size_t)k->conv->stride, pixel = stride * k->bordered.pixel;
     const windows w = {
-        .first = k->input + (size_t)line * stride * k->bordered.pitch +
-                 (size_t)x * stride * k->bordered.pixel,
-        .pixel = stride * k->bordered.pixel,
+        .first = k->input + (size_t)t->line * stride * k->bordered.pitch + (size_t)t->x * pixel,
+        .pixel = pixel,
         .row = k->bordered.pitch,
         .rows = k->conv->size,
-        .row_bytes = row_bytes(k->conv, k->layout),
+        .row_bytes = k->row_bytes,
         .flush = k->flush,
     };
-    const place at = {
-        .pixel = line * l->pixels + x, .pixels = end - x, .filter = filter, .filters = filters};
+    const place at = {.pixel = t->line * k->lines.pixels + t->x,
+                      .pixels = t->pixels,
+                      .filter = filter,
+                      .filters = filters};
     _Alignas(64) int32_t sums[PIXELS * FILTERS];
-    (*k->layout->multiply)[vectors_of(filters) - 1][at.pixels - 1](
-        &w, k->packed + weights_size(k->conv, k->layout, filter), start, sums);
+    (*k->layout->multiply)[vectors_of(filters) - 1][t->pixels - 1](&w, weights, start, sums);
     finish(k->conv, k->epilogue, scales, &at, sums, k->out);
 }
 
@@ -147,8 +132,10 @@ static void convolve_chunk(const work *k, int filter, int first_tile) {
     for (int half = 0; half < vectors_of(filters); half++)
         store_ints(start + half * LANES,
                    multiply_ints(load_ints(of_weights + half * LANES), set_ints(-k->conv->zero)));
-    for (int i = first_tile; i < end; i++)
-        convolve_tile(k, i, filter, filters, start, &scales);
+    const char *weights = k->packed + weights_size(k->conv, k->layout, filter);
+    tile t = tile_at(&k->lines, first_tile);
+    for (int i = first_tile; i < end; i++, t = next_tile(&k->lines, t))
+        convolve_tile(k, &t, filter, filters, weights, start, &scales);
 }
 
 /* Whichever does not stay in the cache, weights or codes, is read once. */
@@ -170,6 +157,7 @@ static void run(work *k, const uint8_t *in, char *copy) {
     k->input = copies ? copy : (const char *)in;
     k->bordered = bordered(k->conv, k->layout);
     k->lines = lines_of(k->conv);
+    k->row_bytes = row_bytes(k->conv, k->layout);
 #pragma omp parallel
     {
         if (copies) {

@@ -60,6 +60,49 @@ typedef void multiply_function(const windows *w, const char *weights, const int3
 /* By vectors - 1 and pixels - 1. */
 typedef multiply_function *const multiply_table[2][PIXELS];
 
+/* ---- tiles of an output ---- */
+
+/*
+ * Outputs in lines of pixels whose windows are equally far apart, and in tiles of those, which are
+ * of one size or, the first ones of a line, one pixel larger.
+ */
+typedef struct lines {
+    int n, pixels, tiles; /* pixels and tiles of a line */
+    int size, larger;     /* of tiles, and how many of a line have one pixel more */
+} lines;
+
+/* The pixels of a 1x1 convolution are one line. */
+static inline lines lines_of(const gdrq_int_conv *conv) {
+    const bool one = conv->size == 1 && conv->stride == 1 && conv->pad == 0;
+    lines l = {.n = one ? 1 : conv->out.h, .pixels = one ? conv->out.w * conv->out.h : conv->out.w};
+    l.tiles = (l.pixels + PIXELS - 1) / PIXELS;
+    l.size = l.pixels / l.tiles;
+    l.larger = l.pixels % l.tiles;
+    return l;
+}
+
+/* A tile: so many pixels from x on. */
+typedef struct tile {
+    int line, number, x, pixels;
+} tile;
+
+/* Tile i of all. */
+static inline tile tile_at(const lines *l, int i) {
+    const int number = i % l->tiles;
+    return (tile){.line = i / l->tiles,
+                  .number = number,
+                  .x = number * l->size + min_int(number, l->larger),
+                  .pixels = l->size + (number < l->larger)};
+}
+
+static inline tile next_tile(const lines *l, tile t) {
+    if (++t.number == l->tiles)
+        return (tile){.line = t.line + 1, .pixels = l->size + (l->larger > 0)};
+    t.x += t.pixels;
+    t.pixels = l->size + (t.number < l->larger);
+    return t;
+}
+
 /* ---- what becomes of sums ---- */
 
 /* Of the filters of a block; zeros where there are fewer. */
@@ -183,7 +226,7 @@ static inline void store_planes(const float *y, int pixels, int filters, float *
 
 /* The values of some pixels on their way out. */
 typedef struct group {
-    _Alignas(64) float y[VALUE_PIXELS][FILTERS];
+    float (*y)[FILTERS];
     int pixels, filters;
     size_t index, stride; /* of the first one's place in NHWC, and from pixel to pixel there */
 } group;
@@ -243,7 +286,8 @@ static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue 
                                  const tile_scales *s, const place *at, const int32_t *sums,
                                  const gdrq_int_output *out) {
     const size_t plane = (size_t)conv->out.w * (size_t)conv->out.h;
-    group g = {.filters = at->filters, .stride = (size_t)conv->out.c};
+    _Alignas(64) float y[VALUE_PIXELS][FILTERS];
+    group g = {.y = y, .filters = at->filters, .stride = (size_t)conv->out.c};
     for (int first = 0; first < at->pixels; first += VALUE_PIXELS) {
         const size_t pixel = (size_t)(at->pixel + first);
         g.pixels = min_int(VALUE_PIXELS, at->pixels - first);
