@@ -131,19 +131,42 @@ INLINE floats activated(gdrq_int_activation_kind a, floats v) {
     return v;
 }
 
-/* As gdrq_int_finish(): multiplied, then added, never fused. */
-INLINE floats value_of(gdrq_int_activation_kind a, const tile_scales *s, int half, ints sums) {
-    const floats scaled = multiply_floats(load_floats(s->scale + half * LANES), floats_of(sums));
-    return activated(a, add_floats(scaled, load_floats(s->bias + half * LANES)));
+/* What an epilogue multiplies with and adds, in registers: stores of bytes may change anything else
+ * that a compiler knows. */
+typedef struct factors {
+    floats scale[2], bias[2];
+} factors;
+
+INLINE factors factors_of(const tile_scales *s) {
+    factors f;
+    for (int half = 0; half < 2; half++) {
+        f.scale[half] = load_floats(s->scale + half * LANES);
+        f.bias[half] = load_floats(s->bias + half * LANES);
+    }
+    return f;
 }
 
-/*
- * Codes relative to the grid's lowest, whose own clipping is left to narrowed(): NaN, and whatever
- * lies below, arrives there as a negative number.
- */
-INLINE ints encoded(const gdrq_grid *grid, floats y) {
-    const floats v = multiply_floats(y, set_floats(grid->inv_step));
-    return subtract_ints(rounded(min_floats(set_floats((float)grid->max), v)), set_ints(grid->min));
+/* As gdrq_int_finish(): multiplied, then added, never fused. */
+INLINE floats value_of(gdrq_int_activation_kind a, const factors *f, int half, ints sums) {
+    return activated(a,
+                     add_floats(multiply_floats(f->scale[half], floats_of(sums)), f->bias[half]));
+}
+
+/* A grid's numbers, likewise. */
+typedef struct coder {
+    floats inverse, max;
+    words min;
+} coder;
+
+INLINE coder coder_of(const gdrq_grid *grid) {
+    return (coder){.inverse = set_floats(grid->inv_step),
+                   .max = set_floats((float)grid->max),
+                   .min = set_words((int16_t)grid->min)};
+}
+
+/* A code, which narrowed() clips below: NaN, and whatever lies there, is a negative number. */
+INLINE ints coded(const coder *c, floats y) {
+    return rounded(min_floats(c->max, multiply_floats(y, c->inverse)));
 }
 
 /* n < 4*LANES bytes. */
@@ -170,28 +193,33 @@ INLINE void store_pixels(bytes all, const int vectors, int pixels, int filters, 
         copy_few(to + (size_t)t * stride, row + t * vectors * LANES, filters);
 }
 
-/* Of `pixels` pixels; the last one stands in for those that are missing. */
-INLINE bytes encoded_pixels(const gdrq_int_activation_kind a, const int vectors,
-                            const gdrq_grid *grid, const tile_scales *s, const int32_t *sums,
-                            int pixels) {
+/* Of up to 4/vectors pixels; the last one stands in for those that are missing. */
+INLINE bytes coded_pixels(const gdrq_int_activation_kind a, const int vectors, const coder *c,
+                          const factors *f, const int32_t *sums, int pixels) {
     ints codes[4];
     for (int i = 0; i < 4; i++) {
         const int pixel = min_int(i / vectors, pixels - 1), half = i % vectors;
-        const ints of_half = load_ints(sums + pixel * FILTERS + half * LANES);
-        codes[i] = encoded(grid, value_of(a, s, half, of_half));
+        codes[i] = coded(c, value_of(a, f, half, load_ints(sums + pixel * FILTERS + half * LANES)));
     }
-    return narrowed(codes[0], codes[1], codes[2], codes[3]);
+    return narrowed(codes[0], codes[1], codes[2], codes[3], c->min);
 }
 
 INLINE void store_codes(const gdrq_int_activation_kind a, const int vectors, const gdrq_grid *grid,
                         const tile_scales *s, const place *at, const int32_t *sums, uint8_t *to,
                         size_t stride) {
-    const int together = 4 / vectors; /* pixels that narrowed() takes */
-    for (int p = 0; p < at->pixels; p += together) {
-        const int n = min_int(together, at->pixels - p);
-        store_pixels(encoded_pixels(a, vectors, grid, s, sums + p * FILTERS, n), vectors, n,
-                     at->filters, to + (size_t)p * stride, stride);
+    const coder c = coder_of(grid);
+    const factors f = factors_of(s);
+    const int together = 4 / vectors, filters = at->filters;
+    int left = at->pixels;
+    for (; left >= together; left -= together) {
+        const bytes codes = coded_pixels(a, vectors, &c, &f, sums, together);
+        store_pixels(codes, vectors, together, filters, to, stride);
+        sums += together * FILTERS;
+        to += (size_t)together * stride;
     }
+    if (left > 0)
+        store_pixels(coded_pixels(a, vectors, &c, &f, sums, left), vectors, left, filters, to,
+                     stride);
 }
 
 /* Constants for the compiler. Where the lowest code is that of 0, clipping does what relu does. */
@@ -234,10 +262,11 @@ typedef struct group {
 static inline void set_values(group *g, const gdrq_epilogue *e, const tile_scales *s,
                               const int32_t *sums) {
     const gdrq_int_activation_kind a = e->activation.kind;
+    const factors f = factors_of(s);
     for (int p = 0; p < g->pixels; p++) {
-        for (int half = 0; half < vectors_of(g->filters); half++)
+        for (int half = 0; half < 2; half++)
             store_floats(g->y[p] + half * LANES,
-                         value_of(a, s, half, load_ints(sums + p * FILTERS + half * LANES)));
+                         value_of(a, &f, half, load_ints(sums + p * FILTERS + half * LANES)));
         if (a == GDRQ_INT_OTHER)
             gdrq_int_activate(&e->activation, g->y[p], (size_t)g->filters);
     }
@@ -272,13 +301,18 @@ static inline void store_interleaved(const group *g, float *to) {
     }
 }
 
-/* Two vectors of values at a time, whose second one means nothing where there is but one. */
+/* Whole blocks in pairs of pixels, of which the last one may be alone; other blocks, whose rows
+ * have something behind the filters, pixel by pixel. */
 static inline void encode(const group *g, const gdrq_grid *grid, uint8_t *to) {
-    for (int p = 0; p < g->pixels; p++, to += g->stride) {
-        const ints low = encoded(grid, load_floats(g->y[p]));
-        const ints high =
-            vectors_of(g->filters) == 2 ? encoded(grid, load_floats(g->y[p] + LANES)) : low;
-        store_pixels(narrowed(low, high, low, high), 2, 1, g->filters, to, g->stride);
+    const coder c = coder_of(grid);
+    const int together = g->filters == FILTERS ? 2 : 1;
+    for (int p = 0; p < g->pixels; p += together, to += (size_t)together * g->stride) {
+        const int n = min_int(together, g->pixels - p);
+        const float *a = g->y[p], *b = g->y[p + n - 1];
+        const bytes codes =
+            narrowed(coded(&c, load_floats(a)), coded(&c, load_floats(a + LANES)),
+                     coded(&c, load_floats(b)), coded(&c, load_floats(b + LANES)), c.min);
+        store_pixels(codes, 2, n, g->filters, to, g->stride);
     }
 }
 

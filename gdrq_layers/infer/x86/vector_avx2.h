@@ -92,10 +92,17 @@ INLINE ints rounded(floats v) {
     return _mm256_cvtps_epi32(v);
 }
 
-/* All lanes of a, b, c and d in this order, clipped to bytes. */
-INLINE bytes narrowed(ints a, ints b, ints c, ints d) {
-    const __m256i words[2] = {_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d)};
-    return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(words[0], words[1]),
+typedef __m256i words; /* 2*LANES of int16 */
+
+INLINE words set_words(int16_t v) {
+    return _mm256_set1_epi16(v);
+}
+
+/* All lanes of a, b, c and d in this order, less `lowest`, clipped to bytes. */
+INLINE bytes narrowed(ints a, ints b, ints c, ints d, words lowest) {
+    const words low = _mm256_sub_epi16(_mm256_packs_epi32(a, b), lowest);
+    const words high = _mm256_sub_epi16(_mm256_packs_epi32(c, d), lowest);
+    return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(low, high),
                                        _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 

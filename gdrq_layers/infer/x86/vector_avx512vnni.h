@@ -89,12 +89,19 @@ INLINE ints rounded(floats v) {
     return _mm512_cvtps_epi32(v);
 }
 
-/* All lanes of a, b, c and d in this order, clipped to bytes. */
-INLINE bytes narrowed(ints a, ints b, ints c, ints d) {
-    const __m512i words[2] = {_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d)};
+typedef __m512i words; /* 2*LANES of int16 */
+
+INLINE words set_words(int16_t v) {
+    return _mm512_set1_epi16(v);
+}
+
+/* All lanes of a, b, c and d in this order, less `lowest`, clipped to bytes. */
+INLINE bytes narrowed(ints a, ints b, ints c, ints d, words lowest) {
+    const words low = _mm512_sub_epi16(_mm512_packs_epi32(a, b), lowest);
+    const words high = _mm512_sub_epi16(_mm512_packs_epi32(c, d), lowest);
     return _mm512_permutexvar_epi32(
         _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-        _mm512_packus_epi16(words[0], words[1]));
+        _mm512_packus_epi16(low, high));
 }
 
 INLINE void store_bytes(uint8_t *to, bytes v) {
