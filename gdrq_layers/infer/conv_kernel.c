@@ -26,8 +26,8 @@ static size_t packs_nothing(const gdrq_int_conv *conv) {
     return 0;
 }
 
-static void pack_nothing(const gdrq_int_conv *conv, void *packed) {
-    (void)conv, (void)packed;
+static void pack_nothing(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, void *packed) {
+    (void)conv, (void)limits, (void)packed;
 }
 
 static void run_c(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const void *packed,

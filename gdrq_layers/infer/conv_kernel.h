@@ -23,7 +23,7 @@ typedef struct gdrq_conv_kernel {
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv); /* bytes; 0: none */
-    void (*pack)(const gdrq_int_conv *conv, void *packed);
+    void (*pack)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, void *packed);
     /* Bytes, for omp_get_max_threads() threads. */
     size_t (*scratch)(const gdrq_int_conv *conv);
     /* packed and scratch are aligned to 64 bytes. */

@@ -302,7 +302,7 @@ gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *
     if (!weights->packed)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes of packed weights",
                          size);
-    kernel->pack(&conv, weights->packed);
+    kernel->pack(&conv, &node->limits, weights->packed);
     return GDRQ_OK;
 }
 

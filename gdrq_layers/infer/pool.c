@@ -5,34 +5,63 @@
 
 #include "base/kernels.h"
 
+/* What lies inside the image of a window: rows top..bottom-1, columns left..right-1. */
+typedef struct window {
+    int top, bottom, left, right;
+} window;
+
+static inline void clip(int begin, int size, int end, int *first, int *last) {
+    *first = begin < 0 ? 0 : begin;
+    *last = begin + size < end ? begin + size : end;
+}
+
+static inline window window_at(const gdrq_int_pool *p, int x, int y) {
+    window w;
+    clip(x * p->stride - p->pad / 2, p->size, p->in.w, &w.left, &w.right);
+    clip(y * p->stride - p->pad / 2, p->size, p->in.h, &w.top, &w.bottom);
+    return w;
+}
+
 /*
- * NAME(): output row y. Of codes, whose order is that of values, the lowest is 0; of values, as the
- * host has it, what is no number or less than any is -FLT_MAX. A position of the window is a row of
- * channels.
+ * POOL(name, type, lowest) defines name_row(): output row y. The order of codes is that of values.
+ * Values that are no numbers count as `lowest`, as they do for the host; a code is never less.
  */
-#define POOL_ROW(NAME, raise, type, lowest)                                                  \
-    static inline __attribute__((always_inline)) void raise(const type *restrict x, int n,   \
-                                                            type *restrict max) {            \
-        for (int i = 0; i < n; i++)                                                          \
-            max[i] = x[i] > max[i] ? x[i] : max[i];                                          \
-    }                                                                                        \
-    GDRQ_KERNEL void NAME(const gdrq_int_pool *pool, const type *in, int y, type *out) {     \
-        const int offset = -(pool->pad / 2), channels = pool->in.c;                          \
-        const int top = offset + y * pool->stride;                                           \
-        for (int i = 0; i < pool->out.w * channels; i++)                                     \
-            out[i] = lowest;                                                                 \
-        for (int row = top < 0 ? 0 : top; row < top + pool->size && row < pool->in.h; row++) \
-            for (int x = 0; x < pool->out.w; x++) {                                          \
-                const int left = offset + x * pool->stride;                                  \
-                for (int column = left < 0 ? 0 : left;                                       \
-                     column < left + pool->size && column < pool->in.w; column++)            \
-                    raise(in + ((size_t)row * (size_t)pool->in.w + (size_t)column) *         \
-                                   (size_t)channels,                                         \
-                          channels, out + (size_t)x * (size_t)channels);                     \
-            }                                                                                \
+#define POOL(name, type, lowest)                                                                   \
+    static inline __attribute__((always_inline)) void name##_raise(const type *restrict x,         \
+                                                                   size_t n, type *restrict max) { \
+        for (size_t i = 0; i < n; i++)                                                             \
+            max[i] = x[i] > max[i] ? x[i] : max[i];                                                \
+    }                                                                                              \
+    static inline __attribute__((always_inline)) void name##_max_of_four(                          \
+        const type *restrict x, size_t row, size_t n, type *restrict max) {                        \
+        for (size_t i = 0; i < n; i++) {                                                           \
+            type m = lowest;                                                                       \
+            m = x[i] > m ? x[i] : m;                                                               \
+            m = x[i + n] > m ? x[i + n] : m;                                                       \
+            m = x[i + row] > m ? x[i + row] : m;                                                   \
+            max[i] = x[i + row + n] > m ? x[i + row + n] : m;                                      \
+        }                                                                                          \
+    }                                                                                              \
+    GDRQ_KERNEL void name##_row(const gdrq_int_pool *pool, const type *in, int y, type *out) {     \
+        const size_t channels = (size_t)pool->in.c, row = (size_t)pool->in.w * channels;           \
+        const int n = pool->out.w;                                                                 \
+        const bool two = pool->size == 2;                                                          \
+        for (int x = 0; x < n; x++, out += channels) {                                             \
+            const window w = window_at(pool, x, y);                                                \
+            const type *from = in + (size_t)w.top * row + (size_t)w.left * channels;               \
+            if (two && w.bottom - w.top == 2 && w.right - w.left == 2) {                           \
+                name##_max_of_four(from, row, channels, out);                                      \
+                continue;                                                                          \
+            }                                                                                      \
+            for (size_t i = 0; i < channels; i++)                                                  \
+                out[i] = lowest;                                                                   \
+            for (int i = w.top; i < w.bottom; i++, from += row)                                    \
+                for (int k = 0; k < w.right - w.left; k++)                                         \
+                    name##_raise(from + (size_t)k * channels, channels, out);                      \
+        }                                                                                          \
     }
-POOL_ROW(pool_codes, raise_codes, uint8_t, 0)
-POOL_ROW(pool_values, raise_values, float, -FLT_MAX)
+POOL(codes, uint8_t, 0)
+POOL(values, float, -FLT_MAX)
 
 /* All windows of a side meet the image. */
 static bool side_is_valid(const gdrq_int_pool *pool, int in, int out) {
@@ -52,12 +81,12 @@ void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, uint8_t *out
     const size_t row = checked_row(pool);
 #pragma omp parallel for schedule(static) if (row * (size_t)pool->out.h >= GDRQ_PARALLEL_FROM)
     for (int y = 0; y < pool->out.h; y++)
-        pool_codes(pool, in, y, out + (size_t)y * row);
+        codes_row(pool, in, y, out + (size_t)y * row);
 }
 
 void gdrq_int_maxpool_values(const gdrq_int_pool *pool, const float *in, float *out) {
     const size_t row = checked_row(pool);
 #pragma omp parallel for schedule(static) if (row * (size_t)pool->out.h >= GDRQ_PARALLEL_FROM)
     for (int y = 0; y < pool->out.h; y++)
-        pool_values(pool, in, y, out + (size_t)y * row);
+        values_row(pool, in, y, out + (size_t)y * row);
 }

@@ -160,7 +160,7 @@ static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const
     void *all_packed, *all_scratch;
     void *const packed = aligned_guarded(packed_size, &all_packed);
     void *const scratch = aligned_guarded(scratch_size, &all_scratch);
-    kernel->pack(&p->conv, packed);
+    kernel->pack(&p->conv, &p->limits, packed);
     check_guards("packing", packed, packed_size);
     for (int wanted = 1; wanted < 8; wanted++)
         check_run(p, kernel, wanted, packed, scratch, expected);

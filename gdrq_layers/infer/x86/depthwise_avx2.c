@@ -259,7 +259,9 @@ static bool fits_narrow(const gdrq_int_conv *conv, const gdrq_conv_limits *limit
     static size_t packed_size_##name_(const gdrq_int_conv *conv) {                                \
         return packed_size(conv, kind_);                                                          \
     }                                                                                             \
-    static void pack_##name_(const gdrq_int_conv *conv, void *packed) {                           \
+    static void pack_##name_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,           \
+                             void *packed) {                                                      \
+        (void)limits;                                                                             \
         pack(conv, kind_, packed);                                                                \
     }                                                                                             \
     static void run_##name_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,            \

@@ -174,7 +174,9 @@ static void run(work *k, const uint8_t *in, char *copy) {
     static size_t packed_size_##layout_(const gdrq_int_conv *conv) {                          \
         return packed_size(conv, &layout_);                                                   \
     }                                                                                         \
-    static void pack_##layout_(const gdrq_int_conv *conv, void *packed) {                     \
+    static void pack_##layout_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,     \
+                               void *packed) {                                                \
+        (void)limits;                                                                         \
         pack(conv, &layout_, packed);                                                         \
     }                                                                                         \
     static size_t scratch_##layout_(const gdrq_int_conv *conv) {                              \

@@ -14,7 +14,8 @@
  * with a block of filters after the other, position by position, and the products transformed.
  *
  * Packed weights: U as [blocks of filters][position][channels / 4][filters][4] bytes; the sums of
- * each filter's U as [position][filters]; the filters' sums of weights. Missing filters are zeros.
+ * each filter's U as [position][filters]; the filters' sums of weights; and how many steps a narrow
+ * sum holds, as [blocks][position] (narrow_steps()). Missing filters are zeros.
  */
 #ifndef GDRQ_INFER_X86_WINOGRAD_H
 #define GDRQ_INFER_X86_WINOGRAD_H
@@ -27,7 +28,7 @@ enum {
     POSITIONS = 16,
     MIDDLE = 5,    /* the position i = j = 1 */
     CHANNELS = 16, /* a multiple of so many */
-    PANEL = 64,    /* channels of a patch that lie together, if there are so many */
+    PART = 64,     /* channels that are transformed at a time, if there are so many */
 };
 
 static size_t transformed_size(const gdrq_int_conv *conv, int filters) {
@@ -44,13 +45,19 @@ static const int32_t *sums_of_weights(const gdrq_int_conv *conv, const char *pac
 }
 
 static size_t packed_size(const gdrq_int_conv *conv) {
-    const int filters = padded_filters(conv);
-    return transformed_size(conv, filters) + (POSITIONS + 1) * (size_t)filters * sizeof(int32_t);
+    const size_t filters = (size_t)padded_filters(conv), blocks = (filters + FILTERS - 1) / FILTERS;
+    return transformed_size(conv, (int)filters) +
+           ((POSITIONS + 1) * filters + POSITIONS * blocks) * sizeof(int32_t);
+}
+
+/* Of the block that begins with a filter, by position. */
+static const int32_t *steps_of_block(const gdrq_int_conv *conv, const char *packed, int filter) {
+    return sums_of_weights(conv, packed) + padded_filters(conv) + filter / FILTERS * POSITIONS;
 }
 
 /* (2G) g (2G)^T of n channels from g on, whose positions are `stride` bytes apart. */
 static void transform_weights(const int8_t *restrict g, size_t stride, int n,
-                              int8_t u[restrict POSITIONS][PANEL]) {
+                              int8_t u[restrict POSITIONS][PART]) {
     for (int c = 0; c < n; c++) {
         int8_t rows[4][3];
         for (int x = 0; x < 3; x++) {
@@ -77,9 +84,9 @@ static void pack_filter(const gdrq_int_conv *conv, int f, char *packed) {
     const int first = f / FILTERS * FILTERS;
     const size_t step = (size_t)(STEP * LANES * vectors_of(filters_of_block(conv, first)));
     char *const block = packed + transformed_size(conv, first) + (size_t)(f - first) * STEP;
-    for (int channel = 0; channel < conv->in.c; channel += PANEL) {
-        int8_t u[POSITIONS][PANEL];
-        const int n = min_int(PANEL, conv->in.c - channel);
+    for (int channel = 0; channel < conv->in.c; channel += PART) {
+        int8_t u[POSITIONS][PART];
+        const int n = min_int(PART, conv->in.c - channel);
         transform_weights(conv->weights + (size_t)f * 9 * channels + channel, channels, n, u);
         for (int p = 0; p < POSITIONS; p++) {
             char *const to = block + ((size_t)p * channels + (size_t)channel) / STEP * step;
@@ -92,13 +99,26 @@ static void pack_filter(const gdrq_int_conv *conv, int f, char *packed) {
     }
 }
 
-static void pack(const gdrq_int_conv *conv, void *packed) {
+/* The U of a block at position p, by steps. */
+static const int8_t *weights_at(const gdrq_int_conv *conv, const char *packed, int filter, int p) {
+    const int vectors = vectors_of(filters_of_block(conv, filter));
+    return (const int8_t *)packed + transformed_size(conv, filter) +
+           (size_t)p * (size_t)conv->in.c * (size_t)(vectors * LANES);
+}
+
+static void pack(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, void *packed) {
     memset(packed, 0, packed_size(conv));
 #pragma omp parallel for schedule(static, FILTERS)
     for (int f = 0; f < conv->out.c; f++)
         pack_filter(conv, f, packed);
     memcpy((int32_t *)sums_of_weights(conv, packed), conv->sum,
            (size_t)conv->out.c * sizeof *conv->sum);
+#pragma omp parallel for schedule(static)
+    for (int filter = 0; filter < conv->out.c; filter += FILTERS)
+        for (int p = 0; p < POSITIONS; p++)
+            ((int32_t *)steps_of_block(conv, packed, filter))[p] = narrow_steps(
+                weights_at(conv, packed, filter, p), vectors_of(filters_of_block(conv, filter)),
+                conv->in.c / STEP, 4 * limits->code);
 }
 
 /* ---- geometry ---- */
@@ -115,7 +135,7 @@ typedef struct room {
 typedef struct grid {
     int columns, tiles, blocks; /* of the image */
     int most;                   /* tiles of a block */
-    int panel;                  /* channels */
+    int panel;                  /* channels of a patch that lie together */
     bool together;              /* one block, of which each thread does some filters */
     room room;
 } grid;
@@ -144,10 +164,8 @@ static room room_of(const gdrq_int_conv *conv, int tiles) {
  */
 static grid grid_of(const gdrq_int_conv *conv) {
     const int threads = omp_get_max_threads();
-    grid g = {.columns = (conv->out.w + 1) / 2, .panel = CHANNELS};
+    grid g = {.columns = (conv->out.w + 1) / 2, .panel = panel_of(conv->in.c)};
     g.tiles = g.columns * ((conv->out.h + 1) / 2);
-    while (g.panel < PANEL && conv->in.c % (2 * g.panel) == 0)
-        g.panel *= 2;
     const int most = conv->in.c <= FEW_CHANNELS ? TILES : 2 * TILES;
     g.together = g.tiles <= 4 * PIXELS && conv->out.c >= threads * FILTERS;
     g.blocks = g.together ? 1 : round_up((g.tiles + most - 1) / most, threads);
@@ -168,8 +186,7 @@ typedef struct work {
     const char *packed;
     const uint8_t *in;
     grid grid;
-    int offset;           /* 2q */
-    int flush[POSITIONS]; /* steps that a narrow sum holds */
+    int offset; /* 2q */
 } work;
 
 /* A block of tiles in a thread's memory. */
@@ -251,12 +268,14 @@ static void transform_patch(const work *k, const block *b, int t) {
         d = b->patch;
         pitch = 4 * pixel;
     }
-    for (int c = 0; c < conv->in.c; c += panel) {
-        uint8_t *const to =
-            b->patches + (size_t)c * (size_t)k->grid.most + (size_t)t * (size_t)panel;
-        if (panel == 64)
+    for (int c = 0, n; c < conv->in.c; c += n) {
+        uint8_t *const to = b->patches + (size_t)(c / panel * panel) * (size_t)k->grid.most +
+                            (size_t)(t * panel + c % panel);
+        const int left = panel - c % panel;
+        n = left >= 64 ? 64 : left >= 32 ? 32 : 16;
+        if (n == 64)
             transform_64(d + c, pitch, pixel, k->offset, to, position);
-        else if (panel == 32)
+        else if (n == 32)
             transform_32(d + c, pitch, pixel, k->offset, to, position);
         else
             transform_16(d + c, pitch, pixel, k->offset, to, position);
@@ -283,15 +302,14 @@ static void multiply(const work *k, const block *b, int p, int filter, int vecto
     const grid *g = &k->grid;
     const size_t channels = (size_t)k->conv->in.c, panel = (size_t)g->panel;
     const char *patches = (const char *)b->patches + (size_t)p * (size_t)g->most * channels;
-    const char *weights = k->packed + transformed_size(k->conv, filter) +
-                          (size_t)p * channels * (size_t)(vectors * LANES);
+    const char *weights = (const char *)weights_at(k->conv, k->packed, filter, p);
     const int groups = (b->tiles + PIXELS - 1) / PIXELS;
     int32_t start[FILTERS];
     windows w = {.pixel = panel,
                  .row = (size_t)g->most * panel,
                  .rows = k->conv->in.c / g->panel,
                  .row_bytes = g->panel,
-                 .flush = k->flush[p]};
+                 .flush = steps_of_block(k->conv, k->packed, filter)[p]};
     start_position(k, p, filter, vectors, start);
     for (int i = 0; i < groups; i++) {
         const int t = i * b->tiles / groups, n = (i + 1) * b->tiles / groups - t;
@@ -376,18 +394,13 @@ static block transformed_block(const work *k, uint8_t *memory, int i) {
 static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const void *packed,
                 const gdrq_epilogue *epilogue, const uint8_t *in, void *scratch,
                 const gdrq_int_output *out) {
-    static const int largest[3] = {4, 6, 9}; /* |U| in parts of the weights' largest */
-    work k = {.conv = conv,
-              .epilogue = epilogue,
-              .out = out,
-              .packed = packed,
-              .in = in,
-              .grid = grid_of(conv),
-              .offset = 2 * limits->code};
-    for (int p = 0; p < POSITIONS; p++) {
-        const int middles = (p / 4 == 1 || p / 4 == 2) + (p % 4 == 1 || p % 4 == 2);
-        k.flush[p] = steps_in_a_sum(4 * limits->code, largest[middles] * limits->weight);
-    }
+    const work k = {.conv = conv,
+                    .epilogue = epilogue,
+                    .out = out,
+                    .packed = packed,
+                    .in = in,
+                    .grid = grid_of(conv),
+                    .offset = 2 * limits->code};
 #pragma omp parallel
     {
         uint8_t *const memory =

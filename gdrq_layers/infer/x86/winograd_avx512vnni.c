@@ -4,9 +4,15 @@ enum { TILES = 14, FEW_CHANNELS = 128 };
 #define MULTIPLY_TABLE gdrq_multiply_avx512vnni
 #define HAS_VECTORS_OF_64
 
-static inline int steps_in_a_sum(int code, int weight) {
-    (void)code, (void)weight;
-    return 0; /* sums of 32 bits hold all */
+/* Few, one after the other: an address for all of a tile's patches. */
+static int panel_of(int channels) {
+    return channels % 64 == 0 ? 64 : channels % 32 == 0 ? 32 : 16;
+}
+
+/* Sums of 32 bits hold all. */
+static int narrow_steps(const int8_t *weights, int vectors, int steps, int largest_code) {
+    (void)weights, (void)vectors, (void)largest_code;
+    return steps;
 }
 
 #include "infer/x86/winograd.h"
