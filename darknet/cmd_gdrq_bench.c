@@ -14,7 +14,7 @@
 
 typedef struct bench_options {
     int threads, runs;
-    const char *json, *cpumask;
+    const char *json;
 } bench_options;
 
 typedef struct bench {
@@ -149,8 +149,6 @@ static void add_convolutions(bench *b) {
 static gdrq_status run(const arg_operands *operands, const bench_options *o, gdrq_error *err) {
     bench b = {0};
     gdrq_status status = o->json ? folder_check_file(o->json, err) : GDRQ_OK;
-    if (status == GDRQ_OK && o->cpumask)
-        status = gdrq_set_cpu(o->cpumask, err);
     if (o->threads)
         omp_set_num_threads(o->threads);
     if (status == GDRQ_OK)
@@ -186,10 +184,6 @@ int cmd_gdrq_bench(int argc, char **argv) {
          .max = 100000,
          .help = "runs to take the median of"},
         {.name = "json", .value_name = "FILE", .text = &o.json, .help = "write the numbers, too"},
-        {.name = "cpumask",
-         .value_name = "SET",
-         .text = &o.cpumask,
-         .help = "instruction set of integer kernels: c, avx2 or avx512vnni; by default all"},
     };
     const arg_spec spec = {
         .command = "gdrq bench",
