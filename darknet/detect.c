@@ -127,8 +127,10 @@ static gdrq_status run_both_ways(network *net, const picture *p, double *seconds
     return GDRQ_OK;
 }
 
-static void read_boxes_of(network *net, const picture *p, const detect_options *o,
-                          detections *found) {
+gdrq_status detect_boxes(network *net, const picture *p, const detect_options *o, detections *found,
+                         gdrq_error *err) {
+    (void)err;
+    detections_free(found);
     /* Reading the boxes, too, wants a batch of 1: at 2 the host averages the two images. */
     const int batch = net->batch;
     set_batch_network(net, 1);
@@ -139,15 +141,16 @@ static void read_boxes_of(network *net, const picture *p, const detect_options *
     else
         do_nms_sort(found->at, found->n, classes, o->nms);
     set_batch_network(net, batch);
+    return GDRQ_OK;
 }
 
 gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
                         detections *found, gdrq_error *err) {
     *found = (detections){0};
-    const gdrq_status status = options->flip ? run_both_ways(net, p, &found->seconds, err)
-                                             : predict_picture(net, p, &found->seconds, err);
+    gdrq_status status = options->flip ? run_both_ways(net, p, &found->seconds, err)
+                                       : predict_picture(net, p, &found->seconds, err);
     if (status == GDRQ_OK)
-        read_boxes_of(net, p, options, found);
+        status = detect_boxes(net, p, options, found, err);
     return status;
 }
 

@@ -43,6 +43,10 @@ static const float detect_nms = .45f;
 gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
                         detections *found, gdrq_error *err);
 
+/* The second half of it: the boxes of what the network has computed of the picture. */
+gdrq_status detect_boxes(network *net, const picture *p, const detect_options *options,
+                         detections *found, gdrq_error *err);
+
 /* detect_with() upstream's suppression and nothing else. */
 gdrq_status detect_picture(network *net, const picture *p, float threshold, float hierarchy,
                            detections *found, gdrq_error *err);

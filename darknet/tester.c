@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/times.h"
 #include "detect.h"
 #include "detector.h"
 #include "image/picture_paths.h"
@@ -116,11 +117,6 @@ static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_er
     return status;
 }
 
-static int compare_seconds(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* From the decoded picture to its boxes, over and over. */
 static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
     enum { MOST_RUNS = 10000 };
@@ -141,9 +137,9 @@ static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gd
         n++;
     }
     if (status == GDRQ_OK) {
-        qsort(seconds, (size_t)n, sizeof *seconds, compare_seconds);
+        const gdrq_times times = gdrq_times_of(seconds, n);
         printf("%s: %.1f FPS, %.2f ms on average, %.2f ms median, %.2f ms best of %d runs\n", path,
-               n / total, 1e3 * total / n, 1e3 * seconds[n / 2], 1e3 * seconds[0], n);
+               n / total, 1e3 * total / n, 1e3 * times.median, 1e3 * times.least, n);
         fflush(stdout);
     }
     free(seconds);

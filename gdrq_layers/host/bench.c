@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/seconds.h"
 #include "base/status.h"
+#include "base/times.h"
 #include "darknet.h"
 #include "host/network_state.h"
 #include "host/section_keys.h"
@@ -42,15 +43,10 @@ static void set_random_input(network *net, gdrq_folded_network *folded, uint8_t 
         gdrq_folded_set_input(folded, planes);
 }
 
-static int compare_seconds(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static void take_times(double *seconds, int runs, gdrq_timing *to) {
-    qsort(seconds, (size_t)runs, sizeof *seconds, compare_seconds);
-    to->median = seconds[runs / 2];
-    to->least = seconds[0];
+    const gdrq_times times = gdrq_times_of(seconds, runs);
+    to->median = times.median;
+    to->least = times.least;
 }
 
 static double macs_of(const layer *l) {
