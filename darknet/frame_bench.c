@@ -22,19 +22,22 @@ static bool has_boxes(const network *net) {
     return false;
 }
 
+static bool has_class(const detection *d) {
+    for (int k = 0; k < d->classes; k++)
+        if (d->prob[k] > 0)
+            return true;
+    return false;
+}
+
 static int count_found(const detections *found) {
     int n = 0;
-    for (int i = 0; i < found->n; i++) {
-        int k = 0;
-        while (k < found->at[i].classes && found->at[i].prob[k] <= 0)
-            k++;
-        n += k < found->at[i].classes;
-    }
+    for (int i = 0; i < found->n; i++)
+        n += has_class(&found->at[i]);
     return n;
 }
 
 /* run < 0: a warm-up. */
-static gdrq_status time_frame(network *net, const picture *p, const detect_options *options,
+static gdrq_status time_frame(network *net, const picture *p, const gdrq_box_options *options,
                               detections *found, const clock_card *card, int run, gdrq_error *err) {
     double network_seconds;
     const double start = gdrq_seconds();
@@ -62,7 +65,7 @@ gdrq_status frame_bench(network *net, const picture *p, float thresh, int runs, 
     if (!seconds)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d runs", runs);
     const clock_card card = {seconds, seconds + n, seconds + 2 * n, seconds + 3 * n};
-    const detect_options options = {.thresh = thresh, .hier = .5f, .nms = detect_nms};
+    const gdrq_box_options options = {.thresh = thresh, .hier = .5f, .nms = detect_nms};
     detections found = {0};
     gdrq_status status = GDRQ_OK;
     for (int run = -WARM_UPS; run < runs && status == GDRQ_OK; run++)

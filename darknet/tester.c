@@ -99,7 +99,7 @@ static gdrq_status draw_picture(const tester *t, const char *path, const detecti
 static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
     const test_options *o = t->options;
     const detector *d = &t->detector;
-    detections found;
+    detections found = {0};
     gdrq_status status = detect_picture(d->net, p, o->thresh, o->hier, &found, err);
     if (status != GDRQ_OK)
         return status;
@@ -123,15 +123,14 @@ static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gd
     double *seconds = gdrq_alloc(MOST_RUNS, sizeof *seconds), total = 0;
     if (!seconds)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    detections found = {0};
     gdrq_status status = GDRQ_OK;
     int n = -1; /* the first run prepares kernels: it is not counted */
     while (status == GDRQ_OK && n < MOST_RUNS &&
            (n < BENCHMARK_RUNS || total < benchmark_seconds)) {
-        detections found;
         const double start = seconds_now();
         status =
             detect_picture(t->detector.net, p, t->options->thresh, t->options->hier, &found, err);
-        detections_free(&found);
         if (n >= 0)
             total += seconds[n] = seconds_now() - start;
         n++;
@@ -142,6 +141,7 @@ static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gd
                n / total, 1e3 * total / n, 1e3 * times.median, 1e3 * times.least, n);
         fflush(stdout);
     }
+    detections_free(&found);
     free(seconds);
     return status;
 }

@@ -57,5 +57,6 @@ void gdrq_network_state_free(const network *net) {
     gdrq_tensor_classes_free(&state->tensors);
     gdrq_statistics_free(state->statistics);
     gdrq_folded_network_free(state->folded);
+    gdrq_frame_free(&state->frame);
     free(state);
 }
