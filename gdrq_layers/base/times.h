@@ -6,7 +6,7 @@ typedef struct gdrq_times {
     double median, least;
 } gdrq_times;
 
-/* Of n > 0 numbers, which get sorted. */
+/* Of n > 0 numbers, which get sorted; of an even number, the upper one of the middle two. */
 gdrq_times gdrq_times_of(double *seconds, int n);
 
 #endif
