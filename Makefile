@@ -52,7 +52,8 @@ host_sources := $(sort $(wildcard tests/host/*.c tests/host/*.cpp))
 lib_objects := $(patsubst %,$(BUILD)/obj/%.o,$(lib_sources))
 cmd_objects := $(patsubst %,$(BUILD)/obj/%.o,$(cmd_sources))
 # The command holds copies of these; the library hides its own.
-shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_distance hash same_file status write_all)
+shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_distance hash same_file status \
+  times write_all)
 # The command without main(), for unit tests of its parts.
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
@@ -116,6 +117,8 @@ $(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
 	$(call quiet,CC)$(CC) $(filter-out -mavx512%,$(all_cflags)) -c $< -o $@
 $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
+$(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
+  aligned_alloc free pthread_mutex_lock)
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # Fuzz targets likewise.

@@ -13,7 +13,7 @@
 
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
-/* Accepted everywhere, since scripts pass them, and without effect here. */
+/* Accepted everywhere; all but -cpumask since scripts pass them, and without effect here. */
 static bool global_no_gpu, global_dont_show;
 static int global_gpu;
 static const char *global_gpus;
@@ -27,6 +27,10 @@ static const arg_flag global_flags[] = {
      .value_name = "LIST",
      .text = &global_gpus,
      .help = "the GPUs to use; no effect in a CPU build"},
+    {.name = "cpumask",
+     .value_name = "SET",
+     .set = gdrq_set_cpu,
+     .help = "instruction set of integer kernels: c, avx2 or avx512vnni; by default all"},
     {.name = "nogpu", .on = &global_no_gpu, .help = "use the CPU"},
     {.name = "dont_show", .on = &global_dont_show, .help = "no effect: no window is ever opened"},
 };
@@ -113,6 +117,13 @@ static gdrq_status set_real(const arg_flag *flag, const char *text, gdrq_error *
     return GDRQ_OK;
 }
 
+static gdrq_status call_setter(const arg_flag *flag, const char *text, gdrq_error *err) {
+    gdrq_error reason;
+    const gdrq_status status = flag->set(text, &reason);
+    return status == GDRQ_OK ? status
+                             : gdrq_fail(err, status, "-%s: %s", flag->name, reason.message);
+}
+
 /* `text` is -name or -name=value, `next` the argument behind it or NULL. */
 static gdrq_status set_flag(const arg_flag *flag, const char *text, const char *next,
                             bool *took_next, gdrq_error *err) {
@@ -133,6 +144,8 @@ static gdrq_status set_flag(const arg_flag *flag, const char *text, const char *
         return set_integer(flag, value, err);
     if (flag->real)
         return set_real(flag, value, err);
+    if (flag->set)
+        return call_setter(flag, value, err);
     *flag->text = value;
     return GDRQ_OK;
 }

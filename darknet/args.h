@@ -8,7 +8,7 @@
 
 #include "gdrq.h"
 
-/* Exactly one of the four targets is set; what it points to before parsing is the default. */
+/* Exactly one of the five targets is set; what it points to before parsing is the default. */
 typedef struct arg_flag {
     const char *name;       /* as help shows it, without dashes: "iou_thresh" */
     const char *value_name; /* what help calls the value; NULL for a switch */
@@ -16,6 +16,7 @@ typedef struct arg_flag {
     int *integer;
     float *real;
     const char **text;
+    gdrq_status (*set)(const char *value, gdrq_error *err);
     double min, max; /* of a number, inclusive */
     const char *help;
 } arg_flag;
@@ -38,7 +39,7 @@ typedef struct arg_operands {
 /*
  * Reads argv[0..argc), which begins behind the command's name, into the flags' targets and
  * *operands. Errors name the flag or operand, and for an unknown flag the nearest known one. The
- * flags that every command accepts (-i, -nogpu) are known without being declared.
+ * flags that every command accepts (-i, -cpumask) are known without being declared.
  */
 gdrq_status args_read(const arg_spec *spec, int argc, char **argv, arg_operands *operands,
                       gdrq_error *err);

@@ -60,7 +60,7 @@ static void print_sums(const recall_sums *s) {
 static gdrq_status measure_image(const detector *d, const recall_options *o, const char *path,
                                  const label_list *labels, recall_sums *sums, gdrq_error *err) {
     const detect_options options = {
-        .thresh = o->thresh, .hier = .5f, .nms = objectness_nms, .nms_objectness = true};
+        .boxes = {.thresh = o->thresh, .hier = .5f, .nms = objectness_nms, .nms_objectness = true}};
     picture p;
     detections found = {0};
     gdrq_status status = picture_load(path, &p, err);

@@ -85,7 +85,8 @@ static gdrq_status prepare(const detector *d, const valid_options *o, valid_job 
 static gdrq_status add_image(const detector *d, const valid_options *o, const valid_job *job,
                              const char *path, gdrq_error *err) {
     const detect_options options = {
-        .thresh = o->thresh, .hier = .5f, .nms = detect_nms, .flip = o->flip, .map = job->map};
+        .boxes = {.thresh = o->thresh, .hier = .5f, .nms = detect_nms, .map = job->map},
+        .flip = o->flip};
     picture p;
     detections found = {0};
     gdrq_status status = picture_load(path, &p, err);

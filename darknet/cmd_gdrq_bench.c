@@ -4,6 +4,8 @@
 #include "commands.h"
 #include "darknet.h"
 #include "data/folder.h"
+#include "frame_bench.h"
+#include "image/picture.h"
 #include "report.h"
 #include "results/json_text.h"
 #include "results/memory_file.h"
@@ -14,13 +16,16 @@
 
 typedef struct bench_options {
     int threads, runs;
-    const char *json, *cpumask;
+    float thresh;
+    const char *json, *image;
 } bench_options;
 
 typedef struct bench {
     network *net;
     gdrq_timing *layers, total, convolutions;
-    double peak; /* multiply-accumulates per second; 0: not known */
+    double peak;       /* multiply-accumulates per second; 0: not known */
+    picture picture;   /* empty: only layers are measured */
+    frame_times frame; /* of the picture */
 } bench;
 
 static double rate(const gdrq_timing *t) {
@@ -41,6 +46,20 @@ static void print_timing(const bench *b, const char *name, const gdrq_timing *t)
         printf(" %8s %5s", "-", "-");
     }
     printf(" %8.2f\n", 1e-6 * t->bytes);
+}
+
+static void print_step(const char *name, const gdrq_times *t) {
+    printf("%-48s %8.3f %8.3f\n", name, 1e3 * t->median, 1e3 * t->least);
+}
+
+static void print_frame(const bench *b) {
+    const frame_times *f = &b->frame;
+    printf("\nA picture of %d x %d, %d boxes:\n", b->picture.w, b->picture.h, f->found);
+    print_step("letterbox", &f->letterbox);
+    print_step("network", &f->network);
+    print_step("boxes and suppression", &f->boxes);
+    print_step("pixels in, boxes out", &f->total);
+    printf("%.2f times the network alone\n", f->total.median / f->network.median);
 }
 
 static void print_table(const bench *b) {
@@ -76,6 +95,21 @@ static void put_timing(FILE *out, const gdrq_timing *t) {
     }
 }
 
+static void put_step(FILE *out, const char *name, const gdrq_times *t) {
+    fprintf(out, "    \"%s\": {\"median_ms\": %.6f, \"min_ms\": %.6f},\n", name, 1e3 * t->median,
+            1e3 * t->least);
+}
+
+static void put_frame(FILE *out, const bench *b) {
+    fprintf(out, "  \"frame\": {\n");
+    put_step(out, "letterbox", &b->frame.letterbox);
+    put_step(out, "network", &b->frame.network);
+    put_step(out, "boxes", &b->frame.boxes);
+    put_step(out, "total", &b->frame.total);
+    fprintf(out, "    \"width\": %d, \"height\": %d, \"found\": %d\n  },\n", b->picture.w,
+            b->picture.h, b->frame.found);
+}
+
 static void put_json(FILE *out, const bench *b) {
     fprintf(out, "{\n  \"total\": ");
     put_timing(out, &b->total);
@@ -89,7 +123,10 @@ static void put_json(FILE *out, const bench *b) {
         json_put_string(out, b->layers[i].type);
         putc('}', out);
     }
-    fprintf(out, "\n  ],\n  \"threads\": %d,\n  \"cpu\": ", omp_get_max_threads());
+    fprintf(out, "\n  ],\n");
+    if (b->picture.data)
+        put_frame(out, b);
+    fprintf(out, "  \"threads\": %d,\n  \"cpu\": ", omp_get_max_threads());
     json_put_string(out, gdrq_machine_cpu());
     fprintf(out, ",\n  \"peak_gmac_per_s\": %.3f\n}\n", 1e-9 * b->peak);
 }
@@ -149,22 +186,27 @@ static void add_convolutions(bench *b) {
 static gdrq_status run(const arg_operands *operands, const bench_options *o, gdrq_error *err) {
     bench b = {0};
     gdrq_status status = o->json ? folder_check_file(o->json, err) : GDRQ_OK;
-    if (status == GDRQ_OK && o->cpumask)
-        status = gdrq_set_cpu(o->cpumask, err);
     if (o->threads)
         omp_set_num_threads(o->threads);
     if (status == GDRQ_OK)
         status = prepare(&b, operands, err);
+    if (status == GDRQ_OK && o->image)
+        status = picture_load(o->image, &b.picture, err);
     if (status == GDRQ_OK) {
         b.peak = gdrq_machine_peak();
         status = gdrq_network_bench(b.net, o->runs, b.layers, &b.total, err);
     }
+    if (status == GDRQ_OK && o->image)
+        status = frame_bench(b.net, &b.picture, o->thresh, o->runs, &b.frame, err);
     if (status == GDRQ_OK) {
         add_convolutions(&b);
         print_table(&b);
+        if (o->image)
+            print_frame(&b);
     }
     if (status == GDRQ_OK && o->json)
         status = write_json(&b, o->json, err);
+    picture_free(&b.picture);
     free(b.layers);
     if (b.net)
         free_network(b.net);
@@ -172,7 +214,7 @@ static gdrq_status run(const arg_operands *operands, const bench_options *o, gdr
 }
 
 int cmd_gdrq_bench(int argc, char **argv) {
-    bench_options o = {.runs = 30};
+    bench_options o = {.runs = 30, .thresh = .5f};
     const arg_flag flags[] = {
         {.name = "threads",
          .value_name = "N",
@@ -185,11 +227,16 @@ int cmd_gdrq_bench(int argc, char **argv) {
          .min = 1,
          .max = 100000,
          .help = "runs to take the median of"},
+        {.name = "image",
+         .value_name = "FILE",
+         .text = &o.image,
+         .help = "measure a picture's way from pixels to boxes, too"},
+        {.name = "thresh",
+         .value_name = "P",
+         .real = &o.thresh,
+         .max = 1,
+         .help = "score above which a box is one, with -image"},
         {.name = "json", .value_name = "FILE", .text = &o.json, .help = "write the numbers, too"},
-        {.name = "cpumask",
-         .value_name = "SET",
-         .text = &o.cpumask,
-         .help = "instruction set of integer kernels: c, avx2 or avx512vnni; by default all"},
     };
     const arg_spec spec = {
         .command = "gdrq bench",

@@ -127,39 +127,34 @@ static gdrq_status run_both_ways(network *net, const picture *p, double *seconds
     return GDRQ_OK;
 }
 
-static void read_boxes_of(network *net, const picture *p, const detect_options *o,
-                          detections *found) {
-    /* Reading the boxes, too, wants a batch of 1: at 2 the host averages the two images. */
-    const int batch = net->batch;
-    set_batch_network(net, 1);
-    found->at = get_network_boxes(net, p->w, p->h, o->thresh, o->hier, (int *)o->map, 1, &found->n);
-    const int classes = net->layers[net->n - 1].classes;
-    if (o->nms_objectness)
-        do_nms_obj(found->at, found->n, classes, o->nms);
-    else
-        do_nms_sort(found->at, found->n, classes, o->nms);
-    set_batch_network(net, batch);
+gdrq_status detect_boxes(network *net, const picture *p, const gdrq_box_options *options,
+                         detections *found, gdrq_error *err) {
+    if (!found->boxes)
+        found->boxes = gdrq_boxes_new();
+    if (!found->boxes)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for boxes");
+    return gdrq_network_boxes(net, p->w, p->h, options, found->boxes, &found->at, &found->n, err);
 }
 
 gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
                         detections *found, gdrq_error *err) {
-    *found = (detections){0};
-    const gdrq_status status = options->flip ? run_both_ways(net, p, &found->seconds, err)
-                                             : predict_picture(net, p, &found->seconds, err);
+    found->n = 0;
+    gdrq_status status = options->flip ? run_both_ways(net, p, &found->seconds, err)
+                                       : predict_picture(net, p, &found->seconds, err);
     if (status == GDRQ_OK)
-        read_boxes_of(net, p, options, found);
+        status = detect_boxes(net, p, &options->boxes, found, err);
     return status;
 }
 
 gdrq_status detect_picture(network *net, const picture *p, float threshold, float hierarchy,
                            detections *found, gdrq_error *err) {
-    const detect_options options = {.thresh = threshold, .hier = hierarchy, .nms = detect_nms};
+    const detect_options options = {
+        .boxes = {.thresh = threshold, .hier = hierarchy, .nms = detect_nms}};
     return detect_with(net, p, &options, found, err);
 }
 
 void detections_free(detections *found) {
-    if (found->at)
-        free_detections(found->at, found->n);
+    gdrq_boxes_free(found->boxes);
     *found = (detections){0};
 }
 

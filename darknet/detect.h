@@ -13,10 +13,14 @@
  */
 gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdrq_error *err);
 
-/* After non-maximum suppression; boxes are in fractions of the picture's sides. */
+/*
+ * After non-maximum suppression; boxes are in fractions of the picture's sides. Zeroed before the
+ * first use; filled again, they keep their memory.
+ */
 typedef struct detections {
-    detection *at;
+    detection *at; /* in boxes */
     int n;
+    gdrq_boxes *boxes;
     double seconds; /* of the network's run, or of both runs with `flip` */
 } detections;
 
@@ -25,12 +29,8 @@ enum {
 };
 
 typedef struct detect_options {
-    float thresh;        /* scores above it */
-    float hier;          /* the same for going down a class tree */
-    float nms;           /* IoU above which the lesser of two boxes is suppressed */
-    bool nms_objectness; /* suppress by objectness for all classes at once, not class by class */
-    bool flip;           /* run the mirrored picture, too, and average the outputs */
-    const int *map;      /* of a class tree, each in 0..classes-1; NULL for none */
+    gdrq_box_options boxes;
+    bool flip; /* run the mirrored picture, too, and average the outputs */
 } detect_options;
 
 /* The IoU that upstream uses for its class-by-class suppression. */
@@ -42,6 +42,10 @@ static const float detect_nms = .45f;
  */
 gdrq_status detect_with(network *net, const picture *p, const detect_options *options,
                         detections *found, gdrq_error *err);
+
+/* The second half of it: the boxes of what the network has computed of the picture. */
+gdrq_status detect_boxes(network *net, const picture *p, const gdrq_box_options *options,
+                         detections *found, gdrq_error *err);
 
 /* detect_with() upstream's suppression and nothing else. */
 gdrq_status detect_picture(network *net, const picture *p, float threshold, float hierarchy,

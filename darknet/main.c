@@ -28,7 +28,8 @@ static int print_help(int argc, char **argv) {
         char help[] = "-h", *only[] = {help, NULL};
         return asked->run(1, only);
     }
-    puts("usage: darknet [-i N] [-nogpu] COMMAND ...\n\nCommands (each explains itself with -h):");
+    puts("usage: darknet [-i N] [-nogpu] [-cpumask SET] COMMAND ...\n\nCommands (each explains "
+         "itself with -h):");
     command_print(commands, n_commands);
     puts("\nOther commands are handed to /usr/bin/darknet.");
     return 0;

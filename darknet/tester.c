@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/times.h"
 #include "detect.h"
 #include "detector.h"
 #include "image/picture_paths.h"
@@ -98,7 +99,7 @@ static gdrq_status draw_picture(const tester *t, const char *path, const detecti
 static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
     const test_options *o = t->options;
     const detector *d = &t->detector;
-    detections found;
+    detections found = {0};
     gdrq_status status = detect_picture(d->net, p, o->thresh, o->hier, &found, err);
     if (status != GDRQ_OK)
         return status;
@@ -116,36 +117,31 @@ static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_er
     return status;
 }
 
-static int compare_seconds(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* From the decoded picture to its boxes, over and over. */
 static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
     enum { MOST_RUNS = 10000 };
     double *seconds = gdrq_alloc(MOST_RUNS, sizeof *seconds), total = 0;
     if (!seconds)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    detections found = {0};
     gdrq_status status = GDRQ_OK;
     int n = -1; /* the first run prepares kernels: it is not counted */
     while (status == GDRQ_OK && n < MOST_RUNS &&
            (n < BENCHMARK_RUNS || total < benchmark_seconds)) {
-        detections found;
         const double start = seconds_now();
         status =
             detect_picture(t->detector.net, p, t->options->thresh, t->options->hier, &found, err);
-        detections_free(&found);
         if (n >= 0)
             total += seconds[n] = seconds_now() - start;
         n++;
     }
     if (status == GDRQ_OK) {
-        qsort(seconds, (size_t)n, sizeof *seconds, compare_seconds);
+        const gdrq_times times = gdrq_times_of(seconds, n);
         printf("%s: %.1f FPS, %.2f ms on average, %.2f ms median, %.2f ms best of %d runs\n", path,
-               n / total, 1e3 * total / n, 1e3 * seconds[n / 2], 1e3 * seconds[0], n);
+               n / total, 1e3 * total / n, 1e3 * times.median, 1e3 * times.least, n);
         fflush(stdout);
     }
+    detections_free(&found);
     free(seconds);
     return status;
 }

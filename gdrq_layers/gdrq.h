@@ -231,6 +231,35 @@ GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h,
 GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
                                                  double *seconds, gdrq_error *err);
 
+/* The host's: a box with the score of each class; include darknet.h to look inside. */
+struct detection;
+
+/* What of a network's outputs counts as a box. */
+typedef struct gdrq_box_options {
+    float thresh;        /* scores above it */
+    float hier;          /* the same for going down a class tree */
+    float nms;           /* overlap (IoU) above which the lesser of two boxes goes; 0: all stay */
+    bool nms_objectness; /* compare objectness for all classes at once, not scores class by class */
+    const int *map;      /* of a class tree: 200 of its classes; NULL: none */
+} gdrq_box_options;
+
+/*
+ * Memory for boxes, which grows when a network needs more: frame after frame nothing is allocated.
+ * NULL when memory is out. One at a time may use it.
+ */
+typedef struct gdrq_boxes gdrq_boxes;
+GDRQ_API gdrq_boxes *gdrq_boxes_new(void);
+GDRQ_API void gdrq_boxes_free(gdrq_boxes *boxes);
+
+/*
+ * The boxes of [yolo], [region] and [detection] layers after a forward pass, of image 0, in parts
+ * of the sides of a picture of w x h that gdrq_letterbox() fitted in: what get_network_boxes() and
+ * do_nms_sort() (or do_nms_obj()) find. (*found)[0..*n) lies in `boxes` until the next call.
+ */
+GDRQ_API gdrq_status gdrq_network_boxes(struct network *net, int w, int h,
+                                        const gdrq_box_options *options, gdrq_boxes *boxes,
+                                        struct detection **found, int *n, gdrq_error *err);
+
 /* Where time goes. Seconds are of one image; texts are not to be freed. */
 typedef struct gdrq_timing {
     double median, least; /* seconds */

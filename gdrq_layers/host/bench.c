@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/seconds.h"
 #include "base/status.h"
+#include "base/times.h"
 #include "darknet.h"
 #include "host/network_state.h"
 #include "host/section_keys.h"
@@ -31,26 +32,24 @@ static void note_layer(void *user, int i) {
 }
 
 /* Pixels in a folded network are codes already; a float one reads its own input. */
-static void set_random_input(network *net, gdrq_folded_network *folded, uint8_t *planes) {
+static void set_random_input(network *net, gdrq_folded_network *folded) {
+    uint8_t *const pixels = folded ? gdrq_folded_pixels(folded) : NULL;
     uint32_t state = 1;
     for (int i = 0; i < net->inputs; i++) {
         state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
-        planes[i] = (uint8_t)(state >> 24);
-        net->input[i] = (float)planes[i] / 255.f;
+        const uint8_t code = (uint8_t)(state >> 24);
+        net->input[i] = (float)code / 255.f;
+        if (pixels)
+            pixels[i] = code;
     }
-    if (folded)
-        gdrq_folded_set_input(folded, planes);
-}
-
-static int compare_seconds(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    if (pixels)
+        gdrq_folded_pixels_are_set(folded);
 }
 
 static void take_times(double *seconds, int runs, gdrq_timing *to) {
-    qsort(seconds, (size_t)runs, sizeof *seconds, compare_seconds);
-    to->median = seconds[runs / 2];
-    to->least = seconds[0];
+    const gdrq_times times = gdrq_times_of(seconds, runs);
+    to->median = times.median;
+    to->least = times.least;
 }
 
 static double macs_of(const layer *l) {
@@ -96,9 +95,9 @@ static void describe_layer(const network *net, const gdrq_folded_network *f, int
     to->kernel = f ? gdrq_plan_way(f->plan, i) : "float";
 }
 
-static void run_all(network *net, gdrq_folded_network *folded, uint8_t *planes, clock_card *card) {
+static void run_all(network *net, gdrq_folded_network *folded, clock_card *card) {
     for (card->run = -WARM_UPS; card->run < card->runs; card->run++) {
-        set_random_input(net, folded, planes);
+        set_random_input(net, folded);
         const double start = card->last = gdrq_seconds();
         gdrq_network_predict_watched(net, net->input, note_layer, card);
         if (card->run >= 0)
@@ -116,11 +115,10 @@ gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layer
         return ready;
     clock_card card = {.n = net->n, .runs = runs};
     card.seconds = gdrq_alloc((size_t)(net->n + 1) * (size_t)runs, sizeof *card.seconds);
-    uint8_t *planes = gdrq_alloc((size_t)net->inputs, 1);
     const int batch = net->batch;
-    if (card.seconds && planes) {
+    if (card.seconds) {
         set_batch_network(net, 1);
-        run_all(net, folded, planes, &card);
+        run_all(net, folded, &card);
         set_batch_network(net, batch);
         *total = (gdrq_timing){.type = "", .kernel = ""};
         for (int i = 0; i < net->n; i++) {
@@ -131,9 +129,8 @@ gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layer
         }
         take_times(card.seconds + (size_t)net->n * (size_t)runs, runs, total);
     }
-    const bool ok = card.seconds && planes;
+    const bool ok = card.seconds;
     free(card.seconds);
-    free(planes);
     return ok ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d runs", runs);
 }
 

@@ -182,13 +182,17 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err) {
                                  "`darknet gdrq fold` wrote beside its cfg");
 }
 
-bool gdrq_folded_set_input(gdrq_folded_network *f, const uint8_t *planes) {
+uint8_t *gdrq_folded_pixels(const gdrq_folded_network *f) {
     const int class = gdrq_plan_class(f->plan, -1);
-    if (class < 0 || !f->classes->classes[class].fixed || gdrq_plan_has_values(f->plan, -1) ||
+    const bool reads_pixels = class >= 0 && f->classes->classes[class].fixed;
+    if (!reads_pixels || gdrq_plan_has_values(f->plan, -1) ||
         gdrq_plan_reserve(f->plan, 1, NULL) != GDRQ_OK)
-        return false;
-    gdrq_int_from_planes(f->tensors[0], planes, gdrq_plan_codes(f->plan, -1, 0));
-    return f->input_is_coded = true;
+        return NULL;
+    return gdrq_plan_codes(f->plan, -1, 0);
+}
+
+void gdrq_folded_pixels_are_set(gdrq_folded_network *f) {
+    f->input_is_coded = true;
 }
 
 /* ---- attaching ---- */

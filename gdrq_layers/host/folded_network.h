@@ -56,11 +56,12 @@ gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gd
 gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err);
 
 /*
- * Puts 8-bit pixels, `planes` as gdrq_letterbox() gives them, in place as the input of image 0 for
- * the next forward, which may then be given no input. False if the network needs floats as well,
- * or reads no pixels.
+ * Where 8-bit pixels of image 0 can be put, interleaved, for the next forward, which may then be
+ * given no input once it is told that they are there. NULL if the network needs floats as well, or
+ * reads no pixels.
  */
-bool gdrq_folded_set_input(gdrq_folded_network *f, const uint8_t *planes);
+uint8_t *gdrq_folded_pixels(const gdrq_folded_network *f);
+void gdrq_folded_pixels_are_set(gdrq_folded_network *f);
 
 /*
  * What a resize needs: a plan for tensors of other shapes (-1..n-1, by index + 1), with room for

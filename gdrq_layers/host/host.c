@@ -63,7 +63,7 @@ static void find(void) {
         look_up("gradient_array", &functions.gradient_array) && look_up("gemm", &functions.gemm) &&
         look_up("gemm_cpu", &functions.gemm_cpu) && look_up("fill_cpu", &functions.fill_cpu) &&
         look_up("copy_cpu", &functions.copy_cpu) && look_up("axpy_cpu", &functions.axpy_cpu) &&
-        look_up("scal_cpu", &functions.scal_cpu);
+        look_up("scal_cpu", &functions.scal_cpu) && look_up("do_nms_sort", &functions.do_nms_sort);
     if (!all) {
         found = gdrq_fail(&reason, GDRQ_ERROR_HOST,
                           "libdarknet.so is not loaded behind libgdrq.so, or is not pjreddie's "

@@ -38,6 +38,7 @@ typedef struct gdrq_host {
     void (*copy_cpu)(int, float *, int, float *, int);
     void (*axpy_cpu)(int, float, float *, int, float *, int);
     void (*scal_cpu)(int, float, float *, int);
+    void (*do_nms_sort)(detection *, int, int, float);
 } gdrq_host;
 
 /*

@@ -29,6 +29,7 @@
 #include "primitives/gemm.h"
 #include "primitives/predict.h"
 #include "primitives/replacements.h"
+#include "primitives/suppression.h"
 #include "primitives/update.h"
 
 /* The host's prototypes that darknet.h leaves out. */
@@ -323,6 +324,15 @@ GDRQ_API float *network_predict(network *net, float *input) {
     if (gdrq_replaces(GDRQ_REPLACES_PREDICT))
         return gdrq_network_predict(net, input);
     return host()->network_predict(net, input);
+}
+
+/* Boxes stay where they are: the host's leaves them in the order of the last class's scores. */
+GDRQ_API void do_nms_sort(detection *dets, int total, int classes, float thresh) {
+    gdrq_error err;
+    if (gdrq_replaces(GDRQ_REPLACES_NMS))
+        gdrq_must(gdrq_suppress(dets, total, classes, thresh, &err), &err);
+    else
+        host()->do_nms_sort(dets, total, classes, thresh);
 }
 
 GDRQ_API image load_image_cv(char *filename, int channels) {

@@ -1,6 +1,7 @@
 #include "host/network_state.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -8,6 +9,18 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static gdrq_network_state *first;
+/* Grows with every change of the list. */
+static atomic_ulong changes;
+
+/*
+ * What a thread found last, which stays right while the list does not change: a frame after another
+ * finds its network without the lock. Its own network can't be freed meanwhile by anyone who may.
+ */
+static _Thread_local struct {
+    const network *net;
+    gdrq_network_state *state;
+    unsigned long changes;
+} last;
 
 gdrq_network_state *gdrq_network_state_new(const network *net) {
     gdrq_network_state *state = gdrq_alloc(1, sizeof *state);
@@ -18,15 +31,21 @@ gdrq_network_state *gdrq_network_state_new(const network *net) {
     pthread_mutex_lock(&lock);
     state->next = first;
     first = state;
+    atomic_fetch_add(&changes, 1);
     pthread_mutex_unlock(&lock);
     return state;
 }
 
 gdrq_network_state *gdrq_network_state_find(const network *net) {
+    if (net == last.net && last.changes == atomic_load(&changes))
+        return last.state;
     pthread_mutex_lock(&lock);
     gdrq_network_state *state = first;
     while (state && state->net != net)
         state = state->next;
+    last.net = net;
+    last.state = state;
+    last.changes = atomic_load(&changes);
     pthread_mutex_unlock(&lock);
     return state;
 }
@@ -51,11 +70,13 @@ void gdrq_network_state_free(const network *net) {
     gdrq_network_state *state = *link;
     if (state)
         *link = state->next;
+    atomic_fetch_add(&changes, 1);
     pthread_mutex_unlock(&lock);
     if (!state)
         return;
     gdrq_tensor_classes_free(&state->tensors);
     gdrq_statistics_free(state->statistics);
     gdrq_folded_network_free(state->folded);
+    gdrq_frame_free(&state->frame);
     free(state);
 }

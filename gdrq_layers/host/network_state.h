@@ -7,6 +7,7 @@
 
 #include "darknet.h"
 #include "host/folded_network.h"
+#include "host/frame.h"
 #include "host/tensor_class.h"
 #include "train/quantised_layer.h"
 
@@ -17,6 +18,7 @@ typedef struct gdrq_network_state {
     float ema;                          /* [net] ema= */
     struct gdrq_statistics *statistics; /* while batch norm's are measured; else NULL */
     gdrq_folded_network *folded;        /* of a folded network, else NULL */
+    gdrq_frame frame;
     int max_batch;         /* the largest batch that buffers were made for; the host forgets it */
     char untrainable[512]; /* why the network can only infer, empty if it can be trained */
     struct gdrq_network_state *next;

@@ -1,10 +1,11 @@
-#include <stdint.h>
+#include "infer/letterbox.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/status.h"
-#include "gdrq.h"
 
 /*
  * Resampling in integers only. Destination pixel d of `dst` pixels has its centre over source
@@ -20,7 +21,13 @@
  *
  * which is at most 255 * 2^22 + 2^21 < 2^31.
  */
-enum { WEIGHT_BITS = 11, WEIGHT_ONE = 1 << WEIGHT_BITS, MAX_SIDE = 1 << 16, BORDER = 128 };
+enum {
+    WEIGHT_BITS = GDRQ_LETTERBOX_BITS,
+    WEIGHT_ONE = 1 << WEIGHT_BITS,
+    MAX_SIDE = 1 << 16,
+    BORDER = 128,
+    CHANNELS = 3,
+};
 
 typedef struct span {
     int first, second; /* neighbours' indices; equal at the edge */
@@ -41,21 +48,16 @@ static span span_at(int d, int src, int dst) {
     };
 }
 
-typedef struct placement {
-    int w, h; /* of the resized image */
-    int x, y; /* of its first pixel in the net's input */
-} placement;
-
 /*
  * As the host's letterbox_image(), whose comparison in float matters: detections are mapped back to
  * the image with the same one.
  */
-static placement place(const gdrq_pixels *in, int net_w, int net_h) {
-    placement p = {.w = net_w, .h = net_h};
-    if ((float)net_w / (float)in->w < (float)net_h / (float)in->h)
-        p.h = (int)((int64_t)in->h * net_w / in->w);
+gdrq_placement gdrq_letterbox_place(int w, int h, int net_w, int net_h) {
+    gdrq_placement p = {.w = net_w, .h = net_h};
+    if ((float)net_w / (float)w < (float)net_h / (float)h)
+        p.h = (int)((int64_t)h * net_w / w);
     else
-        p.w = (int)((int64_t)in->w * net_h / in->h);
+        p.w = (int)((int64_t)w * net_h / h);
     p.w = p.w > 0 ? p.w : 1;
     p.h = p.h > 0 ? p.h : 1;
     p.x = (net_w - p.w) / 2;
@@ -63,34 +65,81 @@ static placement place(const gdrq_pixels *in, int net_w, int net_h) {
     return p;
 }
 
-/* One row of the resized image; spans hold byte offsets of pixels within a source row. */
-static void resize_row(const unsigned char *top, const unsigned char *bottom, int weight,
-                       const span *spans, int n, unsigned char *const planes[3]) {
-    const int round = 1 << (2 * WEIGHT_BITS - 1);
-    for (int x = 0; x < n; x++) {
-        const span s = spans[x];
-        const int left = WEIGHT_ONE - s.weight;
-        for (int c = 0; c < 3; c++) {
-            const int above = left * top[s.first + c] + s.weight * top[s.second + c];
-            const int below = left * bottom[s.first + c] + s.weight * bottom[s.second + c];
-            const int sum = (WEIGHT_ONE - weight) * above + weight * below;
-            planes[c][x] = (unsigned char)((sum + round) >> (2 * WEIGHT_BITS));
+void gdrq_columns_free(gdrq_columns *columns) {
+    free(columns->at);
+    *columns = (gdrq_columns){0};
+}
+
+static gdrq_status make_room(gdrq_columns *columns, int n, gdrq_error *err) {
+    if (n <= columns->room)
+        return GDRQ_OK;
+    gdrq_column *const at = gdrq_alloc((size_t)n, sizeof *at);
+    if (!at)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "letterbox: out of memory for %d columns", n);
+    free(columns->at);
+    *columns = (gdrq_columns){.at = at, .room = n};
+    return GDRQ_OK;
+}
+
+static void set_columns(gdrq_columns *columns, int from, int to) {
+    if (columns->from == from && columns->to == to)
+        return;
+    columns->from = from;
+    columns->to = to;
+    for (int x = 0; x < to; x++) {
+        const span s = span_at(x, from, to);
+        columns->at[x] = (gdrq_column){.first = s.first * CHANNELS,
+                                       .left = (int16_t)(WEIGHT_ONE - s.weight),
+                                       .right = (int16_t)s.weight};
+    }
+}
+
+/* Pixels `begin` to the last, in portable C. */
+static void resize_rest(const gdrq_resize_row *row, int begin, uint8_t *out) {
+    const int round = 1 << (2 * WEIGHT_BITS - 1), red = row->order == GDRQ_RGB ? 0 : 2;
+    for (int x = begin; x < row->n; x++) {
+        const gdrq_column s = row->columns[x];
+        const uint8_t *const top = row->top + s.first, *const bottom = row->bottom + s.first;
+        const int next = s.right ? CHANNELS : 0;
+        for (int c = 0; c < CHANNELS; c++) {
+            const int above = s.left * top[c] + s.right * top[c + next];
+            const int below = s.left * bottom[c] + s.right * bottom[c + next];
+            const int sum = (WEIGHT_ONE - row->weight) * above + row->weight * below;
+            const int channel = c == 1 ? 1 : c == 0 ? red : 2 - red;
+            out[x * CHANNELS + channel] = (uint8_t)((sum + round) >> (2 * WEIGHT_BITS));
         }
     }
 }
 
-static void resize(const gdrq_pixels *in, const span *columns, const placement *place, int net_w,
-                   int net_h, unsigned char *out) {
-    const size_t plane = (size_t)net_w * net_h;
-    const int red = in->order == GDRQ_RGB ? 0 : 2;
-#pragma omp parallel for schedule(static)
-    for (int y = 0; y < place->h; y++) {
-        const span row = span_at(y, in->h, place->h);
-        unsigned char *const at = out + (size_t)(place->y + y) * net_w + place->x;
-        unsigned char *const planes[3] = {at + red * plane, at + plane, at + (2 - red) * plane};
-        resize_row(in->data + row.first * in->stride, in->data + row.second * in->stride,
-                   row.weight, columns, place->w, planes);
+static void resize_row(const gdrq_resize_row *row, gdrq_cpu cpu, uint8_t *out) {
+    int done = 0;
+#if defined(__x86_64__)
+    if (cpu >= GDRQ_CPU_AVX2)
+        done = gdrq_resize_row_avx2(row, out);
+#endif
+    (void)cpu;
+    resize_rest(row, done, out);
+}
+
+/* Row y of the network's input, which may lie above or below the picture. */
+static void fill_row(const gdrq_pixels *in, const gdrq_columns *columns,
+                     const gdrq_placement *place, int y, int net_w, gdrq_cpu cpu, uint8_t *out) {
+    if (y < place->y || y >= place->y + place->h) {
+        memset(out, BORDER, (size_t)net_w * CHANNELS);
+        return;
     }
+    const span s = span_at(y - place->y, in->h, place->h);
+    const gdrq_resize_row row = {.top = in->data + (size_t)s.first * in->stride,
+                                 .bottom = in->data + (size_t)s.second * in->stride,
+                                 .weight = s.weight,
+                                 .bytes = in->w * CHANNELS,
+                                 .order = in->order,
+                                 .columns = columns->at,
+                                 .n = place->w};
+    const size_t left = (size_t)place->x * CHANNELS, end = (size_t)(place->x + place->w) * CHANNELS;
+    memset(out, BORDER, left);
+    resize_row(&row, cpu, out + left);
+    memset(out + end, BORDER, (size_t)net_w * CHANNELS - end);
 }
 
 static bool side_ok(int side) {
@@ -115,23 +164,44 @@ static gdrq_status check(const gdrq_pixels *in, int net_w, int net_h, const unsi
     return GDRQ_OK;
 }
 
+gdrq_status gdrq_letterbox_codes(const gdrq_pixels *in, int net_w, int net_h, gdrq_columns *columns,
+                                 uint8_t *codes, gdrq_error *err) {
+    gdrq_status status = check(in, net_w, net_h, codes, err);
+    if (status == GDRQ_OK)
+        status = make_room(columns, net_w, err);
+    if (status != GDRQ_OK)
+        return status;
+    const gdrq_placement placed = gdrq_letterbox_place(in->w, in->h, net_w, net_h);
+    const gdrq_cpu cpu = gdrq_cpu_level();
+    set_columns(columns, in->w, placed.w);
+#pragma omp parallel for schedule(static)
+    for (int y = 0; y < net_h; y++)
+        fill_row(in, columns, &placed, y, net_w, cpu, codes + (size_t)y * net_w * CHANNELS);
+    return GDRQ_OK;
+}
+
+static void split(const uint8_t *codes, size_t pixels, unsigned char *planes) {
+    for (size_t c = 0; c < CHANNELS; c++)
+        for (size_t i = 0; i < pixels; i++)
+            planes[c * pixels + i] = codes[i * CHANNELS + c];
+}
+
 gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h, unsigned char *out,
                            gdrq_error *err) {
-    const gdrq_status status = check(in, net_w, net_h, out, err);
-    if (status)
+    gdrq_status status = check(in, net_w, net_h, out, err);
+    if (status != GDRQ_OK)
         return status;
-    const placement placed = place(in, net_w, net_h);
-    span *const columns = gdrq_alloc((size_t)placed.w, sizeof *columns);
-    if (!columns)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "letterbox: out of memory for %d columns",
-                         placed.w);
-    for (int x = 0; x < placed.w; x++) {
-        columns[x] = span_at(x, in->w, placed.w);
-        columns[x].first *= 3;
-        columns[x].second *= 3;
-    }
-    memset(out, BORDER, (size_t)3 * net_w * net_h);
-    resize(in, columns, &placed, net_w, net_h, out);
-    free(columns);
-    return GDRQ_OK;
+    const size_t pixels = (size_t)net_w * (size_t)net_h;
+    gdrq_columns columns = {0};
+    uint8_t *codes = gdrq_alloc(pixels, CHANNELS);
+    if (codes)
+        status = gdrq_letterbox_codes(in, net_w, net_h, &columns, codes, err);
+    else
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "letterbox: out of memory for %d x %d pixels",
+                           net_w, net_h);
+    if (status == GDRQ_OK)
+        split(codes, pixels, out);
+    gdrq_columns_free(&columns);
+    free(codes);
+    return status;
 }

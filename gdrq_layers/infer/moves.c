@@ -106,11 +106,3 @@ void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const flo
             quantise_part(grid, values + c * plane + p, plane, at_most(plane - p, TURN),
                           at_most(channels - c, TURN), channels, codes + p * channels + c);
 }
-
-void gdrq_int_from_planes(gdrq_tensor_shape shape, const uint8_t *planes, uint8_t *codes) {
-    const size_t plane = (size_t)shape.w * (size_t)shape.h, channels = (size_t)shape.c;
-#pragma omp parallel for schedule(static) if (gdrq_tensor_size(shape) >= GDRQ_PARALLEL_FROM)
-    for (size_t p = 0; p < plane; p++)
-        for (size_t c = 0; c < channels; c++)
-            codes[p * channels + c] = planes[c * plane + p];
-}

@@ -153,7 +153,4 @@ void gdrq_int_crop(gdrq_tensor_shape in, gdrq_tensor_shape out, const uint8_t *i
 void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
                        uint8_t *codes);
 
-/* Planar 8-bit pixels (RGB, as gdrq_letterbox() gives them) to codes in NHWC. */
-void gdrq_int_from_planes(gdrq_tensor_shape shape, const uint8_t *planes, uint8_t *codes);
-
 #endif

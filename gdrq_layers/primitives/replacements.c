@@ -27,6 +27,7 @@ static const char *const names[GDRQ_REPLACEMENTS] = {
     [GDRQ_REPLACES_GEMM] = "gemm",
     [GDRQ_REPLACES_BLAS] = "blas",
     [GDRQ_REPLACES_PREDICT] = "predict",
+    [GDRQ_REPLACES_NMS] = "nms",
 };
 
 static const unsigned all = (1u << GDRQ_REPLACEMENTS) - 1;

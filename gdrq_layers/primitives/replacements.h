@@ -12,6 +12,7 @@
  *   gemm           matrix products
  *   blas           fill, copy, axpy and scal
  *   predict        the loop over the layers at inference, which zeroes all gradients then
+ *   nms            do_nms_sort(), which sorts all boxes for each class then
  *
  * A function that is left to the host has the host's bugs again. Quantised layers have no stock
  * form: their functions are always ours.
@@ -43,6 +44,7 @@ typedef enum gdrq_replacement {
     GDRQ_REPLACES_GEMM,
     GDRQ_REPLACES_BLAS,
     GDRQ_REPLACES_PREDICT,
+    GDRQ_REPLACES_NMS,
     GDRQ_REPLACEMENTS,
 } gdrq_replacement;
 

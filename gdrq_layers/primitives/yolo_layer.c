@@ -2,9 +2,9 @@
 
 #include "base/fatal.h"
 #include "base/status.h"
-#include "primitives/activation.h"
 #include "primitives/detection_head.h"
 #include "primitives/detection_truths.h"
+#include "primitives/kernels.h"
 
 enum { COORDS = 4 };
 
@@ -12,15 +12,20 @@ static const float *anchor_of(const layer *l, int mask) {
     return l->biases + 2 * l->mask[mask];
 }
 
-/* x, y, objectness and classes are probabilities; w and h stay logarithms. */
-static void activate_entries(const layer *l, const gdrq_head *head) {
-    for (int image = 0; image < head->batch; image++) {
-        for (int anchor = 0; anchor < head->anchors; anchor++) {
-            gdrq_activate(l->output + gdrq_head_index(head, image, anchor, 0), 2 * head->cells,
-                          LOGISTIC);
-            gdrq_activate(l->output + gdrq_head_index(head, image, anchor, COORDS),
-                          (size_t)(1 + head->classes) * head->cells, LOGISTIC);
-        }
+/*
+ * x, y, objectness and classes are probabilities; w and h stay logarithms. Plane by plane, so that
+ * what was copied is still in the cache when it is activated.
+ */
+static void activate_entries(const gdrq_head *head, const float *input, float *output) {
+    const int entries = COORDS + 1 + head->classes;
+    const int planes = head->batch * head->anchors * entries;
+#pragma omp parallel for schedule(static) if ((size_t)planes * head->cells >= GDRQ_PARALLEL_FROM)
+    for (int plane = 0; plane < planes; plane++) {
+        const int entry = plane % entries;
+        float *const out = output + (size_t)plane * head->cells;
+        memcpy(out, input + (size_t)plane * head->cells, head->cells * sizeof *out);
+        if (entry < 2 || entry >= COORDS)
+            gdrq_activate_block(out, head->cells, LOGISTIC);
     }
 }
 
@@ -101,12 +106,10 @@ static void learn_truths(const layer *l, gdrq_head *head, const gdrq_truths *tru
 
 void gdrq_forward_yolo_layer(layer l, network net) {
     gdrq_head head = gdrq_head_of(&l, COORDS, net.w, net.h);
-    const size_t bytes = (size_t)l.batch * l.outputs * sizeof(float);
-    memcpy(l.output, net.input, bytes);
-    activate_entries(&l, &head);
-    memset(l.delta, 0, bytes);
+    activate_entries(&head, net.input, l.output);
     if (!net.train)
         return;
+    memset(l.delta, 0, (size_t)l.batch * l.outputs * sizeof *l.delta);
 
     gdrq_error err;
     gdrq_truths truths;

@@ -97,6 +97,20 @@ setup() {
     one_line_error 1 "missing.data"
 }
 
+@test "every command takes -cpumask, and its sets only" {
+    for command in "detector test missing.data c w" "classifier predict missing.data c w" \
+        "gdrq bench missing.cfg"; do
+        run darknet $command -cpumask avx2
+        one_line_error 1 "missing."
+        run darknet -cpumask=c $command
+        one_line_error 1 "missing."
+        run darknet $command -cpumask mmx
+        one_line_error 2 "-cpumask: 'mmx' is no level of processors; there are c, avx2 and avx512vnni"
+        run darknet --cpumask mmx $command
+        one_line_error 2 "-cpumask: 'mmx'"
+    done
+}
+
 @test "a command that we do not have is handed to the stock one" {
     [ -x /usr/bin/darknet ] || skip "the stock command is not installed"
     run darknet average

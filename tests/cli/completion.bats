@@ -21,6 +21,9 @@ offered() {
     [ "$(offered detector train -see)" = "-seed" ]
     [ "$(offered detector train a.data b.cfg -earl)" = "-early_stop" ]
     [ "$(offered detect -thr)" = "-thresh" ]
+    [ "$(offered -cpumask avx2 gdrq conv)" = "convert" ]
+    [ "$(offered detect -cpu)" = "-cpumask" ]
+    [ "$(offered detect -cpumask av)" = "avx2 avx512vnni" ]
 }
 
 @test "files are left to the shell, and the stock command's business too" {

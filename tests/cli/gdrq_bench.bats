@@ -46,10 +46,32 @@ END
     check_json b.json
 }
 
+@test "with a picture it measures the way from pixels to boxes" {
+    darknet gdrq bench small.cfg -runs 5 -json b.json > table 2> err
+    ! grep -q '"frame"' b.json
+    darknet gdrq bench small.cfg -runs 5 -image "$photo" -thresh .01 -json b.json > table 2> err
+    cat table
+    grep -q "^A picture of 768 x 576, [1-9][0-9]* boxes:" table
+    grep -q "^pixels in, boxes out  *[0-9.]* *[0-9.]*$" table
+    grep -q "^[0-9.]* times the network alone$" table
+    /usr/bin/python3 - << 'END'
+import json
+frame = json.load(open("b.json"))["frame"]
+assert (frame["width"], frame["height"]) == (768, 576) and 0 < frame["found"] <= 12 * 12 * 2
+steps = [frame[name] for name in ("letterbox", "network", "boxes")]
+for step in steps + [frame["total"]]:
+    assert 0 < step["min_ms"] <= step["median_ms"]
+assert sum(step["min_ms"] for step in steps) <= frame["total"]["min_ms"] * 1.001
+END
+}
+
 @test "what can't be measured is told" {
-    run darknet gdrq bench small.cfg -cpumask mmx
+    run darknet gdrq bench small.cfg -image none.jpg
     [ "$status" -eq 1 ]
-    says "'mmx' is no level of processors"
+    says "none.jpg"
+    run darknet gdrq bench "$top/cfg/cifar10-small.cfg" -image "$photo"
+    [ "$status" -eq 1 ]
+    says "it finds no boxes"
     run darknet gdrq bench small.cfg -json none/b.json
     [ "$status" -eq 1 ]
     says "none/b.json"

@@ -149,6 +149,19 @@ static void errors_say_what_is_wrong(void **state) {
     }
 }
 
+static void a_setter_gets_the_value(void **state) {
+    (void)state;
+    options o;
+    arg_operands operands;
+    gdrq_error err;
+    assert_int_equal(read_line("d c -cpumask c", &o, &operands, &err), GDRQ_OK);
+    assert_string_equal(gdrq_machine_cpu(), "c");
+    assert_int_equal(read_line("d c -cpumask mmx", &o, &operands, &err), GDRQ_ERROR_ARGUMENT);
+    assert_string_equal(err.message, "-cpumask: 'mmx' is no level of processors; "
+                                     "there are c, avx2 and avx512vnni");
+    assert_string_equal(gdrq_machine_cpu(), "c");
+}
+
 static void global_flags_before_the_command_are_counted(void **state) {
     char *line[] = {"-i", "0", "--nogpu", "detector", "-nogpu"};
     char *unknown[] = {"-thresh", "0"};
@@ -170,6 +183,7 @@ int main(void) {
         cmocka_unit_test(two_dashes_end_the_flags),
         cmocka_unit_test(flags_of_every_command_are_known),
         cmocka_unit_test(errors_say_what_is_wrong),
+        cmocka_unit_test(a_setter_gets_the_value),
         cmocka_unit_test(global_flags_before_the_command_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ static network *make_network(int width, const char *head) {
 static void label_with_best(network *net, label_list *lists, label *labels) {
     for (int i = 0; i < IMAGES; i++) {
         picture p;
-        detections found;
+        detections found = {0};
         assert_int_equal(picture_load(paths[i], &p, NULL), GDRQ_OK);
         assert_int_equal(detect_picture(net, &p, .005f, .5f, &found, NULL), GDRQ_OK);
         float best = 0;
@@ -220,8 +220,9 @@ static void check_symmetry(int width, const char *head) {
     picture p = random_picture(width, 32), mirrored;
     mirror_picture(&p, &mirrored);
     for (int flip = 0; flip < 2; flip++) {
-        const detect_options options = {.thresh = .05f, .hier = .5f, .nms = 1, .flip = flip};
-        detections a, b;
+        const detect_options options = {.boxes = {.thresh = .05f, .hier = .5f, .nms = 1},
+                                        .flip = flip};
+        detections a = {0}, b = {0};
         assert_int_equal(detect_with(net, &p, &options, &a, NULL), GDRQ_OK);
         assert_int_equal(detect_with(net, &mirrored, &options, &b, NULL), GDRQ_OK);
         int boxes = 0, symmetric = 0;

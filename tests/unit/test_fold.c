@@ -251,8 +251,7 @@ static void recurrent_layers_see_all_images(void **state) {
         must_be_ok(gdrq_network_load(p.folded, p.out_weights, false, NULL, &err), &err);
         assert_int_equal(p.folded->batch, 6);
         /* Its input is no picture, whose pixels could go in as they are. */
-        const uint8_t planes[11] = {0};
-        assert_false(gdrq_folded_set_input(gdrq_network_state_find(p.folded)->folded, planes));
+        assert_null(gdrq_folded_pixels(gdrq_network_state_find(p.folded)->folded));
         /* Recurrent layers remember what they have seen: both begin anew. */
         free_network(p.trained);
         must_be_ok(gdrq_network_parse(p.cfg, NULL, NULL, &p.trained, &err), &err);

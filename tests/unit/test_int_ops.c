@@ -249,34 +249,10 @@ static void quantised_values(void **state) {
     omp_set_num_threads(before);
 }
 
-static void planes_become_pixels(void **state) {
-    (void)state;
-    seed_random(21);
-    for (int i = 0; i < 20; i++) {
-        const gdrq_tensor_shape shape = {random_int(1, 90), random_int(1, 90), random_int(1, 4)};
-        const gdrq_grid grid = gdrq_activation_grid(8, GDRQ_RANGE_UNSIGNED, 0, 1);
-        uint8_t *const planes = random_codes(count(shape), &grid), *codes = guarded(count(shape));
-        gdrq_int_from_planes(shape, planes, codes);
-        check_guards("from_planes", codes, count(shape));
-        for (int c = 0; c < shape.c; c++)
-            for (int y = 0; y < shape.h; y++)
-                for (int x = 0; x < shape.w; x++)
-                    assert_int_equal(codes[(y * shape.w + x) * shape.c + c],
-                                     planes[(c * shape.h + y) * shape.w + x]);
-        free(planes);
-        free_guarded(codes);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maxpool),
-        cmocka_unit_test(upsample),
-        cmocka_unit_test(reorg),
-        cmocka_unit_test(crop),
-        cmocka_unit_test(route),
-        cmocka_unit_test(quantised_values),
-        cmocka_unit_test(planes_become_pixels),
+        cmocka_unit_test(maxpool), cmocka_unit_test(upsample), cmocka_unit_test(reorg),
+        cmocka_unit_test(crop),    cmocka_unit_test(route),    cmocka_unit_test(quantised_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,6 +105,63 @@ static void matches_double_reference(void **state) {
     }
 }
 
+/* floor((2048 * ((2d + 1) * src - dst) + dst) / (2 * dst)), clamped. */
+static int64_t position(int d, int src, int dst) {
+    const int64_t above = 2048 * ((2 * (int64_t)d + 1) * src - dst) + dst, last = 2048L * (src - 1);
+    const int64_t p = above < 0 ? 0 : above / (2 * dst);
+    return p > last ? last : p;
+}
+
+/* The sample as gdrq_letterbox()'s formula has it, to the bit. */
+static int exact(const gdrq_pixels *in, int channel, int x, int y, int new_w, int new_h) {
+    const int64_t px = position(x, in->w, new_w), py = position(y, in->h, new_h);
+    const int64_t f = px % 2048, g = py % 2048;
+    const int next = px / 2048 + 1 < in->w ? 3 : 0;
+    const unsigned char *const top = in->data + py / 2048 * (int64_t)in->stride + px / 2048 * 3 +
+                                     (in->order == GDRQ_RGB ? channel : 2 - channel);
+    const unsigned char *const bottom = top + (py / 2048 + 1 < in->h ? in->stride : 0);
+    return (int)(((2048 - g) * ((2048 - f) * top[0] + f * top[next]) +
+                  g * ((2048 - f) * bottom[0] + f * bottom[next]) + (1 << 21)) >>
+                 22);
+}
+
+/* The last row ends where the memory ends, as tools that watch it know. */
+static void check_exact(int w, int h, int net_w, int net_h, gdrq_pixel_order order) {
+    const size_t stride = 3 * (size_t)w + 5;
+    unsigned char *const data = random_bytes(stride * (h - 1) + 3 * (size_t)w, seed + w * h);
+    const gdrq_pixels in = {data, w, h, stride, order};
+    unsigned char *const out = letterboxed(&in, net_w, net_h);
+    int new_w, new_h;
+    host_geometry(w, h, net_w, net_h, &new_w, &new_h);
+    const int left = (net_w - new_w) / 2, top = (net_h - new_h) / 2;
+    for (int i = 0; i < 3 * net_w * net_h; i++) {
+        const int channel = i / (net_w * net_h);
+        const int x = i % net_w - left, y = i / net_w % net_h - top;
+        const bool inside = x >= 0 && x < new_w && y >= 0 && y < new_h;
+        const int expected = inside ? exact(&in, channel, x, y, new_w, new_h) : 128;
+        if (out[i] != expected)
+            fail_msg("%dx%d to %dx%d: channel %d at (%d, %d) is %d, not %d (seed %u)", w, h, net_w,
+                     net_h, channel, x, y, out[i], expected, seed);
+    }
+    test_free(out);
+    test_free(data);
+}
+
+static void all_processors_compute_the_formula(void **state) {
+    (void)state;
+    static const char *const sets[] = {"c", "avx2", "avx512vnni"};
+    gdrq_error err;
+    srand(seed);
+    for (size_t k = 0; k < sizeof sets / sizeof *sets; k++) {
+        assert_int_equal(gdrq_set_cpu(sets[k], &err), GDRQ_OK);
+        for (int w = 1; w <= 12; w++)
+            check_exact(w, 5, 16, 16, w % 2 ? GDRQ_RGB : GDRQ_BGR);
+        for (int i = 0; i < 60; i++)
+            check_exact(1 + rand() % 150, 1 + rand() % 90, 1 + rand() % 100, 1 + rand() % 60,
+                        i % 2 ? GDRQ_RGB : GDRQ_BGR);
+    }
+}
+
 static void equal_sizes_copy(void **state) {
     (void)state;
     enum { W = 45, H = 31 };
@@ -193,6 +250,7 @@ int main(void) {
     printf("seed %u (TEST_SEED=... chooses another)\n", seed);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matches_double_reference),
+        cmocka_unit_test(all_processors_compute_the_formula),
         cmocka_unit_test(equal_sizes_copy),
         cmocka_unit_test(known_values),
         cmocka_unit_test(threads_do_not_matter),

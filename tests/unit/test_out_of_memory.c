@@ -6,6 +6,8 @@
  */
 #include "fold_test.h"
 
+#include "base/status.h"
+
 #include <errno.h>
 
 static long countdown = -1; /* allocations until one fails; negative: none will */
@@ -79,6 +81,18 @@ static gdrq_status predict(gdrq_error *err) {
     return gdrq_network_predict_pixels(pair.folded, &image, NULL, err);
 }
 
+static gdrq_status find_boxes(gdrq_error *err) {
+    const gdrq_box_options options = {.thresh = .1f, .nms = .45f};
+    gdrq_boxes *boxes = gdrq_boxes_new();
+    detection *found;
+    int n;
+    const gdrq_status status =
+        boxes ? gdrq_network_boxes(pair.folded, 20, 20, &options, boxes, &found, &n, err)
+              : gdrq_fail(err, GDRQ_ERROR_MEMORY, "no boxes");
+    gdrq_boxes_free(boxes);
+    return status;
+}
+
 static gdrq_status compare(gdrq_error *err) {
     gdrq_layer_match matches[6] = {{0}};
     return gdrq_network_compare(pair.trained, pair.folded, matches, err);
@@ -149,6 +163,11 @@ static void predicting(void **state) {
     fail_each(predict, 1, 0);
 }
 
+static void finding_boxes(void **state) {
+    (void)state;
+    fail_each(find_boxes, 4, 0);
+}
+
 static void comparing(void **state) {
     (void)state;
     predict_both(&pair);
@@ -169,8 +188,9 @@ static int tear_down(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(folding),  cmocka_unit_test(opening),    cmocka_unit_test(loading),
-        cmocka_unit_test(resizing), cmocka_unit_test(predicting), cmocka_unit_test(comparing),
+        cmocka_unit_test(folding),   cmocka_unit_test(opening),    cmocka_unit_test(loading),
+        cmocka_unit_test(resizing),  cmocka_unit_test(predicting), cmocka_unit_test(finding_boxes),
+        cmocka_unit_test(comparing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -46,7 +46,7 @@ static void unknown_names(void **state) {
         assert_int_equal(gdrq_replacements_parse(bad[i], &stock, &err), GDRQ_ERROR_ARGUMENT);
         assert_int_equal(stock, 0);
         assert_non_null(strstr(err.message, "convolutional, connected, "));
-        assert_non_null(strstr(err.message, "predict, all"));
+        assert_non_null(strstr(err.message, "predict, nms, all"));
     }
     gdrq_error err = {{0}};
     unsigned stock;
