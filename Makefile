@@ -59,7 +59,7 @@ unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps tests test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
+.PHONY: all deps tests bench_programs test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
   quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -171,21 +171,26 @@ valgrind:
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 ONEDNN_MAX_CPU_ISA=AVX TEST_QUICK=1 BUILD=$(BUILD) \
 	  RUN_UNDER="$(memcheck)" tests/run_unit $(unit_tests)
 
-# Like the host programs, they know nothing of gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
-bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker compare)
+# Like the host programs, they are not linked with gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
+bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker onednn_worker compare)
 
 $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) -std=c11 -O2 -g $(warnings) -D_GNU_SOURCE -DOPENCV -isystem $(DARKNET_INCLUDE) $< \
-	  $(darknet_libs) -lm -o $@
+	$(call quiet,CC)$(CC) -std=c11 -O2 -g $(warnings) -D_GNU_SOURCE -DOPENCV -Igdrq_layers \
+	  -isystem $(DARKNET_INCLUDE) $< $(darknet_libs) -lm -ldl -o $@
 
 $(BUILD)/bench/%: tests/bench/%.cpp $(wildcard tests/bench/*.h) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) -std=c++17 -O2 -g $(warnings) -isystem /usr/include/opencv4 $< \
-	  -lopencv_dnn -lopencv_core -o $@
+	  $(bench_libs) -o $@
+
+$(BUILD)/bench/opencv_worker: bench_libs := -lopencv_dnn -lopencv_core
+$(BUILD)/bench/onednn_worker: bench_libs := -ldnnl
+
+bench_programs: all $(bench_programs)
 
 bench: deps
-	$(MAKE) -j$(shell nproc) all $(bench_programs)
+	$(MAKE) -j$(shell nproc) bench_programs
 	BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
 
 quickstart: deps

@@ -9,7 +9,7 @@ setup() {
 # bench ARGUMENTS: tests/bench/run, where the stock library takes 4 s per pass and we take 2 s and 5 s
 # in its two rows, and the data set of a third row is missing.
 bench() {
-    BUILD=$PWD python3 -B - "$top/tests/bench/run" "$@" << 'END'
+    BUILD=$PWD PYTHONPATH=$top/tests/bench python3 -B - "$top/tests/bench/run" "$@" << 'END'
 import importlib.machinery, importlib.util, sys
 loader = importlib.machinery.SourceFileLoader("bench", sys.argv[1])
 bench = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench", loader))
