@@ -1,6 +1,6 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
-#   make test | bench | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
+#   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make valgrind    the unit tests under valgrind's memcheck; some minutes
 #   make fuzz        FUZZ_SECONDS (60) of changed inputs per fuzz target, with the sanitisers
@@ -60,7 +60,7 @@ host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources)
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all deps tests bench_programs test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
-  quickstart install uninstall format lint clean FORCE
+  bench_chart quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -192,6 +192,14 @@ bench_programs: all $(bench_programs)
 bench: deps
 	$(MAKE) -j$(shell nproc) bench_programs
 	BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
+
+# The picture in README.md. Ratios that miss what is required of them don't keep it from being drawn.
+# Needs python3-matplotlib, python3-venv and a network, for engines from PyPI.
+bench_chart: deps
+	$(MAKE) -j$(shell nproc) bench_programs
+	-BUILD=$(BUILD) tests/bench/run --only int8-tiny,int8-vgg,int8-yolov3,int8-resnet,int8-depthwise
+	BUILD=$(BUILD) scripts/compare_engines
+	scripts/plot_speed $(BUILD)/bench/results docs/speed.png
 
 quickstart: deps
 	$(MAKE) -j$(shell nproc) all

@@ -57,13 +57,14 @@ def make_weights(cfg):
 
 
 def fold(cfg, weights, bits=4):
-    """Quantises, calibrates on a photo and folds; verify says that the outcome computes the same."""
+    """Quantises, calibrates on a photo and folds; verify says that the end computes the same."""
     darknet, photo = BUILD / "darknet", "/usr/share/darknet/data/dog.jpg"
     quantised = convert(cfg, bits)
     calibrated = quantised.with_suffix(".weights")
     folded = cfg.with_name(f"{quantised.stem}-folded.cfg")
     pair = [folded, folded.with_suffix(".weights")]
-    run_command([darknet, "gdrq", "calibrate", quantised, weights, photo, calibrated, "-batch_norm"])
+    run_command([darknet, "gdrq", "calibrate", quantised, weights, photo, calibrated,
+                 "-batch_norm"])
     run_command([darknet, "gdrq", "fold", quantised, calibrated, *pair])
     run_command([darknet, "gdrq", "verify", quantised, calibrated, *pair, photo, "-thresh", "1"])
     print(f"{folded.name}: computes what {quantised.name} does")

@@ -1,10 +1,11 @@
 // onednn_worker SHAPES: serves 8-bit convolutions by oneDNN, one after the other.
 // onednn_worker SHAPES plain: the same numbers by a plain loop, to compare with; it only dumps.
 //
-// SHAPES has a line per convolution: channels, height and width of the input, filters, size, stride,
-// padding, groups, and relu, leaky or linear. Each reads random codes of its own, 8 bits unsigned,
-// and writes such codes, also behind a linear layer: that is the least work for oneDNN. Weights have
-// 7 bits, since without VNNI instructions oneDNN's sums of two products of 8 bits can overflow.
+// SHAPES has a line per convolution: channels, height and width of the input, filters, size,
+// stride, padding, groups, and relu, leaky or linear. Each reads random codes of its own, 8 bits
+// unsigned, and writes such codes, also behind a linear layer: that is the least work for oneDNN.
+// Weights have 7 bits, since without VNNI instructions oneDNN's sums of two products of 8 bits can
+// overflow.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -104,6 +105,12 @@ class PlainLayer : public Layer {
     Shape shape;
     Data data;
 
+    int input(int channel, int y, int x) const {
+        if (y < 0 || y >= shape.height || x < 0 || x >= shape.width)
+            return 0;
+        return data.input[(static_cast<size_t>(channel) * shape.height + y) * shape.width + x];
+    }
+
     int sum(int filter, int row, int column) const {
         const int in_group = shape.channels / shape.groups;
         const int first = filter / (shape.filters / shape.groups) * in_group;
@@ -111,19 +118,15 @@ class PlainLayer : public Layer {
         int total = 0;
         for (int c = first; c < first + in_group; ++c)
             for (int y = row * shape.stride - shape.pad, i = 0; i < shape.size; ++i, ++y)
-                for (int x = column * shape.stride - shape.pad, j = 0; j < shape.size; ++j, ++x) {
-                    const int w = *weight++;
-                    if (y >= 0 && y < shape.height && x >= 0 && x < shape.width)
-                        total += w * data.input[(static_cast<size_t>(c) * shape.height + y) *
-                                                    shape.width +
-                                                x];
-                }
+                for (int x = column * shape.stride - shape.pad, j = 0; j < shape.size; ++j, ++x)
+                    total += *weight++ * input(c, y, x);
         return total;
     }
 
     uint8_t output(size_t position) const {
         const size_t area = static_cast<size_t>(shape.out_height()) * shape.out_width();
-        const int filter = static_cast<int>(position / area), at = static_cast<int>(position % area);
+        const int filter = static_cast<int>(position / area),
+                  at = static_cast<int>(position % area);
         const int total = sum(filter, at / shape.out_width(), at % shape.out_width());
         float y = data.scale[filter] * (static_cast<float>(total) + data.bias[filter]);
         y = y < 0 ? y * shape.slope() : y;
@@ -190,8 +193,8 @@ class DnnlLayer : public Layer {
         return {1, shape.filters, shape.out_height(), shape.out_width()};
     }
     memory::dims dims_weights() const {
-        memory::dims dims = {shape.filters / shape.groups, shape.channels / shape.groups, shape.size,
-                             shape.size};
+        memory::dims dims = {shape.filters / shape.groups, shape.channels / shape.groups,
+                             shape.size, shape.size};
         if (grouped())
             dims.insert(dims.begin(), shape.groups);
         return dims;

@@ -12,6 +12,7 @@ import nncf
 import onnx
 import onnxruntime
 import openvino
+from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 from onnxruntime.quantization import (CalibrationDataReader, QuantFormat, QuantType,
                                       quantize_static)
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -38,7 +39,7 @@ class Images(CalibrationDataReader):
 
 
 def quantise_for_onnxruntime(source, target, images):
-    """Without VNNI its sums of two products overflow, unless weights have 7 bits (its own advice)."""
+    """Without VNNI its sums of two products overflow, so weights get 7 bits (its own advice)."""
     prepared = target.with_name("prepared.onnx")
     quant_pre_process(str(source), str(prepared))
     quantize_static(str(prepared), str(target), Images(images), quant_format=QuantFormat.QDQ,
@@ -47,8 +48,12 @@ def quantise_for_onnxruntime(source, target, images):
 
 
 def quantise_for_openvino(source, target, images):
+    """Mixed is its preset for other activations than relu; for the rest see above."""
+    seven_bits = OverflowFix.DISABLE if has_vnni() else OverflowFix.ENABLE
     model = nncf.quantize(openvino.Core().read_model(source), nncf.Dataset(images),
-                          subset_size=len(images))
+                          preset=nncf.QuantizationPreset.MIXED, subset_size=len(images),
+                          advanced_parameters=AdvancedQuantizationParameters(
+                              overflow_fix=seven_bits))
     openvino.save_model(model, target, compress_to_fp16=False)
 
 
