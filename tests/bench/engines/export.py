@@ -41,7 +41,7 @@ class Images(CalibrationDataReader):
 def quantise_for_onnxruntime(source, target, images):
     """Without VNNI its sums of two products overflow, so weights get 7 bits (its own advice)."""
     prepared = target.with_name("prepared.onnx")
-    quant_pre_process(str(source), str(prepared))
+    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     quantize_static(str(prepared), str(target), Images(images), quant_format=QuantFormat.QDQ,
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
                     per_channel=True, reduce_range=not has_vnni())
