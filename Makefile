@@ -194,8 +194,10 @@ bench: deps
 	BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
 
 # The picture in README.md. Ratios that miss what is required of them don't keep it from being drawn.
-# Needs python3-matplotlib, python3-venv and a network, for engines from PyPI.
+# Needs python3-matplotlib, python3-venv and a network, for engines from PyPI; GDRQ_MODELS, a folder
+# with yolo-fastest-1.1-xl.cfg and .weights, adds that one.
 bench_chart: deps
+	rm -f $(BUILD)/bench/results/*.json
 	$(MAKE) -j$(shell nproc) bench_programs
 	-BUILD=$(BUILD) tests/bench/run --only int8-tiny,int8-vgg,int8-yolov3,int8-resnet,int8-depthwise
 	BUILD=$(BUILD) scripts/compare_engines
