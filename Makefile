@@ -1,6 +1,6 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
-#   make test | bench | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
+#   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make valgrind    the unit tests under valgrind's memcheck; some minutes
 #   make fuzz        FUZZ_SECONDS (60) of changed inputs per fuzz target, with the sanitisers
@@ -61,8 +61,8 @@ emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter %_avx512vnni
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps tests test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
-  quickstart install uninstall format lint clean FORCE
+.PHONY: all deps tests bench_programs test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
+  bench_chart quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -187,22 +187,37 @@ valgrind:
 	OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 ONEDNN_MAX_CPU_ISA=AVX TEST_QUICK=1 BUILD=$(BUILD) \
 	  RUN_UNDER="$(memcheck)" tests/run_unit $(unit_tests)
 
-# Like the host programs, they know nothing of gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
-bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker compare)
+# Like the host programs, they are not linked with gdrq. --json FILE and --only PARTS go into BENCH_ARGS.
+bench_programs := $(addprefix $(BUILD)/bench/,worker opencv_worker onednn_worker compare)
 
 $(BUILD)/bench/%: tests/bench/%.c $(wildcard tests/bench/*.h) $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call quiet,CC)$(CC) -std=c11 -O2 -g $(warnings) -D_GNU_SOURCE -DOPENCV -isystem $(DARKNET_INCLUDE) $< \
-	  $(darknet_libs) -lm -o $@
+	$(call quiet,CC)$(CC) -std=c11 -O2 -g $(warnings) -D_GNU_SOURCE -DOPENCV -Igdrq_layers \
+	  -isystem $(DARKNET_INCLUDE) $< $(darknet_libs) -lm -ldl -o $@
 
 $(BUILD)/bench/%: tests/bench/%.cpp $(wildcard tests/bench/*.h) $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) -std=c++17 -O2 -g $(warnings) -isystem /usr/include/opencv4 $< \
-	  -lopencv_dnn -lopencv_core -o $@
+	  $(bench_libs) -o $@
+
+$(BUILD)/bench/opencv_worker: bench_libs := -lopencv_dnn -lopencv_core
+$(BUILD)/bench/onednn_worker: bench_libs := -ldnnl
+
+bench_programs: all $(bench_programs)
 
 bench: deps
-	$(MAKE) -j$(shell nproc) all $(bench_programs)
+	$(MAKE) -j$(shell nproc) bench_programs
 	BUILD=$(BUILD) tests/bench/run $(BENCH_ARGS)
+
+# The picture in README.md. Ratios that miss what is required of them don't keep it from being drawn.
+# Needs python3-matplotlib, python3-venv and a network, for engines from PyPI; GDRQ_MODELS, a folder
+# with yolo-fastest-1.1-xl.cfg and .weights, adds that one.
+bench_chart: deps
+	rm -f $(BUILD)/bench/results/*.json
+	$(MAKE) -j$(shell nproc) bench_programs
+	-BUILD=$(BUILD) tests/bench/run --only int8-tiny,int8-vgg,int8-yolov3,int8-resnet,int8-depthwise
+	BUILD=$(BUILD) scripts/compare_engines
+	scripts/plot_speed $(BUILD)/bench/results docs/speed.png
 
 quickstart: deps
 	$(MAKE) -j$(shell nproc) all

@@ -4,6 +4,8 @@
  * and what the host prints is dropped.
  *
  *   run WARM N    WARM passes, then N timed ones     times T1 ... TN (seconds)
+ *   layers N      the medians of N passes: of the whole, and of each convolutional layer in it
+ *                                                    layers T T1 ... TL (seconds)
  *   dump FILE     writes what is to be compared      dumped
  *   status        cost of the last pass (0 if none), peak memory in KiB, the bytes that the float
  *                 copies of all convolutions' weights and inputs take
@@ -14,6 +16,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +25,9 @@ typedef struct bench_work {
     void *user;
     void (*pass)(void *user);
     int (*dump)(void *user, FILE *file); /* 0 if written */
+    /* n passes after some that don't count; 0 if measured. NULL: this worker can't tell. */
+    int (*layers)(void *user, int n, double *total, double *each);
+    int n_layers;
     double cost;
     size_t code_bytes;
 } bench_work;
@@ -65,6 +71,18 @@ static inline void bench_run(bench_work *work, int warm, int n, FILE *answers) {
     fprintf(answers, "\n");
 }
 
+static inline int bench_layers(bench_work *work, int n, FILE *answers) {
+    double *seconds = (double *)calloc((size_t)work->n_layers + 1, sizeof *seconds);
+    if (!seconds || !work->layers || work->layers(work->user, n, seconds, seconds + 1) != 0)
+        return free(seconds), 1;
+    fprintf(answers, "layers");
+    for (int i = 0; i <= work->n_layers; ++i)
+        fprintf(answers, " %.7f", seconds[i]);
+    fprintf(answers, "\n");
+    free(seconds);
+    return 0;
+}
+
 /* Takes standard output over; NULL on failure. Call it before the host prints anything. */
 static inline FILE *bench_answers(void) {
     const int copy = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY);
@@ -83,6 +101,8 @@ static inline int bench_serve(bench_work *work, FILE *answers) {
     while (fgets(line, sizeof line, stdin)) {
         if (sscanf(line, "run %d %d", &warm, &n) == 2)
             bench_run(work, warm, n, answers);
+        else if (sscanf(line, "layers %d", &n) == 1 && n > 0 && bench_layers(work, n, answers) == 0)
+            ;
         else if (sscanf(line, "dump %4095s", path) == 1 && bench_dump(work, path) == 0)
             fprintf(answers, "dumped\n");
         else if (strcmp(line, "status\n") == 0)

@@ -1,13 +1,16 @@
 /*
- * A Darknet program that knows nothing of gdrq: run it alone and it measures the stock library,
- * under LD_PRELOAD the plugin.
+ * A Darknet program that is not linked with gdrq: run it alone and it measures the stock library,
+ * under LD_PRELOAD the plugin, which is then asked for the times of layers, too.
  *   worker init CFG WEIGHTS      writes random weights, the same ones in every run
  *   worker train CFG WEIGHTS     serves training iterations on a batch that stays in memory
  *   worker forward CFG WEIGHTS   serves inference
  */
 #include "darknet.h"
+#include "gdrq.h"
 #include "inputs.h"
 #include "protocol.h"
+
+#include <dlfcn.h>
 
 enum { OBJECTS = 8 }; /* per image */
 
@@ -98,6 +101,30 @@ static int dump_outputs(void *user, FILE *file) {
     return heads ? failed : write_floats(file, net->output, (size_t)net->outputs * net->batch);
 }
 
+typedef gdrq_status gdrq_bench_fn(network *, int, gdrq_timing *, gdrq_timing *, gdrq_error *);
+
+static int time_layers(void *user, int n, double *total, double *each) {
+    network *net = ((trainer *)user)->net;
+    gdrq_bench_fn *bench = (gdrq_bench_fn *)dlsym(RTLD_DEFAULT, "gdrq_network_bench");
+    gdrq_timing whole, *layers = calloc((size_t)net->n, sizeof *layers);
+    gdrq_error error = {"the stock library has no times of layers"};
+    if (!layers || !bench || bench(net, n, layers, &whole, &error) != GDRQ_OK)
+        return fprintf(stderr, "worker: %s\n", error.message), free(layers), 1;
+    *total = whole.median;
+    for (int i = 0; i < net->n; ++i)
+        if (net->layers[i].type == CONVOLUTIONAL)
+            *each++ = layers[i].median;
+    free(layers);
+    return 0;
+}
+
+static int count_convolutions(const network *net) {
+    int n = 0;
+    for (int i = 0; i < net->n; ++i)
+        n += net->layers[i].type == CONVOLUTIONAL;
+    return n;
+}
+
 static size_t code_bytes(const network *net) {
     size_t floats = 0;
     for (int i = 0; i < net->n; ++i) {
@@ -120,6 +147,8 @@ static int serve(char *cfg, char *weights, int training) {
     t.work = (bench_work){.user = &t,
                           .pass = training ? train_pass : forward_pass,
                           .dump = training ? dump_parameters : dump_outputs,
+                          .layers = training ? NULL : time_layers,
+                          .n_layers = count_convolutions(t.net),
                           .code_bytes = code_bytes(t.net)};
     const int status = bench_serve(&t.work, answers);
     free(t.input);
