@@ -1,5 +1,6 @@
 #include "infer/conv_kernel.h"
 
+#include <math.h>
 #include <stddef.h>
 
 const gdrq_conv_kernel *const gdrq_conv_kernels[] = {
@@ -21,6 +22,12 @@ static bool fits_all(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) 
     return true;
 }
 
+/* More than any other. */
+static double costs_most(const gdrq_int_conv *conv) {
+    (void)conv;
+    return HUGE_VAL;
+}
+
 static size_t packs_nothing(const gdrq_int_conv *conv) {
     (void)conv;
     return 0;
@@ -40,6 +47,7 @@ static void run_c(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, con
 const gdrq_conv_kernel gdrq_conv_c = {.name = "c",
                                       .cpu = GDRQ_CPU_C,
                                       .fits = fits_all,
+                                      .cost = costs_most,
                                       .packed_size = packs_nothing,
                                       .pack = pack_nothing,
                                       .scratch = gdrq_int_conv_scratch,
@@ -48,8 +56,12 @@ const gdrq_conv_kernel gdrq_conv_c = {.name = "c",
 const gdrq_conv_kernel *gdrq_conv_kernel_for(const gdrq_int_conv *conv,
                                              const gdrq_conv_limits *limits) {
     const gdrq_cpu level = gdrq_cpu_level();
-    const gdrq_conv_kernel *const *kernel = gdrq_conv_kernels;
-    while ((*kernel)->cpu > level || !(*kernel)->fits(conv, limits))
-        kernel++;
-    return *kernel;
+    const gdrq_conv_kernel *best = &gdrq_conv_c;
+    for (int i = 0; gdrq_conv_kernels[i]; i++) {
+        const gdrq_conv_kernel *kernel = gdrq_conv_kernels[i];
+        if (kernel->cpu <= level && kernel->fits(conv, limits) &&
+            kernel->cost(conv) < best->cost(conv))
+            best = kernel;
+    }
+    return best;
 }

@@ -22,6 +22,8 @@ typedef struct gdrq_conv_kernel {
     gdrq_cpu cpu;     /* the level that it needs */
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
+    /* About how many cycles 2x2 outputs of all filters take; likewise. */
+    double (*cost)(const gdrq_int_conv *conv);
     size_t (*packed_size)(const gdrq_int_conv *conv); /* bytes; 0: none */
     void (*pack)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, void *packed);
     /* Bytes, for omp_get_max_threads() threads. */
@@ -32,10 +34,13 @@ typedef struct gdrq_conv_kernel {
                 const gdrq_int_output *out);
 } gdrq_conv_kernel;
 
-/* All kernels of this build, the fastest first; ends with NULL. The last one, in C, fits all. */
+/* All kernels of this build; ends with NULL. One, in C, fits all. */
 extern const gdrq_conv_kernel *const gdrq_conv_kernels[];
 
-/* The first that fits and that gdrq_cpu_level() allows. */
+/*
+ * Of those that fit and that gdrq_cpu_level() allows, the one of least cost.
+ * `build/tests/test_conv_kernels --bench` shows how well costs agree with time.
+ */
 const gdrq_conv_kernel *gdrq_conv_kernel_for(const gdrq_int_conv *conv,
                                              const gdrq_conv_limits *limits);
 

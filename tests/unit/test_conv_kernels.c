@@ -1,6 +1,7 @@
 /*
  * Every kernel of integer convolutions that this machine can run against the portable one, to the
  * bit: random shapes from a printed seed, extreme values, and guards around all that is written.
+ * `--bench` times them instead (conv_bench.h).
  */
 #include "int_ops_test.h"
 
@@ -27,8 +28,9 @@ static int random_sign(void) {
     return 2 * random_int(0, 1) - 1;
 }
 
-/* Values up to the limits; now and then nothing but them, which narrow sums must hold. */
-static void fill(problem *p) {
+/* Values up to the limits; now and then (below 2 is returned) nothing but them, which narrow sums
+ * must hold. */
+static int fill(problem *p) {
     const gdrq_int_conv *c = &p->conv;
     const size_t size = (size_t)(c->size * c->size) * (size_t)(c->in.c / c->groups);
     const size_t filters = (size_t)c->out.c, inputs = count(c->in);
@@ -49,6 +51,7 @@ static void fill(problem *p) {
     }
     p->conv.weights = p->weights;
     p->conv.sum = p->sums;
+    return extreme;
 }
 
 static bool few_bits; /* codes and weights that Winograd's transform leaves in bytes */
@@ -323,7 +326,11 @@ static void levels_limit_the_choice(void **state) {
     assert_int_equal(gdrq_set_cpu("avx512vnni", &err), GDRQ_OK);
 }
 
-int main(void) {
+#include "conv_bench.h"
+
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "--bench"))
+        return bench_all();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_shapes),
         cmocka_unit_test(shapes_around_the_tiles),

@@ -255,6 +255,15 @@ static bool fits_narrow(const gdrq_int_conv *conv, const gdrq_conv_limits *limit
            2 * limits->code * limits->weight * pairs_of(conv) <= INT16_MAX;
 }
 
+/* The only ones beside the portable one that fit: what matters is their order. */
+static double cost_narrow(const gdrq_int_conv *conv) {
+    return conv->out.c;
+}
+
+static double cost_wide(const gdrq_int_conv *conv) {
+    return 2. * conv->out.c;
+}
+
 #define KERNEL(name_, kind_)                                                                      \
     static size_t packed_size_##name_(const gdrq_int_conv *conv) {                                \
         return packed_size(conv, kind_);                                                          \
@@ -275,6 +284,7 @@ static bool fits_narrow(const gdrq_int_conv *conv, const gdrq_conv_limits *limit
     const gdrq_conv_kernel gdrq_depthwise_avx2_##name_ = {.name = "avx2 dw " #name_,              \
                                                           .cpu = GDRQ_CPU_AVX2,                   \
                                                           .fits = fits_##name_,                   \
+                                                          .cost = cost_##name_,                   \
                                                           .packed_size = packed_size_##name_,     \
                                                           .pack = pack_##name_,                   \
                                                           .scratch = scratch_size,                \

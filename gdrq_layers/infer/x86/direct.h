@@ -15,7 +15,14 @@
 typedef struct layout {
     int code_size; /* bytes of a code and of a weight: 1 or 2 */
     const multiply_table *multiply;
+    /* Measured cycles of 2x2 outputs of a block of filters: per weight, and besides. */
+    double cycles_per_weight, cycles;
 } layout;
+
+static double cost(const gdrq_int_conv *conv, const layout *l) {
+    return blocks_of(conv) *
+           (l->cycles_per_weight * conv->size * conv->size * conv->in.c + l->cycles);
+}
 
 /* Of a window's row, in whole steps. */
 static int row_bytes(const gdrq_int_conv *conv, const layout *l) {
@@ -178,6 +185,9 @@ static void run(work *k, const uint8_t *in, char *copy) {
                                void *packed) {                                                \
         (void)limits;                                                                         \
         pack(conv, &layout_, packed);                                                         \
+    }                                                                                         \
+    static double cost_##layout_(const gdrq_int_conv *conv) {                                 \
+        return cost(conv, &layout_);                                                          \
     }                                                                                         \
     static size_t scratch_##layout_(const gdrq_int_conv *conv) {                              \
         return scratch_size(conv, &layout_);                                                  \

@@ -2,7 +2,9 @@
 
 #include "infer/x86/direct.h"
 
-static const layout narrow = {1, &gdrq_multiply_avx2_narrow}, wide = {2, &gdrq_multiply_avx2_wide};
+/* Cycles on Zen 3. */
+static const layout narrow = {1, &gdrq_multiply_avx2_narrow, 1.2, 90},
+                    wide = {2, &gdrq_multiply_avx2_wide, 2.6, 90};
 
 static bool fits_narrow(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
     return conv->groups == 1 && steps_in_16_bits(limits->code, limits->weight) >= 2;
@@ -19,6 +21,7 @@ DIRECT_KERNEL(wide, 0)
 const gdrq_conv_kernel gdrq_conv_avx2_narrow = {.name = "avx2 narrow",
                                                 .cpu = GDRQ_CPU_AVX2,
                                                 .fits = fits_narrow,
+                                                .cost = cost_narrow,
                                                 .packed_size = packed_size_narrow,
                                                 .pack = pack_narrow,
                                                 .scratch = scratch_narrow,
@@ -26,6 +29,7 @@ const gdrq_conv_kernel gdrq_conv_avx2_narrow = {.name = "avx2 narrow",
 const gdrq_conv_kernel gdrq_conv_avx2_wide = {.name = "avx2 wide",
                                               .cpu = GDRQ_CPU_AVX2,
                                               .fits = fits_wide,
+                                              .cost = cost_wide,
                                               .packed_size = packed_size_wide,
                                               .pack = pack_wide,
                                               .scratch = scratch_wide,

@@ -2,7 +2,8 @@
 
 #include "infer/x86/direct.h"
 
-static const layout vnni = {1, &gdrq_multiply_avx512vnni};
+/* Cycles of a prototype, on two units for VPDPBUSD. */
+static const layout vnni = {1, &gdrq_multiply_avx512vnni, 1.1, 45};
 
 static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
     (void)limits;
@@ -14,6 +15,7 @@ DIRECT_KERNEL(vnni, 0)
 const gdrq_conv_kernel gdrq_conv_avx512vnni_direct = {.name = "vnni direct",
                                                       .cpu = GDRQ_CPU_AVX512VNNI,
                                                       .fits = fits,
+                                                      .cost = cost_vnni,
                                                       .packed_size = packed_size_vnni,
                                                       .pack = pack_vnni,
                                                       .scratch = scratch_vnni,

@@ -41,6 +41,11 @@ static inline int vectors_of(int filters) {
     return filters > LANES ? 2 : 1;
 }
 
+/* Blocks of filters, a last one of one vector being half of one. */
+static inline double blocks_of(const gdrq_int_conv *conv) {
+    return (double)padded_filters(conv) / FILTERS;
+}
+
 /* Windows of neighbouring pixels, and how to walk through one. */
 typedef struct windows {
     const char *first;

@@ -421,8 +421,15 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
     }
 }
 
+/* Measured cycles of a tile: per channel and block of filters, per block, and per channel. */
+static double cost(const gdrq_int_conv *conv) {
+    const double channels = conv->in.c;
+    return blocks_of(conv) * (CYCLES_OF_PRODUCT * channels + CYCLES_OF_BLOCK) +
+           CYCLES_OF_CHANNEL * channels;
+}
+
 /* Whether all that is kept in bytes and in 32 bits fits there. */
-static bool fits_bits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
+static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
     return conv->size == 3 && conv->stride == 1 && conv->groups == 1 &&
            conv->in.c % CHANNELS == 0 && 4 * limits->code <= UINT8_MAX &&
            9 * limits->weight <= INT8_MAX &&

@@ -1,6 +1,10 @@
 #include "infer/x86/products_avx2.h"
 
 enum { TILES = 24, FEW_CHANNELS = 128 };
+/* On Zen 3. */
+#define CYCLES_OF_PRODUCT 4.4
+#define CYCLES_OF_BLOCK 210.
+#define CYCLES_OF_CHANNEL 1.2
 #define MULTIPLY_TABLE gdrq_multiply_avx2_narrow
 
 /* All of them: a sum goes on from step to step of one tile. */
@@ -73,18 +77,10 @@ static int narrow_steps(const int8_t *weights, int vectors, int steps, int large
 
 #include "infer/x86/winograd.h"
 
-/* Below so many channels, transforming costs more than the products that it saves. */
-enum { LEAST_CHANNELS = 64, LEAST_FILTERS = 32, LEAST_STEPS = 2 };
-
-static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
-    return fits_bits(conv, limits) && conv->in.c >= LEAST_CHANNELS &&
-           conv->out.c >= LEAST_FILTERS &&
-           steps_in_16_bits(4 * limits->code, 9 * limits->weight) >= LEAST_STEPS;
-}
-
 const gdrq_conv_kernel gdrq_conv_avx2_winograd = {.name = "avx2 winograd",
                                                   .cpu = GDRQ_CPU_AVX2,
                                                   .fits = fits,
+                                                  .cost = cost,
                                                   .packed_size = packed_size,
                                                   .pack = pack,
                                                   .scratch = scratch_size,

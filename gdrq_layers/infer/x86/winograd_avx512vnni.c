@@ -1,6 +1,10 @@
 #include "infer/x86/products_avx512vnni.h"
 
 enum { TILES = 14, FEW_CHANNELS = 128 };
+/* Of a prototype, on two units for VPDPBUSD. */
+#define CYCLES_OF_PRODUCT 5.1
+#define CYCLES_OF_BLOCK 105.
+#define CYCLES_OF_CHANNEL 1.3
 #define MULTIPLY_TABLE gdrq_multiply_avx512vnni
 #define HAS_VECTORS_OF_64
 
@@ -17,16 +21,10 @@ static int narrow_steps(const int8_t *weights, int vectors, int steps, int large
 
 #include "infer/x86/winograd.h"
 
-/* Below so many channels, transforming costs more than the products that it saves. */
-enum { LEAST_CHANNELS = 32, LEAST_FILTERS = 32 };
-
-static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
-    return fits_bits(conv, limits) && conv->in.c >= LEAST_CHANNELS && conv->out.c >= LEAST_FILTERS;
-}
-
 const gdrq_conv_kernel gdrq_conv_avx512vnni_winograd = {.name = "vnni winograd",
                                                         .cpu = GDRQ_CPU_AVX512VNNI,
                                                         .fits = fits,
+                                                        .cost = cost,
                                                         .packed_size = packed_size,
                                                         .pack = pack,
                                                         .scratch = scratch_size,
