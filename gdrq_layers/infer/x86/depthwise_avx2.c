@@ -235,10 +235,10 @@ static void run(work *k, const uint8_t *in, uint8_t *copy) {
     k->offsets[taps] = 0;
 #pragma omp parallel
     {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 8)
         for (int y = 0; y < k->bordered.h; y++)
             gdrq_bordered_row(conv, &k->bordered, in, y, copy);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (int line = 0; line < k->lines.n; line++)
             convolve_line(k, line);
     }

@@ -150,7 +150,7 @@ static void convolve_chunks(const work *k) {
     const int blocks = (k->conv->out.c + FILTERS - 1) / FILTERS;
     const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
     const bool filters_inside = sums_offset(k->conv, k->layout) <= CACHED_WEIGHTS;
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
     for (int i = 0; i < blocks * chunks; i++)
         if (filters_inside)
             convolve_chunk(k, i % blocks * FILTERS, i / blocks * CHUNK);
@@ -168,7 +168,7 @@ static void run(work *k, const uint8_t *in, char *copy) {
 #pragma omp parallel
     {
         if (copies) {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic, 8)
             for (int y = 0; y < k->bordered.h; y++)
                 gdrq_bordered_row(k->conv, &k->bordered, in, y, copy);
         }

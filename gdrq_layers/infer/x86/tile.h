@@ -6,6 +6,9 @@
  * Weights come in blocks of FILTERS filters, two vectors; the last block, if it has LANES filters
  * or less, in one. A step is what one broadcast of STEP bytes of codes is multiplied with: of every
  * filter of a block so many bytes of weights, filter by filter.
+ *
+ * Work goes to whichever thread is free: cores of a laptop or a board are not of one speed, and
+ * others use them, too. Results don't depend on it.
  */
 #ifndef GDRQ_INFER_X86_TILE_H
 #define GDRQ_INFER_X86_TILE_H

@@ -407,11 +407,11 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
             (uint8_t *)scratch + k.grid.room.size * (size_t)omp_get_thread_num();
         if (k.grid.together) {
             const block b = transformed_block(&k, memory, 0);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
             for (int filter = 0; filter < conv->out.c; filter += FILTERS)
                 convolve(&k, &b, filter);
         } else {
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
             for (int i = 0; i < k.grid.blocks; i++) {
                 const block b = transformed_block(&k, memory, i);
                 for (int filter = 0; filter < conv->out.c; filter += FILTERS)
