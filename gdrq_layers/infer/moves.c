@@ -106,3 +106,22 @@ void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const flo
             quantise_part(grid, values + c * plane + p, plane, at_most(plane - p, TURN),
                           at_most(channels - c, TURN), channels, codes + p * channels + c);
 }
+
+/* As quantise_part(), of the values themselves. */
+static void interleave_part(const float *from, size_t plane, size_t n, size_t channels,
+                            size_t pitch, float *to) {
+    for (size_t p = 0; p < n; p++)
+        for (size_t c = 0; c < channels; c++)
+            to[p * pitch + c] = from[c * plane + p];
+}
+
+void gdrq_int_interleave(gdrq_tensor_shape shape, const float *values, float *interleaved) {
+    const size_t plane = (size_t)shape.w * (size_t)shape.h, channels = (size_t)shape.c;
+    enum { SIDE = TURN / 4 }; /* whose lines of both arrays stay in the cache */
+#pragma omp parallel for collapse(2) \
+    schedule(static) if (gdrq_tensor_size(shape) >= GDRQ_PARALLEL_FROM)
+    for (size_t p = 0; p < plane; p += SIDE)
+        for (size_t c = 0; c < channels; c += SIDE)
+            interleave_part(values + c * plane + p, plane, at_most(plane - p, SIDE),
+                            at_most(channels - c, SIDE), channels, interleaved + p * channels + c);
+}

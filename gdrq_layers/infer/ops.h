@@ -24,6 +24,10 @@ static inline size_t gdrq_tensor_size(gdrq_tensor_shape s) {
     return (size_t)s.w * (size_t)s.h * (size_t)s.c;
 }
 
+static inline bool gdrq_same_shape(gdrq_tensor_shape a, gdrq_tensor_shape b) {
+    return a.w == b.w && a.h == b.h && a.c == b.c;
+}
+
 typedef enum gdrq_int_activation_kind {
     GDRQ_INT_LINEAR,
     GDRQ_INT_RELU,
@@ -41,11 +45,13 @@ typedef struct gdrq_int_activation {
 void gdrq_int_activate(const gdrq_int_activation *a, float *x, size_t n);
 
 /*
- * Darknet's [shortcut] between maps of one shape: y = activation(a*y + b*other), in this order;
- * `other` in NHWC.
+ * Darknet's [shortcut]: y = activation(a*y + b*other), in this order, `other` in NHWC. Where that
+ * one is larger by a whole factor, every factor-th of its pixels is added; channels that it has not
+ * are y as it is.
  */
 typedef struct gdrq_int_shortcut {
     const float *other;
+    gdrq_tensor_shape from, to; /* of other, and of y; gdrq_int_shortcut_fits() */
     float a, b;
     gdrq_int_activation activation;
 } gdrq_int_shortcut;
@@ -84,12 +90,15 @@ enum { GDRQ_TILE_PIXELS = 16, GDRQ_TILE_FILTERS = 64 };
 void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
                      const gdrq_int_tile *tile, const int32_t *sums, const gdrq_int_output *out);
 
+/* Whether an output has all its pixels in other. */
+bool gdrq_int_shortcut_fits(gdrq_tensor_shape from, gdrq_tensor_shape to);
+
 /* y = y and the shortcut, of values index..index+n-1 in NHWC, in the calling thread alone. */
 void gdrq_int_add_shortcut(const gdrq_int_shortcut *shortcut, size_t index, size_t n, float *y);
 
 /* A shortcut by itself, of values in NHWC; grid: of the codes, if they are wanted. */
-void gdrq_int_shortcut_run(const gdrq_int_shortcut *shortcut, gdrq_tensor_shape shape,
-                           const float *in, const gdrq_grid *grid, const gdrq_int_output *out);
+void gdrq_int_shortcut_run(const gdrq_int_shortcut *shortcut, const float *in,
+                           const gdrq_grid *grid, const gdrq_int_output *out);
 
 /* n values to stored codes as gdrq_int_quantise() does, in the calling thread alone. */
 void gdrq_int_encode(const gdrq_grid *grid, const float *values, size_t n, uint8_t *codes);
@@ -152,5 +161,8 @@ void gdrq_int_crop(gdrq_tensor_shape in, gdrq_tensor_shape out, const uint8_t *i
 /* Values in NCHW to stored codes in NHWC: round_half_even(x * inv_step), clipped; NaN gives min. */
 void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
                        uint8_t *codes);
+
+/* Values in NCHW to NHWC. */
+void gdrq_int_interleave(gdrq_tensor_shape shape, const float *values, float *interleaved);
 
 #endif

@@ -57,10 +57,6 @@ static size_t aligned(size_t n) {
 
 /* ---- formats ---- */
 
-static bool same_shape(gdrq_tensor_shape a, gdrq_tensor_shape b) {
-    return a.w == b.w && a.h == b.h && a.c == b.c;
-}
-
 /* Whether tensor i can have interleaved values. Shortcuts before it are known to run here, or not.
  */
 static bool can_be_interleaved(const gdrq_plan *plan, int i) {
@@ -68,7 +64,8 @@ static bool can_be_interleaved(const gdrq_plan *plan, int i) {
            (plan->nodes[i].kind == GDRQ_NODE_SAME || plan->nodes[i].kind == GDRQ_NODE_MAXPOOL))
         i = plan->nodes[i].reads[0];
     return i >= 0 &&
-           (plan->nodes[i].kind == GDRQ_NODE_CONV || plan->nodes[i].kind == GDRQ_NODE_SHORTCUT);
+           (plan->nodes[i].kind == GDRQ_NODE_CONV || plan->nodes[i].kind == GDRQ_NODE_FLOAT ||
+            plan->nodes[i].kind == GDRQ_NODE_SHORTCUT);
 }
 
 static void choose_shortcuts(gdrq_plan *plan) {
@@ -76,10 +73,12 @@ static void choose_shortcuts(gdrq_plan *plan) {
         gdrq_node *node = &plan->nodes[i];
         if (node->kind != GDRQ_NODE_SHORTCUT)
             continue;
-        for (int r = 0; r < node->n_reads; r++)
-            if (!can_be_interleaved(plan, node->reads[r]) ||
-                !same_shape(tensor_of(plan, node->reads[r])->shape, node->out))
-                node->kind = GDRQ_NODE_FLOAT;
+        node->shortcut.from = tensor_of(plan, node->reads[1])->shape;
+        node->shortcut.to = node->out;
+        if (!can_be_interleaved(plan, node->reads[0]) ||
+            !can_be_interleaved(plan, node->reads[1]) || !gdrq_same_shape(node->in, node->out) ||
+            !gdrq_int_shortcut_fits(node->shortcut.from, node->out))
+            node->kind = GDRQ_NODE_FLOAT;
     }
 }
 
@@ -204,7 +203,8 @@ static void add_in_place(gdrq_plan *plan) {
             continue;
         const int home = slot_of(plan, plan->nodes[i].reads[1], INTERLEAVED)->home;
         slot *added = slot_of(plan, home, INTERLEAVED);
-        if (added->last_read != i)
+        if (added->last_read != i ||
+            !gdrq_same_shape(plan->nodes[i].shortcut.from, plan->nodes[i].shortcut.to))
             continue;
         added->last_read = s->last_read > i ? s->last_read : i;
         s->home = home;
@@ -510,8 +510,7 @@ static void run_shortcut(const gdrq_plan *plan, int i, int b, const gdrq_grid *g
     const int class = tensor_of(plan, i)->class;
     const gdrq_int_shortcut shortcut = shortcut_of(plan, i, b);
     const gdrq_int_output output = output_of(plan, i, b, values);
-    gdrq_int_shortcut_run(&shortcut, plan->nodes[i].out,
-                          gdrq_plan_interleaved(plan, plan->nodes[i].reads[0], b),
+    gdrq_int_shortcut_run(&shortcut, gdrq_plan_interleaved(plan, plan->nodes[i].reads[0], b),
                           class >= 0 ? &grids[class] : NULL, &output);
 }
 
@@ -578,8 +577,10 @@ void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weigh
         run_shortcut(plan, i, b, grids, values);
         break;
     case GDRQ_NODE_FLOAT:
-        if (out->class >= 0)
+        if (out->slots[CODES].exists)
             gdrq_int_quantise(node->out, &grids[out->class], values, gdrq_plan_codes(plan, i, b));
+        if (out->slots[INTERLEAVED].exists)
+            gdrq_int_interleave(node->out, values, gdrq_plan_interleaved(plan, i, b));
         break;
     default:
         if (out->slots[CODES].exists)

@@ -20,7 +20,7 @@ typedef enum gdrq_node_kind {
     GDRQ_NODE_FLOAT, /* values in, values out: not computed here */
     GDRQ_NODE_CONV,  /* codes in; whatever is wanted out; also a connected layer */
     /* Interleaved values in, whatever is wanted out; a FLOAT if its inputs have no such values or
-       are of two shapes. */
+       the second one is not of a shape that gdrq_int_shortcut_fits(). */
     GDRQ_NODE_SHORTCUT,
     /* These move values: codes in, codes out; values in, values out are not computed here,
        but for interleaved ones through MAXPOOL and SAME. */
@@ -43,7 +43,7 @@ typedef struct gdrq_node {
     bool reverse;
     int input_class;            /* CONV: of the codes that it reads */
     gdrq_conv_limits limits;    /* CONV */
-    gdrq_int_shortcut shortcut; /* SHORTCUT, but for `other` */
+    gdrq_int_shortcut shortcut; /* SHORTCUT, but for `other` and the shapes */
     bool result;                /* its values are wanted, whoever reads it */
 } gdrq_node;
 
@@ -104,7 +104,7 @@ gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *wei
 /*
  * Computes what node i's tensor has of codes and interleaved values for image b, and its values, if
  * gdrq_plan_computes_values(), to `values` (out.c * out.h * out.w floats, NCHW; NULL if it has
- * none). What a FLOAT node computed is in `values`: its codes, if it has any, are made of them.
+ * none). What a FLOAT node computed is in `values`: what it has of other forms is made of them.
  * grids[k] is that of class k.
  */
 void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,

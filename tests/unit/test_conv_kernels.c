@@ -62,6 +62,13 @@ static gdrq_int_activation any_activation(void) {
                                  .which = LOGISTIC};
 }
 
+/* A map that a shortcut may add to one of this shape, by every second or third pixel. */
+static gdrq_tensor_shape larger(gdrq_tensor_shape s) {
+    const int factor = random_int(1, 3);
+    return (gdrq_tensor_shape){s.w * factor + random_int(0, s.w - 1), s.h * factor,
+                               random_int(1, 2 * s.c)};
+}
+
 static problem make_problem(gdrq_int_conv conv) {
     conv.out.w = (conv.in.w + 2 * conv.pad - conv.size) / conv.stride + 1;
     conv.out.h = (conv.in.h + 2 * conv.pad - conv.size) / conv.stride + 1;
@@ -77,8 +84,11 @@ static problem make_problem(gdrq_int_conv conv) {
                            top / (float)(p.limits.code * p.limits.weight * sqrt(size)));
     p.bias = random_array((size_t)conv.out.c, .3f * top);
     p.epilogue = (gdrq_epilogue){.scale = p.scale, .bias = p.bias, .activation = any_activation()};
-    p.other = random_array(count(conv.out), .5f * top);
+    const gdrq_tensor_shape from = random_int(0, 2) ? conv.out : larger(conv.out);
+    p.other = random_array(count(from), .5f * top);
     p.shortcut = (gdrq_int_shortcut){.other = p.other,
+                                     .from = from,
+                                     .to = conv.out,
                                      .a = random_int(0, 1) ? 1 : 1.3f,
                                      .b = random_int(0, 1) ? 1 : -.7f,
                                      .activation = any_activation()};
@@ -140,7 +150,8 @@ static void check_run(const problem *p, const gdrq_conv_kernel *kernel, int want
                                  .interleaved = wanted & 4 ? guarded(bytes) : NULL};
     gdrq_epilogue epilogue = p->epilogue;
     gdrq_int_shortcut in_place = p->shortcut;
-    if (epilogue.shortcut && out.interleaved && random_int(0, 1)) {
+    if (epilogue.shortcut && out.interleaved && random_int(0, 1) &&
+        gdrq_same_shape(p->shortcut.from, p->conv.out)) {
         memcpy(out.interleaved, p->other, bytes);
         in_place.other = out.interleaved;
         epilogue.shortcut = &in_place;

@@ -174,12 +174,95 @@ static void test_running(void **unused) {
     gdrq_plan_free(plan);
 }
 
+static gdrq_node shortcut(const int *reads, int c) {
+    return (gdrq_node){.kind = GDRQ_NODE_SHORTCUT,
+                       .reads = reads,
+                       .n_reads = 2,
+                       .in = {W, H, c},
+                       .out = {W, H, c},
+                       .shortcut = {.a = 1, .b = 1}};
+}
+
+static const int sixth[] = {6}, of_block[] = {2, 0}, of_next[] = {4, 3}, of_pool[] = {7, 5};
+
+/*
+ * Two blocks of a residual network: 0 conv, 1 conv, 2 dropout, 3 shortcut of 2 and 0; 4 conv, 5
+ * shortcut of 4 and 3; 6 maxpool of 5 with stride 1, 7 conv, 8 shortcut of 7 and 5, whose values
+ * are the result.
+ */
+enum { RESIDUAL = 9 };
+static gdrq_plan *residual_plan(void) {
+    const gdrq_tensor_shape shape = {W, H, 4};
+    gdrq_node nodes[RESIDUAL] = {
+        conv(input, 3, 4, 0),
+        conv(first, 4, 4, 1),
+        {.kind = GDRQ_NODE_SAME, .reads = second, .n_reads = 1, .in = shape, .out = shape},
+        shortcut(of_block, 4),
+        conv(joined + 1, 4, 4, 1),
+        shortcut(of_next, 4),
+        {.kind = GDRQ_NODE_MAXPOOL,
+         .reads = added,
+         .n_reads = 1,
+         .in = shape,
+         .out = shape,
+         .size = 1,
+         .stride = 1},
+        conv(sixth, 4, 4, 2),
+        shortcut(of_pool, 4),
+    };
+    gdrq_plan *plan;
+    gdrq_error err;
+    nodes[RESIDUAL - 1].result = true;
+    assert_int_equal(gdrq_plan_make(nodes, RESIDUAL, (gdrq_tensor_shape){W, H, 3}, &plan, &err),
+                     GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 2, &err), GDRQ_OK);
+    return plan;
+}
+
+/* Convolutions do the shortcuts behind them, but for the one whose values the host wants. */
+static void test_fused_shortcuts(void **unused) {
+    (void)unused;
+    static const bool interleaved[] = {true, false, false, true, false, true, false, true, false};
+    static const int classes[] = {1, -1, -1, 1, -1, 2, 2, -1, -1};
+    gdrq_plan *plan = residual_plan();
+    for (int i = 0; i < RESIDUAL; i++) {
+        assert_int_equal(gdrq_plan_is_interleaved(plan, i), interleaved[i]);
+        assert_int_equal(gdrq_plan_class(plan, i), classes[i]);
+        assert_int_equal(gdrq_plan_has_values(plan, i), i == RESIDUAL - 1);
+    }
+    assert_string_equal(gdrq_plan_way(plan, 3), "fused");
+    assert_string_equal(gdrq_plan_way(plan, 5), "fused");
+    assert_string_equal(gdrq_plan_way(plan, 8), "interleaved");
+    assert_true(gdrq_plan_computes_values(plan, 8));
+    gdrq_plan_free(plan);
+}
+
+/* What nothing reads any more is where the sum goes; codes of the same tensors lie elsewhere. */
+static void test_sums_in_place(void **unused) {
+    (void)unused;
+    gdrq_plan *plan = residual_plan();
+    for (int b = 0; b < 2; b++) {
+        const float *sum = gdrq_plan_interleaved(plan, 0, b);
+        assert_ptr_equal(gdrq_plan_interleaved(plan, 3, b), sum);
+        assert_ptr_equal(gdrq_plan_interleaved(plan, 5, b), sum);
+        const float *last = gdrq_plan_interleaved(plan, 7, b);
+        assert_true(last >= sum + W * H * 4 || sum >= last + W * H * 4);
+        static const int with_codes[] = {0, 3, 5, 6};
+        for (int i = 0; i < 4; i++) {
+            const uint8_t *codes = gdrq_plan_codes(plan, with_codes[i], b);
+            assert_true(codes >= (const uint8_t *)(sum + W * H * 4) ||
+                        codes + W * H * 4 <= (const uint8_t *)sum);
+        }
+    }
+    gdrq_plan_free(plan);
+}
+
 int main(void) {
     seed_random(77);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_running),
+        cmocka_unit_test(test_formats),       cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_running),       cmocka_unit_test(test_fused_shortcuts),
+        cmocka_unit_test(test_sums_in_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,7 +292,8 @@ static inline void add_vectors(group *g, const gdrq_int_shortcut *s) {
 }
 
 static inline void add_shortcut(group *g, const gdrq_int_shortcut *s) {
-    if (g->filters % LANES == 0 && s->activation.kind != GDRQ_INT_OTHER) {
+    if (g->filters % LANES == 0 && s->activation.kind != GDRQ_INT_OTHER &&
+        gdrq_same_shape(s->from, s->to)) {
         add_vectors(g, s);
         return;
     }
