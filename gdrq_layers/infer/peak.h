@@ -11,8 +11,8 @@
  */
 double gdrq_peak_macs(gdrq_cpu level);
 
-/* Of one thread, `rounds` rounds of so many multiply-accumulates each. */
-enum { GDRQ_PEAK_ROUND = 12 * 32 };
-void gdrq_peak_avx2(long rounds);
+/* Of one thread: `rounds` rounds, and the multiply-accumulates of each. */
+int gdrq_peak_avx2(long rounds);
+int gdrq_peak_avx512vnni(long rounds);
 
 #endif

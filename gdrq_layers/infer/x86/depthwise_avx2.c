@@ -183,7 +183,7 @@ static void convolve_tile(const work *k, const tile *t, int channel, int n, cons
                             (size_t)t->x * step + channel;
     int32_t sums[2][PIXELS * FILTERS];
     for (int p = 0; p < t->pixels; p++, window += step) {
-        int32_t *const of_pixel[2] = {sums[0] + p * FILTERS, sums[1] + p * FILTERS};
+        int32_t *const of_pixel[2] = {&sums[0][p * FILTERS], &sums[1][p * FILTERS]};
         if (k->pairs == 5)
             add_window(5, k, n, window, weights, start, of_pixel);
         else if (k->pairs == 13)

@@ -28,6 +28,7 @@ enum {
     POSITIONS = 16,
     MIDDLE = 5,    /* the position i = j = 1 */
     CHANNELS = 16, /* a multiple of so many */
+    TOGETHER = 64, /* tiles of an image that is one block */
     PART = 64,     /* channels that are transformed at a time, if there are so many */
 };
 
@@ -166,8 +167,8 @@ static grid grid_of(const gdrq_int_conv *conv) {
     const int threads = omp_get_max_threads();
     grid g = {.columns = (conv->out.w + 1) / 2, .panel = panel_of(conv->in.c)};
     g.tiles = g.columns * ((conv->out.h + 1) / 2);
-    const int most = conv->in.c <= FEW_CHANNELS ? TILES : 2 * TILES;
-    g.together = g.tiles <= 4 * PIXELS && conv->out.c >= threads * FILTERS;
+    const int most = tiles_of_block(conv->in.c);
+    g.together = g.tiles <= TOGETHER && conv->out.c >= threads * FILTERS;
     g.blocks = g.together ? 1 : round_up((g.tiles + most - 1) / most, threads);
     g.most = (g.tiles + g.blocks - 1) / g.blocks;
     g.room = room_of(conv, g.most);

@@ -1,12 +1,16 @@
 #include "infer/x86/products_avx512vnni.h"
 
-enum { TILES = 14, FEW_CHANNELS = 128 };
 /* Of a prototype, on two units for VPDPBUSD. */
 #define CYCLES_OF_PRODUCT 5.1
 #define CYCLES_OF_BLOCK 105.
 #define CYCLES_OF_CHANNEL 1.3
 #define MULTIPLY_TABLE gdrq_multiply_avx512vnni
 #define HAS_VECTORS_OF_64
+
+/* Of a block: the prototype's best with cold weights, of which more tiles make more use. */
+static int tiles_of_block(int channels) {
+    return channels <= 128 ? 14 : 28;
+}
 
 /* Few, one after the other: an address for all of a tile's patches. */
 static int panel_of(int channels) {
