@@ -456,7 +456,7 @@ gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
     return batch > plan->batch ? reserve_arena(plan, batch, err) : GDRQ_OK;
 }
 
-static uint8_t *memory_of(const gdrq_plan *plan, int i, form f, int b) {
+static void *memory_of(const gdrq_plan *plan, int i, form f, int b) {
     const slot *s = slot_of(plan, i, f);
     assert(s->exists && b < plan->batch);
     return plan->arena + plan->arena_size * (size_t)b + slot_of(plan, s->home, f)->offset;
@@ -467,7 +467,7 @@ uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int i, int b) {
 }
 
 float *gdrq_plan_interleaved(const gdrq_plan *plan, int i, int b) {
-    return (float *)memory_of(plan, i, INTERLEAVED, b);
+    return memory_of(plan, i, INTERLEAVED, b);
 }
 
 /* What tensor i has, its values at `values`. */
