@@ -13,7 +13,7 @@
 #include "infer/bordered.h"
 #include "infer/x86/vector_avx2.h"
 
-#include "infer/x86/tile.h"
+#include "infer/x86/finish.h"
 
 enum { LARGEST = 7 /* side of a window */, VECTOR = 32 /* bytes */ };
 

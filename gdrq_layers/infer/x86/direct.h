@@ -10,7 +10,7 @@
 #define GDRQ_INFER_X86_DIRECT_H
 
 #include "infer/bordered.h"
-#include "infer/x86/tile.h"
+#include "infer/x86/finish.h"
 
 typedef struct layout {
     int code_size; /* bytes of a code and of a weight: 1 or 2 */
