@@ -197,7 +197,8 @@ typedef struct gdrq_layer_match {
 /*
  * Compares a folded network, layer by layer, with the network that it was folded from, which has
  * just predicted one image (with a batch of 1 or gdrq_network_predict_pixels()): each folded layer
- * runs on the very codes that the trained one read. Adds to matches[0..net->n).
+ * runs on the very codes that the trained one read, with the weights of the file that was loaded,
+ * which is read again. Adds to matches[0..net->n).
  */
 GDRQ_API gdrq_status gdrq_network_compare(const struct network *trained,
                                           const struct network *folded, gdrq_layer_match *matches,

@@ -11,8 +11,9 @@
 #include "train/quantised_layer.h"
 
 typedef struct comparison {
-    const network *trained;
+    const network *trained, *host; /* host: of the folded one */
     const gdrq_folded_network *folded;
+    gdrq_folded file; /* of the folded network: codes, which it has packed for its kernels only */
     gdrq_error *err;
 } comparison;
 
@@ -98,14 +99,14 @@ static void compare_outputs(const comparison *c, int i, const buffers *b, gdrq_l
 }
 
 /* The folded layer on the trained one's own codes. */
-static gdrq_status run_layer(const comparison *c, int i, const buffers *b) {
+static gdrq_status run_layer(const comparison *c, int i, const gdrq_node_weights *weights,
+                             const buffers *b) {
     const gdrq_folded_network *f = c->folded;
     const gdrq_node *node = &f->nodes[i];
     const gdrq_quantised *q = gdrq_quantised_state(&c->trained->layers[i]);
-    const gdrq_int_conv conv =
-        gdrq_node_conv(node, &f->weights[i], -f->grids[node->input_class].min);
+    const gdrq_int_conv conv = gdrq_node_conv(node, weights, -f->grids[node->input_class].min);
     const int class = gdrq_plan_class(f->plan, i);
-    gdrq_epilogue epilogue = f->weights[i].epilogue;
+    gdrq_epilogue epilogue = weights->epilogue;
     epilogue.grid = class >= 0 ? &f->grids[class] : NULL;
     const size_t scratch_size = gdrq_int_conv_scratch(&conv);
     void *scratch = gdrq_alloc(scratch_size, 1);
@@ -122,11 +123,15 @@ static gdrq_status run_layer(const comparison *c, int i, const buffers *b) {
 static gdrq_status compare_layer(const comparison *c, int i, gdrq_layer_match *m) {
     const layer *l = &c->trained->layers[i];
     buffers b;
-    gdrq_status status = GDRQ_ERROR_MEMORY;
+    gdrq_node_weights weights;
+    gdrq_status status =
+        gdrq_folded_unpack(c->folded, &c->file, i, l->activation, &weights, c->err);
+    if (status != GDRQ_OK)
+        return status;
     if (make_buffers(&b, &c->folded->nodes[i]))
-        status = run_layer(c, i, &b);
+        status = run_layer(c, i, &weights, &b);
     else
-        gdrq_fail(c->err, GDRQ_ERROR_MEMORY, "layer %d: out of memory to compare it", i);
+        status = gdrq_fail(c->err, GDRQ_ERROR_MEMORY, "layer %d: out of memory to compare it", i);
     if (status == GDRQ_OK) {
         m->folded = true;
         m->exact = is_exact(gdrq_quantised_state(l));
@@ -135,6 +140,7 @@ static gdrq_status compare_layer(const comparison *c, int i, gdrq_layer_match *m
         compare_outputs(c, i, &b, m);
     }
     free_buffers(&b);
+    gdrq_node_weights_free(&weights);
     return status;
 }
 
@@ -155,15 +161,25 @@ static gdrq_status check_pair(const comparison *c) {
                             "the folded network was not made of this one, or not at this size");
 }
 
+static gdrq_status open_file(comparison *c) {
+    const gdrq_folded_network *f = c->folded;
+    return f->path ? gdrq_folded_open(c->host, f, f->path, &c->file, c->err)
+                   : gdrq_fail(c->err, GDRQ_ERROR_STATE, "the folded network has random numbers");
+}
+
 gdrq_status gdrq_network_compare(const struct network *trained, const struct network *folded,
                                  gdrq_layer_match *matches, gdrq_error *err) {
     const gdrq_network_state *state = gdrq_network_state_find(folded);
-    const comparison c = {trained, state ? state->folded : NULL, err};
+    comparison c = {
+        .trained = trained, .host = folded, .folded = state ? state->folded : NULL, .err = err};
     gdrq_status status = check_pair(&c);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(folded, err);
+    if (status == GDRQ_OK)
+        status = open_file(&c);
     for (int i = 0; status == GDRQ_OK && i < trained->n; i++)
         if (c.folded->weight_bits[i] > 0)
             status = compare_layer(&c, i, &matches[i]);
+    gdrq_folded_close(&c.file);
     return status;
 }

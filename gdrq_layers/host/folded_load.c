@@ -18,6 +18,7 @@ typedef struct loading {
     gdrq_folded file;
     gdrq_grid *grids;
     gdrq_node_weights *weights;
+    char *kept_path; /* NULL: numbers of no file */
     gdrq_error *err;
 } loading;
 
@@ -69,11 +70,14 @@ static int compare_index(const void *index, const void *entry) {
 }
 
 /* The file's entries are sorted. */
-static const gdrq_folded_layer *entry_of(const loading *in, int i) {
-    if (!in->file.layers)
+static const gdrq_folded_layer *find_entry(const gdrq_folded *file, int i) {
+    if (!file->layers)
         return NULL;
-    return bsearch(&i, in->file.layers, (size_t)in->file.n_layers, sizeof *in->file.layers,
-                   compare_index);
+    return bsearch(&i, file->layers, (size_t)file->n_layers, sizeof *file->layers, compare_index);
+}
+
+static const gdrq_folded_layer *entry_of(const loading *in, int i) {
+    return find_entry(&in->file, i);
 }
 
 static gdrq_status check_file(const loading *in) {
@@ -128,39 +132,49 @@ static gdrq_tensor_shape filter_shape(const gdrq_folded_network *f, const gdrq_n
                       : (gdrq_tensor_shape){node->size, node->size, node->in.c / node->groups};
 }
 
-static gdrq_status read_weights(loading *in, int i, int8_t *room) {
-    const gdrq_folded_layer *l = entry_of(in, i);
-    const gdrq_tensor_shape shape = filter_shape(in->to, &in->to->nodes[i]);
-    gdrq_node_weights *w = &in->weights[i];
-    const gdrq_status status = gdrq_node_weights_make(w, l->filters, l->filter_size, in->err);
-    if (status != GDRQ_OK)
-        return status;
+/* room: for the codes of a filter. */
+static void unpack_filters(const gdrq_folded_network *f, const gdrq_folded_layer *l, int i,
+                           int8_t *room, gdrq_node_weights *w) {
+    const gdrq_tensor_shape shape = filter_shape(f, &f->nodes[i]);
     const size_t packed = gdrq_packed_size(l->filter_size, l->weight_bits);
-    for (int f = 0; f < l->filters; f++) {
-        gdrq_unpack(l->weights + (size_t)f * packed, l->filter_size, l->weight_bits, room);
-        for (size_t k = 0; k < l->filter_size; k++)
-            w->sums[f] += room[k];
-        reorder(room, shape.w, shape.h, shape.c, w->codes + (size_t)f * l->filter_size);
+    for (int k = 0; k < l->filters; k++) {
+        gdrq_unpack(l->weights + (size_t)k * packed, l->filter_size, l->weight_bits, room);
+        for (size_t n = 0; n < l->filter_size; n++)
+            w->sums[k] += room[n];
+        reorder(room, shape.w, shape.h, shape.c, w->codes + (size_t)k * l->filter_size);
     }
+}
+
+gdrq_status gdrq_folded_unpack(const gdrq_folded_network *f, const gdrq_folded *file, int i,
+                               ACTIVATION activation, gdrq_node_weights *weights, gdrq_error *err) {
+    const gdrq_folded_layer *l = find_entry(file, i);
     const size_t bytes = (size_t)l->filters * sizeof(float);
-    memcpy((float *)w->epilogue.scale, l->scale, bytes);
-    memcpy((float *)w->epilogue.bias, l->bias, bytes);
-    w->epilogue.activation = gdrq_folded_activation(in->net->layers[i].activation);
-    return gdrq_node_weights_pack(w, &in->to->nodes[i], in->err);
+    gdrq_status status = gdrq_node_weights_make(weights, l->filters, l->filter_size, err);
+    int8_t *room = gdrq_alloc(l->filter_size, 1);
+    if (status == GDRQ_OK && !room) {
+        gdrq_node_weights_free(weights);
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "layer %d: out of memory for its weights", i);
+    }
+    if (status == GDRQ_OK) {
+        unpack_filters(f, l, i, room, weights);
+        memcpy((float *)weights->epilogue.scale, l->scale, bytes);
+        memcpy((float *)weights->epilogue.bias, l->bias, bytes);
+        weights->epilogue.activation = gdrq_folded_activation(activation);
+    }
+    free(room);
+    return status;
 }
 
 static gdrq_status read_all_weights(loading *in) {
-    size_t largest = 1;
-    for (int k = 0; k < in->file.n_layers; k++)
-        if (in->file.layers[k].filter_size > largest)
-            largest = in->file.layers[k].filter_size;
-    int8_t *room = gdrq_alloc(largest, 1);
-    gdrq_status status =
-        room ? GDRQ_OK : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
-    for (int i = 0; status == GDRQ_OK && i < in->to->n; i++)
-        if (in->to->weight_bits[i] > 0)
-            status = read_weights(in, i, room);
-    free(room);
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; status == GDRQ_OK && i < in->to->n; i++) {
+        if (in->to->weight_bits[i] == 0)
+            continue;
+        status = gdrq_folded_unpack(in->to, &in->file, i, in->net->layers[i].activation,
+                                    &in->weights[i], in->err);
+        if (status == GDRQ_OK)
+            status = gdrq_node_weights_pack(&in->weights[i], &in->to->nodes[i], in->err);
+    }
     return status;
 }
 
@@ -184,6 +198,9 @@ static void commit(loading *in, gdrq_folded_network *f) {
         gdrq_visit_weight_spans(&in->net->layers[i], GDRQ_ALL, copy_span, &floats);
     }
     memcpy(f->grids, in->grids, (size_t)f->classes->n * sizeof *f->grids);
+    char *const old = f->path;
+    f->path = in->kept_path;
+    in->kept_path = old;
     f->loaded = true;
 }
 
@@ -200,15 +217,34 @@ static void free_loading(loading *in) {
         gdrq_node_weights_free(&in->weights[i]);
     free(in->weights);
     free(in->grids);
+    free(in->kept_path);
     gdrq_folded_close(&in->file);
+}
+
+static gdrq_status keep_path(loading *in) {
+    in->kept_path = gdrq_strdup(in->path);
+    return in->kept_path ? GDRQ_OK
+                         : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
+}
+
+gdrq_status gdrq_folded_open(const network *net, const gdrq_folded_network *f, const char *path,
+                             gdrq_folded *file, gdrq_error *err) {
+    loading in = {.path = path, .net = net, .to = f, .err = err};
+    gdrq_status status = gdrq_folded_read(path, &in.file, err);
+    if (status == GDRQ_OK)
+        status = check_file(&in);
+    if (status != GDRQ_OK)
+        gdrq_folded_close(&in.file);
+    *file = in.file;
+    return status;
 }
 
 static gdrq_status load(loading *in) {
     gdrq_status status = make_room(in);
     if (status == GDRQ_OK)
-        status = gdrq_folded_read(in->path, &in->file, in->err);
+        status = keep_path(in);
     if (status == GDRQ_OK)
-        status = check_file(in);
+        status = gdrq_folded_open(in->net, in->to, in->path, &in->file, in->err);
     if (status == GDRQ_OK)
         status = read_grids(in);
     return status == GDRQ_OK ? read_all_weights(in) : status;

@@ -308,5 +308,6 @@ void gdrq_folded_network_free(gdrq_folded_network *f) {
     free(f->weights);
     free(f->forward);
     free(f->weight_bits);
+    free(f->path);
     free(f);
 }

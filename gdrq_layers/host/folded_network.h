@@ -30,6 +30,7 @@ typedef struct gdrq_folded_network {
     gdrq_forward_function **forward; /* n: what each layer's forward was */
     int *weight_bits;                /* n; 0: not a folded layer */
     uint64_t hash;                   /* gdrq_outline_hash() */
+    char *path;                      /* of the weights file; NULL: none, or random numbers */
     bool loaded;                     /* the weights are there */
     bool input_is_coded;             /* the codes of the input are in place: net.input is not */
 } gdrq_folded_network;
@@ -48,6 +49,18 @@ void gdrq_folded_network_free(gdrq_folded_network *f);
 /* Loads the file of a folded network into one; nothing changes on error. */
 gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *path,
                              gdrq_error *err);
+
+/* Opens a weights file that fits the network, to be closed; on failure *file is empty. */
+gdrq_status gdrq_folded_open(const network *net, const gdrq_folded_network *f, const char *path,
+                             gdrq_folded *file, gdrq_error *err);
+
+/*
+ * Layer i's numbers as the file has them, unpacked: *weights, which is to be freed, has the codes
+ * that a loaded network keeps packed for its kernels alone. `file` is one that gdrq_folded_open()
+ * opened.
+ */
+gdrq_status gdrq_folded_unpack(const gdrq_folded_network *f, const gdrq_folded *file, int i,
+                               ACTIVATION activation, gdrq_node_weights *weights, gdrq_error *err);
 
 /* Random numbers instead of a file's; nothing changes on error. */
 gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gdrq_error *err);

@@ -303,6 +303,8 @@ gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes of packed weights",
                          size);
     kernel->pack(&conv, &node->limits, weights->packed);
+    free(weights->codes);
+    weights->codes = NULL;
     return GDRQ_OK;
 }
 

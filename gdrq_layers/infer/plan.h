@@ -79,7 +79,7 @@ float *gdrq_plan_interleaved(const gdrq_plan *plan, int tensor, int b);
 
 /* A convolution's numbers; a connected layer is one of size 1 on a 1 x 1 image. */
 typedef struct gdrq_node_weights {
-    int8_t *codes;          /* [filters][size][size][channels / groups] */
+    int8_t *codes;          /* [filters][size][size][channels / groups]; NULL where packed */
     int32_t *sums;          /* filters: of each one's codes */
     gdrq_epilogue epilogue; /* without grid */
     void *packed; /* codes and sums in the order of the node's kernel; NULL: it has none */
@@ -90,7 +90,7 @@ gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size
                                    gdrq_error *err);
 void gdrq_node_weights_free(gdrq_node_weights *weights);
 
-/* Packs codes and sums for the kernel of a CONV node. */
+/* Packs codes and sums for the kernel of a CONV node, which then needs no codes. */
 gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node,
                                    gdrq_error *err);
 

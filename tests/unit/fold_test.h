@@ -138,8 +138,15 @@ static inline void check_sums(const fold_pair *p, int i, int places) {
     int32_t *sums = malloc((size_t)l->outputs * sizeof *sums);
     for (size_t k = 0; k < (size_t)l->inputs; k++)
         codes[k % plane * (size_t)in.c + k / plane] = (uint8_t)((int)q->input_codes[k] - min);
-    const gdrq_int_conv conv = gdrq_node_conv(node, &f->weights[i], -min);
+    gdrq_error err = {""};
+    gdrq_folded file;
+    gdrq_node_weights weights;
+    must_be_ok(gdrq_folded_open(p->folded, f, f->path, &file, &err), &err);
+    must_be_ok(gdrq_folded_unpack(f, &file, i, l->activation, &weights, &err), &err);
+    const gdrq_int_conv conv = gdrq_node_conv(node, &weights, -min);
     gdrq_int_conv_sums(&conv, codes, sums);
+    gdrq_node_weights_free(&weights);
+    gdrq_folded_close(&file);
     for (int k = 0; k < places; k++) {
         const int filter = random_int(0, l->out_c - 1), x = random_int(0, l->out_w - 1),
                   y = random_int(0, l->out_h - 1);
