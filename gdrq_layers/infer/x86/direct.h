@@ -163,6 +163,8 @@ static void run(work *k, const uint8_t *in, char *copy) {
     const bool copies = needs_copy(k->conv, k->layout);
     k->input = copies ? copy : (const char *)in;
     k->bordered = bordered(k->conv, k->layout);
+    if (copies) /* what the last step reads beyond it: weights of 0 times something */
+        memset(copy + gdrq_bordered_size(&k->bordered), 0, STEP);
     k->lines = lines_of(k->conv);
     k->row_bytes = row_bytes(k->conv, k->layout);
 #pragma omp parallel
