@@ -233,6 +233,8 @@ static void run(work *k, const uint8_t *in, uint8_t *copy) {
         k->offsets[i] = (size_t)(i / conv->size) * k->bordered.pitch +
                         (size_t)(i % conv->size) * k->bordered.pixel;
     k->offsets[taps] = 0;
+    /* What lanes without a channel read behind the last pixel. */
+    memset(copy + gdrq_bordered_size(&k->bordered), 0, VECTOR);
 #pragma omp parallel
     {
 #pragma omp for schedule(dynamic, 8)
