@@ -32,8 +32,7 @@ static void note_layer(void *user, int i) {
 }
 
 /* Pixels in a folded network are codes already; a float one reads its own input. */
-static void set_random_input(network *net, gdrq_folded_network *folded) {
-    uint8_t *const pixels = folded ? gdrq_folded_pixels(folded) : NULL;
+static void set_random_input(network *net, gdrq_folded_network *folded, uint8_t *pixels) {
     uint32_t state = 1;
     for (int i = 0; i < net->inputs; i++) {
         state = state * 1664525u + 1013904223u; /* Numerical Recipes' generator */
@@ -95,9 +94,9 @@ static void describe_layer(const network *net, const gdrq_folded_network *f, int
     to->kernel = f ? gdrq_plan_way(f->plan, i) : "float";
 }
 
-static void run_all(network *net, gdrq_folded_network *folded, clock_card *card) {
+static void run_all(network *net, gdrq_folded_network *folded, uint8_t *pixels, clock_card *card) {
     for (card->run = -WARM_UPS; card->run < card->runs; card->run++) {
-        set_random_input(net, folded);
+        set_random_input(net, folded, pixels);
         const double start = card->last = gdrq_seconds();
         gdrq_network_predict_watched(net, net->input, note_layer, card);
         if (card->run >= 0)
@@ -110,15 +109,18 @@ gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layer
                                gdrq_timing *total, gdrq_error *err) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
     gdrq_folded_network *folded = state ? state->folded : NULL;
-    const gdrq_status ready = gdrq_network_ready(net, err);
-    if (ready != GDRQ_OK)
-        return ready;
+    uint8_t *pixels = NULL;
+    gdrq_status status = gdrq_network_ready(net, err);
+    if (status == GDRQ_OK && folded)
+        status = gdrq_folded_pixels(folded, &pixels, err);
+    if (status != GDRQ_OK)
+        return status;
     clock_card card = {.n = net->n, .runs = runs};
     card.seconds = gdrq_alloc((size_t)(net->n + 1) * (size_t)runs, sizeof *card.seconds);
     const int batch = net->batch;
     if (card.seconds) {
         set_batch_network(net, 1);
-        run_all(net, folded, &card);
+        run_all(net, folded, pixels, &card);
         set_batch_network(net, batch);
         *total = (gdrq_timing){.type = "", .kernel = ""};
         for (int i = 0; i < net->n; i++) {

@@ -182,13 +182,14 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err) {
                                  "`darknet gdrq fold` wrote beside its cfg");
 }
 
-uint8_t *gdrq_folded_pixels(const gdrq_folded_network *f) {
+gdrq_status gdrq_folded_pixels(const gdrq_folded_network *f, uint8_t **pixels, gdrq_error *err) {
     const int class = gdrq_plan_class(f->plan, -1);
     const bool reads_pixels = class >= 0 && f->classes->classes[class].fixed;
-    if (!reads_pixels || gdrq_plan_has_values(f->plan, -1) ||
-        gdrq_plan_reserve(f->plan, 1, NULL) != GDRQ_OK)
-        return NULL;
-    return gdrq_plan_codes(f->plan, -1, 0);
+    *pixels = NULL;
+    const gdrq_status status = gdrq_plan_reserve(f->plan, 1, err);
+    if (status == GDRQ_OK && reads_pixels && !gdrq_plan_has_values(f->plan, -1))
+        *pixels = gdrq_plan_codes(f->plan, -1, 0);
+    return status;
 }
 
 void gdrq_folded_pixels_are_set(gdrq_folded_network *f) {

@@ -70,10 +70,10 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err);
 
 /*
  * Where 8-bit pixels of image 0 can be put, interleaved, for the next forward, which may then be
- * given no input once it is told that they are there. NULL if the network needs floats as well, or
- * reads no pixels.
+ * given no input once it is told that they are there. *pixels is NULL if the network needs floats
+ * as well, or reads no pixels.
  */
-uint8_t *gdrq_folded_pixels(const gdrq_folded_network *f);
+gdrq_status gdrq_folded_pixels(const gdrq_folded_network *f, uint8_t **pixels, gdrq_error *err);
 void gdrq_folded_pixels_are_set(gdrq_folded_network *f);
 
 /*

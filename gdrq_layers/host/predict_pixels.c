@@ -42,8 +42,10 @@ static void set_floats(const network *net, const uint8_t *codes) {
 
 static gdrq_status set_input(network *net, gdrq_folded_network *folded, const gdrq_pixels *image,
                              gdrq_frame *frame, gdrq_error *err) {
-    uint8_t *const pixels = folded ? gdrq_folded_pixels(folded) : NULL;
-    gdrq_status status = pixels ? GDRQ_OK : make_room(frame, net, err);
+    uint8_t *pixels = NULL;
+    gdrq_status status = folded ? gdrq_folded_pixels(folded, &pixels, err) : GDRQ_OK;
+    if (status == GDRQ_OK && !pixels)
+        status = make_room(frame, net, err);
     if (status == GDRQ_OK)
         status = gdrq_letterbox_codes(image, net->w, net->h, &frame->columns,
                                       pixels ? pixels : frame->codes, err);

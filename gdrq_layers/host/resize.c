@@ -39,15 +39,18 @@ static gdrq_status fail_layer(const resizing *r, int i, const char *why) {
                      r->w, r->h, i, why);
 }
 
-/* Adds a zeroed buffer of `count` 4-byte elements per image for *slot, if the layer has one now. */
-static bool add_buffer(const resizing *r, new_layer *to, void **slot, int count) {
-    if (!*slot)
-        return true;
+/* Adds a zeroed buffer of `count` 4-byte elements per image for *slot. */
+static bool make_buffer(const resizing *r, new_layer *to, void **slot, int count) {
     if (to->too_large || count > INT_MAX / r->batch)
         return false;
     to->slots[to->n] = slot;
     to->buffers[to->n] = gdrq_alloc((size_t)r->batch * (size_t)count, sizeof(float));
     return to->buffers[to->n++] != NULL;
+}
+
+/* The same if the layer has one now. */
+static bool add_buffer(const resizing *r, new_layer *to, void **slot, int count) {
+    return !*slot || make_buffer(r, to, slot, count);
 }
 
 static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
@@ -378,10 +381,28 @@ static size_t new_workspace(const resizing *r) {
     return size;
 }
 
+/* What a folded network's layers need of values at the new size, and had no buffer for. */
+static gdrq_status make_values(resizing *r) {
+    for (int i = 0; r->folded && i < r->net->n; ++i) {
+        layer *l = &r->net->layers[i];
+        new_layer *to = &r->layers[i];
+        if (!gdrq_plan_has_values(r->plan, i) || l->type == DROPOUT)
+            continue;
+        if (!l->output && !make_buffer(r, to, (void **)&l->output, to->outputs))
+            return no_memory(r, i);
+        if (l->type == MAXPOOL && !l->indexes &&
+            !make_buffer(r, to, (void **)&l->indexes, to->outputs))
+            return no_memory(r, i);
+    }
+    return GDRQ_OK;
+}
+
 static gdrq_status resize_planned(resizing *r) {
     gdrq_status status = plan(r);
     if (status == GDRQ_OK)
         status = plan_folded(r);
+    if (status == GDRQ_OK)
+        status = make_values(r);
     if (status != GDRQ_OK)
         return status;
     const size_t batch = (size_t)r->batch;

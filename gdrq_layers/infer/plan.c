@@ -141,7 +141,7 @@ static void fuse(gdrq_plan *plan, int shortcut) {
     while (is_only_added(plan, conv) && plan->nodes[conv].kind == GDRQ_NODE_SAME &&
            plan->nodes[conv].reads[0] == conv - 1)
         conv--;
-    if (!is_only_added(plan, conv) || plan->nodes[conv].kind != GDRQ_NODE_CONV || reads[1] >= conv)
+    if (!is_only_added(plan, conv) || plan->nodes[conv].kind != GDRQ_NODE_CONV)
         return;
     for (int i = conv; i < shortcut; i++)
         slot_of(plan, i, INTERLEAVED)->exists = false;
@@ -422,9 +422,14 @@ size_t gdrq_plan_bytes(const gdrq_plan *plan) {
     return plan->arena_size + plan->scratch_size;
 }
 
-/* Kernels have memory per thread. */
+/* Kernels have memory per thread, and fewer threads may need more of it: they divide the work
+ * otherwise. */
 static gdrq_status reserve_scratch(gdrq_plan *plan, int threads, gdrq_error *err) {
     const size_t size = scratch_size(plan);
+    if (plan->scratch && size <= plan->scratch_size) {
+        plan->threads = threads;
+        return GDRQ_OK;
+    }
     void *scratch = aligned_alloc(ALIGNMENT, aligned(size));
     if (!scratch)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes on %d threads", size,
@@ -453,7 +458,7 @@ static gdrq_status reserve_arena(gdrq_plan *plan, int batch, gdrq_error *err) {
 
 gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
     const int threads = omp_get_max_threads();
-    if (threads > plan->threads && reserve_scratch(plan, threads, err) != GDRQ_OK)
+    if (threads != plan->threads && reserve_scratch(plan, threads, err) != GDRQ_OK)
         return GDRQ_ERROR_MEMORY;
     return batch > plan->batch ? reserve_arena(plan, batch, err) : GDRQ_OK;
 }
@@ -494,6 +499,8 @@ static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *wei
     const int result = plan->fused[i] >= 0 ? plan->fused[i] : i;
     const int class = tensor_of(plan, result)->class;
     const gdrq_int_output output = output_of(plan, result, b, values);
+    if (!output.codes && !output.interleaved && !output.values)
+        return; /* nothing reads it */
     gdrq_epilogue epilogue = weights->epilogue;
     gdrq_int_shortcut shortcut;
     epilogue.grid = class >= 0 ? &grids[class] : NULL;

@@ -299,6 +299,34 @@ static void depthwise(void **state) {
     few_bits = false;
 }
 
+/* So many tiles that their number times that of blocks is more than 32 bits hold. */
+static void large_map(void **state) {
+    (void)state;
+    seed_random(706);
+    few_bits = true;
+    problem p = make_problem((gdrq_int_conv){
+        .in = {1024, 1024, 16}, .out.c = 4, .size = 3, .stride = 1, .pad = 1, .groups = 1});
+    few_bits = false;
+    p.epilogue.grid = &p.output;
+    forms expected = make_forms(count(p.conv.out));
+    const gdrq_int_output codes = {.codes = expected.codes};
+    gdrq_int_conv_run(&p.conv, &p.epilogue, p.in, NULL, &codes);
+    for (int i = 0; gdrq_conv_kernels[i]; i++) {
+        const gdrq_conv_kernel *kernel = gdrq_conv_kernels[i];
+        if (kernel->cpu > gdrq_cpu_detect() || !kernel->fits(&p.conv, &p.limits))
+            continue;
+        void *packed, *scratch;
+        uint8_t *const to = aligned_guarded(kernel->packed_size(&p.conv), &packed);
+        uint8_t *const memory = aligned_guarded(kernel->scratch(&p.conv), &scratch);
+        kernel->pack(&p.conv, &p.limits, to);
+        check_run(&p, kernel, 1, to, memory, &expected);
+        free(packed);
+        free(scratch);
+    }
+    free_forms(&expected);
+    free_problem(&p);
+}
+
 static void every_kernel_was_checked(void **state) {
     (void)state;
     for (int i = 0; gdrq_conv_kernels[i]; i++) {
@@ -347,6 +375,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(shapes_around_the_tiles),
         cmocka_unit_test(three_by_three),
         cmocka_unit_test(depthwise),
+        cmocka_unit_test(large_map),
         cmocka_unit_test(every_kernel_was_checked),
         cmocka_unit_test(levels_limit_the_choice),
     };

@@ -14,8 +14,8 @@
  * with a block of filters after the other, position by position, and the products transformed.
  *
  * Before it, the file that includes this defines MULTIPLY_TABLE; CYCLES_OF_PRODUCT, _BLOCK and
- * _CHANNEL (cost()); HAS_VECTORS_OF_64, if so; and the functions tiles_of_block(), panel_of() and
- * narrow_steps().
+ * _CHANNEL (cost()); HAS_VECTORS_OF_64, if so; and the functions tiles_of_block(), panel_of(),
+ * a_pair_fits() (two products in a narrow sum) and narrow_steps().
  *
  * winograd_weights.h packs weights.
  */
@@ -34,6 +34,11 @@ enum {
 };
 
 /* ---- geometry ---- */
+
+/* Where part i of n begins, when so many are divided. */
+static int share_of(int all, int i, int n) {
+    return (int)((int64_t)all * i / n);
+}
 
 /* A thread's memory, by places in it. */
 typedef struct room {
@@ -224,7 +229,7 @@ static void multiply(const work *k, const block *b, int p, int filter, int vecto
                  .flush = steps_of_block(k->conv, k->packed, filter)[p]};
     start_position(k, p, filter, vectors, start);
     for (int i = 0; i < groups; i++) {
-        const int t = i * b->tiles / groups, n = (i + 1) * b->tiles / groups - t;
+        const int t = share_of(b->tiles, i, groups), n = share_of(b->tiles, i + 1, groups) - t;
         w.first = patches + (size_t)t * panel;
         MULTIPLY_TABLE[vectors - 1][n - 1](
             &w, weights, start, b->products + ((size_t)p * (size_t)g->most + (size_t)t) * FILTERS);
@@ -292,7 +297,7 @@ static void convolve(const work *k, const block *b, int filter) {
 
 static block transformed_block(const work *k, uint8_t *memory, int i) {
     const grid *g = &k->grid;
-    const int begin = i * g->tiles / g->blocks, end = (i + 1) * g->tiles / g->blocks;
+    const int begin = share_of(g->tiles, i, g->blocks), end = share_of(g->tiles, i + 1, g->blocks);
     block b = {.begin = begin, .tiles = end - begin};
     b.patches = memory + g->room.patches;
     b.patch = memory + g->room.patch;
@@ -344,7 +349,7 @@ static double cost(const gdrq_int_conv *conv) {
 static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
     return conv->size == 3 && conv->stride == 1 && conv->groups == 1 &&
            conv->in.c % CHANNELS == 0 && 4 * limits->code <= UINT8_MAX &&
-           9 * limits->weight <= INT8_MAX &&
+           9 * limits->weight <= INT8_MAX && a_pair_fits(limits) &&
            72. * limits->code * limits->weight * conv->in.c <= INT32_MAX;
 }
 

@@ -80,6 +80,11 @@ static int narrow_steps(const int8_t *weights, int vectors, int steps, int large
     return best;
 }
 
+/* VPMADDUBSW saturates. */
+static bool a_pair_fits(const gdrq_conv_limits *limits) {
+    return 2 * 4 * limits->code * 9 * limits->weight <= INT16_MAX;
+}
+
 #include "infer/x86/winograd.h"
 
 const gdrq_conv_kernel gdrq_conv_avx2_winograd = {.name = "avx2 winograd",
