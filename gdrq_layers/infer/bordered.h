@@ -1,6 +1,6 @@
 /*
  * The copy of a convolution's input that kernels read: with a border of the zero code, so that
- * every window lies inside, and channels, codes and sizes as the kernel wants them.
+ * every window lies inside, and codes of the size that the kernel wants.
  */
 #ifndef GDRQ_INFER_BORDERED_H
 #define GDRQ_INFER_BORDERED_H
@@ -9,13 +9,11 @@
 
 typedef struct gdrq_bordered {
     int w, h;            /* pixels; the input begins at (pad, pad) */
-    int channels;        /* at least the input's; what is more holds the zero code or 0 */
     int code_size;       /* bytes of a code: 1, or 2 for int16 */
     size_t pixel, pitch; /* bytes of a pixel and of a row */
 } gdrq_bordered;
 
-/* Of w x h pixels, which must hold the input and its border. */
-gdrq_bordered gdrq_bordered_make(int w, int h, int channels, int code_size);
+gdrq_bordered gdrq_bordered_make(const gdrq_int_conv *conv, int code_size);
 
 static inline size_t gdrq_bordered_size(const gdrq_bordered *b) {
     return (size_t)b->h * b->pitch;

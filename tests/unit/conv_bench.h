@@ -6,6 +6,7 @@
 #define TESTS_CONV_BENCH_H
 
 #include "base/seconds.h"
+#include "base/times.h"
 
 typedef struct bench_shape {
     int side, channels, filters, size, stride, code, weight;
@@ -79,14 +80,8 @@ static int bench_entries(const problem *p, bench_entry *entries) {
     return n;
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 static double median_ms(bench_entry *e) {
-    qsort(e->seconds, BENCH_ROUNDS, sizeof *e->seconds, compare_doubles);
-    return 1e3 * e->seconds[BENCH_ROUNDS / 2];
+    return 1e3 * gdrq_times_of(e->seconds, BENCH_ROUNDS).median;
 }
 
 static void run_entry(const problem *p, const bench_entry *e, uint8_t *codes) {

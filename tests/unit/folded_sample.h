@@ -121,4 +121,44 @@ static inline uint8_t *bytes_of(const gdrq_folded *f, size_t *n) {
     return bytes;
 }
 
+/* What was read against what was written. */
+static inline void assert_same_class(const gdrq_folded_class *a, const gdrq_folded_class *b) {
+    assert_int_equal(a->tensor, b->tensor);
+    assert_int_equal(a->bits, b->bits);
+    assert_int_equal(a->range, b->range);
+    assert_memory_equal(&a->grid, &b->grid, sizeof a->grid);
+}
+
+static inline void assert_same_layer(const gdrq_folded_layer *a, const gdrq_folded_layer *b) {
+    assert_int_equal(a->index, b->index);
+    assert_int_equal(a->weight_bits, b->weight_bits);
+    assert_int_equal(a->filters, b->filters);
+    assert_int_equal(a->filter_size, b->filter_size);
+    assert_int_equal(a->input, b->input);
+    assert_int_equal(a->n_floats, b->n_floats);
+    if (a->weight_bits == 0) {
+        assert_int_equal((uintptr_t)a->floats % 64, 0);
+        assert_memory_equal(a->floats, b->floats, a->n_floats * sizeof(float));
+        return;
+    }
+    const size_t filters = (size_t)a->filters;
+    assert_int_equal((uintptr_t)a->weights % 64, 0);
+    assert_int_equal((uintptr_t)a->scale % 64, 0);
+    assert_int_equal((uintptr_t)a->bias % 64, 0);
+    assert_memory_equal(a->weights, b->weights,
+                        filters * gdrq_packed_size(a->filter_size, a->weight_bits));
+    assert_memory_equal(a->scale, b->scale, filters * sizeof(float));
+    assert_memory_equal(a->bias, b->bias, filters * sizeof(float));
+}
+
+static inline void assert_same(const gdrq_folded *read, const gdrq_folded *written) {
+    assert_true(read->cfg_hash == written->cfg_hash);
+    assert_int_equal(read->n_classes, written->n_classes);
+    assert_int_equal(read->n_layers, written->n_layers);
+    for (int i = 0; i < read->n_classes; ++i)
+        assert_same_class(&read->classes[i], &written->classes[i]);
+    for (int i = 0; i < read->n_layers; ++i)
+        assert_same_layer(&read->layers[i], &written->layers[i]);
+}
+
 #endif

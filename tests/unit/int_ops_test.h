@@ -34,6 +34,19 @@ static inline size_t count(gdrq_tensor_shape s) {
     return (size_t)s.w * (size_t)s.h * (size_t)s.c;
 }
 
+/* A host layer of one image. */
+static inline void set_layer_shapes(layer *l, gdrq_tensor_shape in, gdrq_tensor_shape out) {
+    l->batch = 1;
+    l->w = in.w;
+    l->h = in.h;
+    l->c = in.c;
+    l->out_w = out.w;
+    l->out_h = out.h;
+    l->out_c = out.c;
+    l->inputs = (int)count(in);
+    l->outputs = (int)count(out);
+}
+
 static inline gdrq_grid random_grid(void) {
     static const gdrq_range ranges[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};
     return gdrq_activation_grid(random_int(2, 8), ranges[random_int(0, 2)], .1f,

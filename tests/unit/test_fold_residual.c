@@ -187,7 +187,8 @@ static void what_nobody_reads(void **state) {
     free_pair(&p);
 }
 
-/* 23x23 and 12x12 meet with a step of 1 the host's way; 24x24 and 13x13 don't here. */
+/* At 23x23 the shortcut joins 12x12 and 12x12; at 24x24 12x12 and 13x13, which is left to the host.
+ */
 static void another_size_needs_values(void **state) {
     (void)state;
     fold_pair p;

@@ -37,15 +37,7 @@ typedef void move_codes(const move *m, const layer *l, uint8_t *out);
 /* Runs both; frees. */
 static void check_move(const char *what, move *m, layer l, layer_function *forward, network net,
                        move_codes *run) {
-    l.batch = 1;
-    l.w = m->in.w;
-    l.h = m->in.h;
-    l.c = m->in.c;
-    l.out_w = m->out.w;
-    l.out_h = m->out.h;
-    l.out_c = m->out.c;
-    l.inputs = (int)count(m->in);
-    l.outputs = (int)count(m->out);
+    set_layer_shapes(&l, m->in, m->out);
     l.output = m->result;
     net.input = m->values;
     forward(l, net);

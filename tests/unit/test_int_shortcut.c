@@ -56,14 +56,9 @@ static gdrq_tensor_shape random_source(gdrq_tensor_shape s) {
 }
 
 static layer shortcut_layer(gdrq_tensor_shape from, gdrq_tensor_shape s, ACTIVATION a) {
-    layer l = {.type = SHORTCUT, .batch = 1, .activation = a, .index = 0};
-    l.w = from.w;
-    l.h = from.h;
-    l.c = from.c;
-    l.out_w = s.w;
-    l.out_h = s.h;
-    l.out_c = s.c;
-    l.inputs = l.outputs = (int)count(s);
+    layer l = {.type = SHORTCUT, .activation = a, .index = 0};
+    set_layer_shapes(&l, from, s);
+    l.inputs = l.outputs;
     l.alpha = random_int(0, 1) ? 1 : .6f;
     l.beta = random_int(0, 1) ? 1 : -1.4f;
     return l;
@@ -124,14 +119,8 @@ static void shortcut(void **state) {
 }
 
 static layer pool_layer(const gdrq_int_pool *p) {
-    layer l = {.type = MAXPOOL, .batch = 1, .size = p->size, .stride = p->stride, .pad = p->pad};
-    l.w = p->in.w;
-    l.h = p->in.h;
-    l.c = p->in.c;
-    l.out_w = p->out.w;
-    l.out_h = p->out.h;
-    l.out_c = p->out.c;
-    l.outputs = (int)count(p->out);
+    layer l = {.type = MAXPOOL, .size = p->size, .stride = p->stride, .pad = p->pad};
+    set_layer_shapes(&l, p->in, p->out);
     l.output = zeros(count(p->out));
     l.indexes = calloc(count(p->out), sizeof *l.indexes);
     return l;

@@ -78,14 +78,9 @@ static void pack(const gdrq_int_conv *conv, kind k, void *packed) {
            (size_t)conv->out.c * sizeof *conv->sum);
 }
 
-static gdrq_bordered bordered(const gdrq_int_conv *conv) {
-    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad, conv->in.c,
-                              1);
-}
-
 /* The last pixel's last vector may reach beyond the copy. */
 static size_t scratch_size(const gdrq_int_conv *conv) {
-    const gdrq_bordered b = bordered(conv);
+    const gdrq_bordered b = gdrq_bordered_make(conv, 1);
     return gdrq_bordered_size(&b) + VECTOR;
 }
 
@@ -226,7 +221,7 @@ static void run(work *k, const uint8_t *in, uint8_t *copy) {
     const gdrq_int_conv *conv = k->conv;
     const int taps = conv->size * conv->size;
     k->copy = copy;
-    k->bordered = bordered(conv);
+    k->bordered = gdrq_bordered_make(conv, 1);
     k->lines = lines_of(conv);
     k->pairs = pairs_of(conv);
     for (int i = 0; i < taps; i++)

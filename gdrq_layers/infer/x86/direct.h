@@ -73,11 +73,6 @@ static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
 
 /* ---- the copy of the input ---- */
 
-static gdrq_bordered bordered(const gdrq_int_conv *conv, const layout *l) {
-    return gdrq_bordered_make(conv->in.w + 2 * conv->pad, conv->in.h + 2 * conv->pad, conv->in.c,
-                              l->code_size);
-}
-
 /* An input without a border, whose rows are whole steps, is read as it is. */
 static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
     return l->code_size != 1 || conv->pad > 0 || row_bytes(conv, l) != conv->size * conv->in.c;
@@ -85,7 +80,7 @@ static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
 
 /* The last window's last step may reach beyond the copy. */
 static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
-    const gdrq_bordered b = bordered(conv, l);
+    const gdrq_bordered b = gdrq_bordered_make(conv, l->code_size);
     return needs_copy(conv, l) ? gdrq_bordered_size(&b) + STEP : 0;
 }
 
@@ -162,7 +157,7 @@ static void convolve_chunks(const work *k) {
 static void run(work *k, const uint8_t *in, char *copy) {
     const bool copies = needs_copy(k->conv, k->layout);
     k->input = copies ? copy : (const char *)in;
-    k->bordered = bordered(k->conv, k->layout);
+    k->bordered = gdrq_bordered_make(k->conv, k->layout->code_size);
     if (copies) /* what the last step reads beyond it: weights of 0 times something */
         memset(copy + gdrq_bordered_size(&k->bordered), 0, STEP);
     k->lines = lines_of(k->conv);
@@ -178,33 +173,41 @@ static void run(work *k, const uint8_t *in, char *copy) {
     }
 }
 
-/* A kernel's functions, of the layout of its name. */
-#define DIRECT_KERNEL(layout_, flush_)                                                        \
-    static size_t packed_size_##layout_(const gdrq_int_conv *conv) {                          \
-        return packed_size(conv, &layout_);                                                   \
-    }                                                                                         \
-    static void pack_##layout_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,     \
-                               void *packed) {                                                \
-        (void)limits;                                                                         \
-        pack(conv, &layout_, packed);                                                         \
-    }                                                                                         \
-    static double cost_##layout_(const gdrq_int_conv *conv) {                                 \
-        return cost(conv, &layout_);                                                          \
-    }                                                                                         \
-    static size_t scratch_##layout_(const gdrq_int_conv *conv) {                              \
-        return scratch_size(conv, &layout_);                                                  \
-    }                                                                                         \
-    static void run_##layout_(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,      \
-                              const void *packed, const gdrq_epilogue *epilogue,              \
-                              const uint8_t *in, void *scratch, const gdrq_int_output *out) { \
-        (void)limits;                                                                         \
-        work k = {.conv = conv,                                                               \
-                  .layout = &layout_,                                                         \
-                  .epilogue = epilogue,                                                       \
-                  .out = out,                                                                 \
-                  .packed = packed,                                                           \
-                  .flush = flush_};                                                           \
-        run(&k, in, scratch);                                                                 \
-    }
+/* Defines a kernel with the layout `kind` and fits_kind(). */
+#define DIRECT_KERNEL(kernel, label, level, kind, flush_)                                        \
+    static size_t packed_size_##kind(const gdrq_int_conv *conv) {                                \
+        return packed_size(conv, &kind);                                                         \
+    }                                                                                            \
+    static void pack_##kind(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,           \
+                            void *packed) {                                                      \
+        (void)limits;                                                                            \
+        pack(conv, &kind, packed);                                                               \
+    }                                                                                            \
+    static double cost_##kind(const gdrq_int_conv *conv) {                                       \
+        return cost(conv, &kind);                                                                \
+    }                                                                                            \
+    static size_t scratch_##kind(const gdrq_int_conv *conv) {                                    \
+        return scratch_size(conv, &kind);                                                        \
+    }                                                                                            \
+    static void run_##kind(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,            \
+                           const void *packed, const gdrq_epilogue *epilogue, const uint8_t *in, \
+                           void *scratch, const gdrq_int_output *out) {                          \
+        (void)limits;                                                                            \
+        work k = {.conv = conv,                                                                  \
+                  .layout = &kind,                                                               \
+                  .epilogue = epilogue,                                                          \
+                  .out = out,                                                                    \
+                  .packed = packed,                                                              \
+                  .flush = flush_};                                                              \
+        run(&k, in, scratch);                                                                    \
+    }                                                                                            \
+    const gdrq_conv_kernel kernel = {.name = label,                                              \
+                                     .cpu = level,                                               \
+                                     .fits = fits_##kind,                                        \
+                                     .cost = cost_##kind,                                        \
+                                     .packed_size = packed_size_##kind,                          \
+                                     .pack = pack_##kind,                                        \
+                                     .scratch = scratch_##kind,                                  \
+                                     .run = run_##kind};
 
 #endif

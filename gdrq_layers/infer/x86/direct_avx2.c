@@ -15,22 +15,6 @@ static bool fits_wide(const gdrq_int_conv *conv, const gdrq_conv_limits *limits)
     return conv->groups == 1;
 }
 
-DIRECT_KERNEL(narrow, steps_in_16_bits(limits->code, limits->weight))
-DIRECT_KERNEL(wide, 0)
-
-const gdrq_conv_kernel gdrq_conv_avx2_narrow = {.name = "avx2 narrow",
-                                                .cpu = GDRQ_CPU_AVX2,
-                                                .fits = fits_narrow,
-                                                .cost = cost_narrow,
-                                                .packed_size = packed_size_narrow,
-                                                .pack = pack_narrow,
-                                                .scratch = scratch_narrow,
-                                                .run = run_narrow};
-const gdrq_conv_kernel gdrq_conv_avx2_wide = {.name = "avx2 wide",
-                                              .cpu = GDRQ_CPU_AVX2,
-                                              .fits = fits_wide,
-                                              .cost = cost_wide,
-                                              .packed_size = packed_size_wide,
-                                              .pack = pack_wide,
-                                              .scratch = scratch_wide,
-                                              .run = run_wide};
+DIRECT_KERNEL(gdrq_conv_avx2_narrow, "avx2 narrow", GDRQ_CPU_AVX2, narrow,
+              steps_in_16_bits(limits->code, limits->weight))
+DIRECT_KERNEL(gdrq_conv_avx2_wide, "avx2 wide", GDRQ_CPU_AVX2, wide, 0)

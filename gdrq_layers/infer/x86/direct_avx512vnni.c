@@ -5,18 +5,9 @@
 /* Cycles of a prototype, on two units for VPDPBUSD. */
 static const layout vnni = {1, &gdrq_multiply_avx512vnni, 1.1, 45};
 
-static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
+static bool fits_vnni(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
     (void)limits;
     return conv->groups == 1;
 }
 
-DIRECT_KERNEL(vnni, 0)
-
-const gdrq_conv_kernel gdrq_conv_avx512vnni_direct = {.name = "vnni direct",
-                                                      .cpu = GDRQ_CPU_AVX512VNNI,
-                                                      .fits = fits,
-                                                      .cost = cost_vnni,
-                                                      .packed_size = packed_size_vnni,
-                                                      .pack = pack_vnni,
-                                                      .scratch = scratch_vnni,
-                                                      .run = run_vnni};
+DIRECT_KERNEL(gdrq_conv_avx512vnni_direct, "vnni direct", GDRQ_CPU_AVX512VNNI, vnni, 0)

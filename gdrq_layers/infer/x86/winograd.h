@@ -353,4 +353,14 @@ static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
            72. * limits->code * limits->weight * conv->in.c <= INT32_MAX;
 }
 
+#define WINOGRAD_KERNEL(kernel, label, level)                    \
+    const gdrq_conv_kernel kernel = {.name = label,              \
+                                     .cpu = level,               \
+                                     .fits = fits,               \
+                                     .cost = cost,               \
+                                     .packed_size = packed_size, \
+                                     .pack = pack,               \
+                                     .scratch = scratch_size,    \
+                                     .run = run};
+
 #endif

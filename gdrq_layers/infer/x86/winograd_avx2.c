@@ -87,11 +87,4 @@ static bool a_pair_fits(const gdrq_conv_limits *limits) {
 
 #include "infer/x86/winograd.h"
 
-const gdrq_conv_kernel gdrq_conv_avx2_winograd = {.name = "avx2 winograd",
-                                                  .cpu = GDRQ_CPU_AVX2,
-                                                  .fits = fits,
-                                                  .cost = cost,
-                                                  .packed_size = packed_size,
-                                                  .pack = pack,
-                                                  .scratch = scratch_size,
-                                                  .run = run};
+WINOGRAD_KERNEL(gdrq_conv_avx2_winograd, "avx2 winograd", GDRQ_CPU_AVX2)

@@ -30,11 +30,4 @@ static bool a_pair_fits(const gdrq_conv_limits *limits) {
 
 #include "infer/x86/winograd.h"
 
-const gdrq_conv_kernel gdrq_conv_avx512vnni_winograd = {.name = "vnni winograd",
-                                                        .cpu = GDRQ_CPU_AVX512VNNI,
-                                                        .fits = fits,
-                                                        .cost = cost,
-                                                        .packed_size = packed_size,
-                                                        .pack = pack,
-                                                        .scratch = scratch_size,
-                                                        .run = run};
+WINOGRAD_KERNEL(gdrq_conv_avx512vnni_winograd, "vnni winograd", GDRQ_CPU_AVX512VNNI)
