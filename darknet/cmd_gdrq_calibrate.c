@@ -8,6 +8,18 @@
 #include "suggest.h"
 
 #include <stdio.h>
+#include <string.h>
+
+typedef enum method { BY_MEAN, BY_PERCENTILE, BY_SEARCH, METHODS } method;
+
+static const char *const method_names[METHODS] = {"mean", "percentile", "search"};
+
+typedef struct flags {
+    const char *method_name;
+    method method;
+    float percentile; /* 0..100 */
+    bool batch_norm;
+} flags;
 
 static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
@@ -21,15 +33,45 @@ static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_er
     return status;
 }
 
-static gdrq_status calibrate_on(network *net, const picture_paths *paths, bool batch_norm,
-                                gdrq_error *err) {
-    gdrq_status status = batch_norm ? gdrq_network_measuring(net, true, err) : GDRQ_OK;
+/* By k * mean|x|, each layer reading what the ones before it give once they are quantised. */
+static gdrq_status by_mean(network *net, const picture_paths *paths, gdrq_error *err) {
     gdrq_network_calibrating(net, true);
+    const gdrq_status status = predict_all(net, paths, err);
+    gdrq_network_calibrating(net, false);
+    return status;
+}
+
+/* From the values that the network has in float. */
+static gdrq_status by_counts(network *net, const picture_paths *paths, const flags *f,
+                             gdrq_error *err) {
+    gdrq_status status = gdrq_network_counting(net, true, err);
+    gdrq_network_unquantised(net, true);
     if (status == GDRQ_OK)
         status = predict_all(net, paths, err);
-    gdrq_network_calibrating(net, false);
+    gdrq_network_unquantised(net, false);
+    if (status == GDRQ_OK)
+        status = gdrq_network_set_thresholds(
+            net, f->method == BY_SEARCH ? GDRQ_CALIBRATE_SEARCH : GDRQ_CALIBRATE_PERCENTILE,
+            f->percentile / 100, err);
+    gdrq_network_counting(net, false, NULL);
+    return status;
+}
+
+static gdrq_status measure_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(net, true, err);
+    if (status == GDRQ_OK)
+        status = predict_all(net, paths, err);
     gdrq_network_measuring(net, false, NULL);
-    return status == GDRQ_OK ? gdrq_network_ready(net, err) : status;
+    return status;
+}
+
+static gdrq_status calibrate_on(network *net, const picture_paths *paths, const flags *f,
+                                gdrq_error *err) {
+    gdrq_status status =
+        f->method == BY_MEAN ? by_mean(net, paths, err) : by_counts(net, paths, f, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_ready(net, err);
+    return status == GDRQ_OK && f->batch_norm ? measure_batch_norm(net, paths, err) : status;
 }
 
 static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {
@@ -53,12 +95,12 @@ static gdrq_status check_network(const network *net, const char *cfg_path, bool 
     return GDRQ_OK;
 }
 
-static gdrq_status run(const arg_operands *operands, bool batch_norm, gdrq_error *err) {
+static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error *err) {
     network *net = NULL;
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], batch_norm, err);
+        status = check_network(net, operands->at[0], f->batch_norm, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)
@@ -66,7 +108,7 @@ static gdrq_status run(const arg_operands *operands, bool batch_norm, gdrq_error
     if (status == GDRQ_OK)
         status = folder_check_file(operands->at[3], err);
     if (status == GDRQ_OK)
-        status = calibrate_on(net, &paths, batch_norm, err);
+        status = calibrate_on(net, &paths, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_save(net, operands->at[3], err);
     if (status == GDRQ_OK) {
@@ -79,12 +121,33 @@ static gdrq_status run(const arg_operands *operands, bool batch_norm, gdrq_error
     return status;
 }
 
+static gdrq_status find_method(flags *f, gdrq_error *err) {
+    for (int i = 0; i < METHODS; i++)
+        if (!strcmp(f->method_name, method_names[i])) {
+            f->method = (method)i;
+            return GDRQ_OK;
+        }
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-method: %s is none of mean, percentile, search",
+                     f->method_name);
+}
+
 int cmd_gdrq_calibrate(int argc, char **argv) {
-    bool batch_norm = false;
-    const arg_flag flags[] = {
+    flags f = {.method_name = "search", .percentile = 99.99f};
+    const arg_flag declared[] = {
+        {.name = "method",
+         .value_name = "NAME",
+         .text = &f.method_name,
+         .help = "search: what loses least when values are rounded; percentile; mean: "
+                 "k_activations times the mean of |x|"},
+        {.name = "percentile",
+         .value_name = "P",
+         .real = &f.percentile,
+         .min = 50,
+         .max = 100,
+         .help = "with -method percentile: how many of 100 values are not clipped"},
         {.name = "batch_norm",
-         .on = &batch_norm,
-         .help = "measure batch norm's statistics anew from the pictures, too"},
+         .on = &f.batch_norm,
+         .help = "then measure batch norm's statistics anew from the pictures, too"},
     };
     const arg_spec spec = {
         .command = "gdrq calibrate",
@@ -92,12 +155,14 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         .help = "Sets the activation thresholds of a network with gdrq layers from the pictures "
                 "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
                 "need to run without training.",
-        .flags = flags,
-        .n_flags = sizeof flags / sizeof *flags};
+        .flags = declared,
+        .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;
     const int done = args_parse(&spec, argc, argv, &operands);
     if (done >= 0)
         return done;
     gdrq_error err;
-    return run(&operands, batch_norm, &err) == GDRQ_OK ? 0 : report_error(&err);
+    if (find_method(&f, &err) != GDRQ_OK || run(&operands, &f, &err) != GDRQ_OK)
+        return report_error(&err);
+    return 0;
 }

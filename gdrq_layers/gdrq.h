@@ -115,6 +115,36 @@ GDRQ_API bool gdrq_network_is_folded(const struct network *net);
  */
 GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
 
+/* While on, forward passes with net->train = 0 quantise nothing: the network as it is in float. */
+GDRQ_API void gdrq_network_unquantised(struct network *net, bool on);
+
+/*
+ * While on, forward passes of the unquantised network count the values of the tensors that
+ * quantised layers read; turning it on begins with none, and off forgets them. Only turning it on
+ * can fail, for want of memory: half a megabyte per tensor.
+ */
+GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err);
+
+/*
+ * Sets the thresholds of all tensors from the values that were counted: to what `share` (0..1) of
+ * their magnitudes are not above, or so that quantising loses least (search_norm= of the cfg).
+ */
+typedef enum gdrq_calibration {
+    GDRQ_CALIBRATE_PERCENTILE,
+    GDRQ_CALIBRATE_SEARCH,
+} gdrq_calibration;
+GDRQ_API gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration how,
+                                                 double share, gdrq_error *err);
+
+/*
+ * Gives a quantised layer other bits than its cfg does, to see what they cost: 2..8, or 0 for
+ * floats. activation_bits are those of the tensor that it reads, and so of all layers that read it;
+ * ignored for pixels. Thresholds are searched: those of the weights from now on whatever threshold=
+ * says, and that of the tensor among the values that were counted (gdrq_network_counting()).
+ */
+GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bits,
+                                           int activation_bits, gdrq_error *err);
+
 /*
  * While on, network_predict() measures batch norm's statistics anew: the rolling ones become those
  * of all images predicted since it was turned on, each layer's before the next layer runs, instead
@@ -231,6 +261,12 @@ GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h,
  */
 GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
                                                  double *seconds, gdrq_error *err);
+
+/*
+ * Runs layers first.. of a network that is not folded again, on what the layers before left there
+ * in gdrq_network_predict_pixels(): for comparing what changes of one layer do to the outputs.
+ */
+GDRQ_API gdrq_status gdrq_network_predict_again(struct network *net, int first, gdrq_error *err);
 
 /* The host's: a box with the score of each class; include darknet.h to look inside. */
 struct detection;

@@ -2,6 +2,7 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+#include "host/network_state.h"
 #include "host/weight_spans.h"
 
 typedef struct visitor {
@@ -32,10 +33,26 @@ static bool visit_optimiser(void *user, const gdrq_weight_span *span) {
     return true;
 }
 
+/* The same of learned thresholds; these themselves travel with the weights. */
+static void visit_thresholds(const struct network *net, gdrq_visit *visit, void *user) {
+    enum { FLOATS = sizeof(gdrq_threshold_optimiser) / sizeof(float) };
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    for (int i = 0; state && i < state->tensors.n; i++)
+        if (state->tensors.classes[i].how == GDRQ_THRESHOLD_LEARNED)
+            visit(user, &state->tensors.classes[i].optimiser.update, FLOATS);
+    for (int i = 0; i < net->n; i++) {
+        const gdrq_quantised *q = gdrq_quantised_state(&net->layers[i]);
+        if (q && q->weight_optimisers)
+            visit(user, &q->weight_optimisers->update, (size_t)q->options.quant_groups * FLOATS);
+    }
+}
+
 void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
                          void *user) {
     visitor v = {visit, user};
     for (int i = 0; i < net->n; i++)
         gdrq_visit_weight_spans(&net->layers[i], GDRQ_ALL,
                                 which == GDRQ_ARRAYS_WEIGHTS ? visit_weights : visit_optimiser, &v);
+    if (which == GDRQ_ARRAYS_OPTIMISER)
+        visit_thresholds(net, visit, user);
 }

@@ -57,7 +57,10 @@ void gdrq_network_state_reset(gdrq_network_state *state) {
             t->threshold = 0;
         t->moves = 0;
         t->pending_sum = t->pending_count = 0;
+        t->optimiser = (gdrq_threshold_optimiser){0};
     }
+    for (int i = 0; i < state->net->n; ++i)
+        gdrq_quantised_forget(&state->net->layers[i]);
     state->training.iteration = 0;
     state->training.start = -(int64_t)*state->net->t;
 }

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "darknet.h"
 #include "host/network_state.h"
+#include "primitives/predict.h"
 
 enum { CHANNELS = 3 };
 
@@ -66,6 +67,19 @@ static void run_one(network *net, double *seconds) {
     if (seconds)
         *seconds = gdrq_seconds() - start;
     set_batch_network(net, batch);
+}
+
+gdrq_status gdrq_network_predict_again(struct network *net, int first, gdrq_error *err) {
+    const gdrq_status status = gdrq_network_ready(net, err);
+    if (status != GDRQ_OK)
+        return status;
+    if (gdrq_network_is_folded(net) || first < 0 || first >= net->n)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "no layer %d to run again from", first);
+    const int batch = net->batch;
+    set_batch_network(net, 1);
+    gdrq_network_predict_from(net, first);
+    set_batch_network(net, batch);
+    return GDRQ_OK;
 }
 
 gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,

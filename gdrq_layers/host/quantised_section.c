@@ -10,6 +10,9 @@ static const gdrq_layer_options defaults = {.weight_bits = 4,
                                             .activation_bits = 4,
                                             .threshold_weights = GDRQ_THRESHOLD_SCALE,
                                             .threshold_activations = GDRQ_THRESHOLD_SCALE,
+                                            .search_norm = 2,
+                                            .threshold_rate = 1,
+                                            .weight_gradient = GDRQ_WEIGHT_GRADIENT_PASS,
                                             .activation_range = GDRQ_RANGE_AUTO,
                                             .activation_momentum = 0.001f,
                                             .reshape = GDRQ_RESHAPE_PROJECT};
@@ -39,6 +42,11 @@ static gdrq_layer_options read_options(const gdrq_cfg_section *section,
         (gdrq_threshold)read_choice(section, "threshold_weights", (int)o.threshold_weights);
     o.threshold_activations =
         (gdrq_threshold)read_choice(section, "threshold_activations", (int)o.threshold_activations);
+    o.search_norm = gdrq_value_int(section, "search_norm", o.search_norm);
+    o.threshold_rate = gdrq_value_float(section, "threshold_rate", o.threshold_rate);
+    o.threshold_decay = gdrq_value_float(section, "threshold_decay", o.threshold_decay);
+    o.weight_gradient =
+        (gdrq_weight_gradient)read_choice(section, "weight_gradient", (int)o.weight_gradient);
     o.activation_range =
         (gdrq_range)read_choice(section, "activation_range", (int)o.activation_range);
     o.reshape = (gdrq_reshape)read_choice(section, "reshape", (int)o.reshape);

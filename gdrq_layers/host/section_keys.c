@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "quant/search.h"
+
 /* Counts and sizes beyond this are nonsense; products are checked where they are formed. */
 #define MAX_SIZE (1 << 24)
 #define MAX_FLOAT 1e30
@@ -27,11 +29,6 @@
     { .name = key, .kind = GDRQ_KEY_FLOATS, .min = low, .max = high, .allowed = words }
 #define CHOICE(key, names) \
     { .name = key, .kind = GDRQ_KEY_CHOICE, .choices = names }
-#define THRESHOLD(key)                                               \
-    {                                                                \
-        .name = key, .kind = GDRQ_KEY_CHOICE, .choices = thresholds, \
-        .reason = "search and learned do not exist yet"              \
-    }
 #define PATH(key) \
     { .name = key, .kind = GDRQ_KEY_PATH }
 #define IGNORED(key) \
@@ -59,10 +56,11 @@ static const char *const policies[] = {
     [GDRQ_POLICY_RANDOM] = "random",     NULL};
 
 static const char *const cost_types[] = {"sse", "masked", "L1", "seg", "smooth", "wgan", NULL};
-static const char *const thresholds[] = {"scale", NULL};
-/* In the order of gdrq_range and gdrq_reshape. */
+/* In the order of gdrq_threshold, gdrq_range, gdrq_reshape and gdrq_weight_gradient. */
+static const char *const thresholds[] = {"scale", "search", "learned", NULL};
 static const char *const ranges[] = {"auto", "unsigned", "signed", "offset", NULL};
 static const char *const reshapes[] = {"project", "copy", NULL};
+static const char *const weight_gradients[] = {"pass", "mask", NULL};
 
 static const gdrq_key net_keys[] = {
     REPEATED_INT("batch", 1, MAX_SIZE),
@@ -155,9 +153,13 @@ static const gdrq_key quantised_keys[] = {
     INT("quant_groups", 1, MAX_SIZE),
     POSITIVE("k_weights"),
     POSITIVE("k_activations"),
-    THRESHOLD("threshold"),
-    THRESHOLD("threshold_weights"),
-    THRESHOLD("threshold_activations"),
+    CHOICE("threshold", thresholds),
+    CHOICE("threshold_weights", thresholds),
+    CHOICE("threshold_activations", thresholds),
+    INT("search_norm", 1, GDRQ_MAX_NORM),
+    NOT_NEGATIVE("threshold_rate"),
+    NOT_NEGATIVE("threshold_decay"),
+    CHOICE("weight_gradient", weight_gradients),
     CHOICE("activation_range", ranges),
     FLOAT("activation_momentum", TINY, 1, "above 0 and at most 1"),
     INT("quantize_after", 0, INT_MAX),

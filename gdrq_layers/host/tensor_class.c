@@ -80,8 +80,10 @@ static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor,
                                 .first_reader = reader,
                                 .bits = o->activation_bits,
                                 .slope = GDRQ_LEAKY_SLOPE,
+                                .how = o->threshold_activations,
                                 .k = o->k_activations,
                                 .momentum = o->activation_momentum,
+                                .norm = o->search_norm,
                                 .fixed = pixels,
                                 .threshold = pixels ? 1.f : 0.f};
     t.range = pixels                                   ? GDRQ_RANGE_UNSIGNED
@@ -95,14 +97,19 @@ static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_runni
                                    const gdrq_running_threshold *other, gdrq_error *err) {
     if (t->fixed)
         return GDRQ_OK;
-    const char *what = t->bits != other->bits           ? "activation_bits"
-                       : t->range != other->range       ? "activation_range"
-                       : t->k != other->k               ? "k_activations"
-                       : t->momentum != other->momentum ? "activation_momentum"
-                                                        : NULL;
+    const int a = t->first_reader, b = other->first_reader;
+    const gdrq_layer_options *o = &outline->layers[a].options, *p = &outline->layers[b].options;
+    const char *what = t->bits != other->bits                     ? "activation_bits"
+                       : t->range != other->range                 ? "activation_range"
+                       : t->how != other->how                     ? "threshold_activations"
+                       : t->k != other->k                         ? "k_activations"
+                       : t->momentum != other->momentum           ? "activation_momentum"
+                       : t->norm != other->norm                   ? "search_norm"
+                       : o->threshold_rate != p->threshold_rate   ? "threshold_rate"
+                       : o->threshold_decay != p->threshold_decay ? "threshold_decay"
+                                                                  : NULL;
     if (!what)
         return GDRQ_OK;
-    const int a = t->first_reader, b = other->first_reader;
     return gdrq_fail(
         err, GDRQ_ERROR_FORMAT,
         "%s: layer %d (line %d) and layer %d (line %d) read the same tensor but differ "
@@ -178,6 +185,8 @@ gdrq_status gdrq_tensor_classes_build(const gdrq_outline *outline, gdrq_tensor_c
 }
 
 void gdrq_tensor_classes_free(gdrq_tensor_classes *classes) {
+    for (int k = 0; k < classes->n; ++k)
+        free(classes->classes[k].histogram);
     free(classes->classes);
     free(classes->of_layer);
     *classes = (gdrq_tensor_classes){0};

@@ -9,17 +9,14 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights files are little-endian");
 
 static const char MAGIC[8] = {'G', 'D', 'R', 'Q', 'W', 'T', 'S', '1'};
-enum { HEAD = 8 + 8 + 4, ENTRY = 4 + 4 + 4 + 8, MAX_ENTRIES = 65536 };
+static const char LEARNED_MAGIC[8] = {'G', 'D', 'R', 'Q', 'W', 'T', 'S', '2'};
+enum { HEAD = 8 + 8 + 4, ENTRY = 4 + 4 + 4 + 8, LEARNED_HEAD = 4 + 4 + 4, MAX_ENTRIES = 65536 };
 
 typedef struct entry {
     int32_t tensor;
     float k, threshold;
     uint64_t moves;
 } entry;
-
-size_t gdrq_trailer_size(const gdrq_network_state *state) {
-    return HEAD + (size_t)state->tensors.n * ENTRY;
-}
 
 static void put(unsigned char **out, const void *value, size_t n) {
     memcpy(*out, value, n);
@@ -31,9 +28,51 @@ static void get(const unsigned char **in, void *value, size_t n) {
     *in += n;
 }
 
+/* The layer's state if it has learned weight thresholds. */
+static gdrq_quantised *learned_state(const gdrq_network_state *state, int layer_index) {
+    gdrq_quantised *q = gdrq_quantised_state(&state->net->layers[layer_index]);
+    return q && q->weight_thresholds_set ? q : NULL;
+}
+
+/* Bytes of the table of learned weight thresholds, 0 without any; *layers: its entries. */
+static size_t learned_size(const gdrq_network_state *state, uint32_t *layers) {
+    size_t size = 0;
+    *layers = 0;
+    for (int i = 0; i < state->net->n; ++i) {
+        const gdrq_quantised *q = learned_state(state, i);
+        if (!q)
+            continue;
+        ++*layers;
+        size += LEARNED_HEAD + (size_t)q->options.quant_groups * sizeof(float);
+    }
+    return *layers ? size + 4 : 0;
+}
+
+size_t gdrq_trailer_size(const gdrq_network_state *state) {
+    uint32_t layers;
+    return HEAD + (size_t)state->tensors.n * ENTRY + learned_size(state, &layers);
+}
+
+static void put_learned(const gdrq_network_state *state, uint32_t layers, unsigned char **out) {
+    put(out, &layers, 4);
+    for (int32_t i = 0; i < state->net->n; ++i) {
+        const gdrq_quantised *q = learned_state(state, i);
+        if (!q)
+            continue;
+        const uint32_t bits = (uint32_t)q->options.weight_bits;
+        const uint32_t groups = (uint32_t)q->options.quant_groups;
+        put(out, &i, 4);
+        put(out, &bits, 4);
+        put(out, &groups, 4);
+        put(out, q->weight_thresholds, groups * sizeof(float));
+    }
+}
+
 void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
     const uint32_t n = (uint32_t)state->tensors.n;
-    put(&out, MAGIC, sizeof MAGIC);
+    uint32_t layers;
+    const bool learned = learned_size(state, &layers) > 0;
+    put(&out, learned ? LEARNED_MAGIC : MAGIC, sizeof MAGIC);
     put(&out, &state->training.iteration, 8);
     put(&out, &n, 4);
     for (uint32_t i = 0; i < n; ++i) {
@@ -44,6 +83,8 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
         put(&out, &t->threshold, 4);
         put(&out, &t->moves, 8);
     }
+    if (learned)
+        put_learned(state, layers, &out);
 }
 
 static entry read_entry(const unsigned char **in) {
@@ -61,7 +102,89 @@ static uint32_t count_entries(const unsigned char *trailer) {
     return n;
 }
 
-static gdrq_status check_entries(const char *path, const unsigned char *trailer, gdrq_error *err) {
+static bool has_learned(const unsigned char *trailer) {
+    return memcmp(trailer, LEARNED_MAGIC, sizeof LEARNED_MAGIC) == 0;
+}
+
+/* One entry of the table of learned weight thresholds. */
+typedef struct learned_entry {
+    int32_t layer;
+    uint32_t bits, groups;
+    const unsigned char *thresholds; /* groups floats, not aligned */
+} learned_entry;
+
+/* false if the entry is not whole in the *left bytes at *in, which it is taken from. */
+static bool read_learned(const unsigned char **in, size_t *left, learned_entry *e) {
+    if (*left < LEARNED_HEAD)
+        return false;
+    get(in, &e->layer, 4);
+    get(in, &e->bits, 4);
+    get(in, &e->groups, 4);
+    *left -= LEARNED_HEAD;
+    const size_t bytes = (size_t)e->groups * sizeof(float);
+    if (*left < bytes)
+        return false;
+    e->thresholds = *in;
+    *in += bytes;
+    *left -= bytes;
+    return true;
+}
+
+static float learned_threshold(const learned_entry *e, uint32_t g) {
+    float threshold;
+    memcpy(&threshold, e->thresholds + g * sizeof threshold, sizeof threshold);
+    return threshold;
+}
+
+static gdrq_status check_learned_entry(const char *path, const learned_entry *e, gdrq_error *err) {
+    for (uint32_t g = 0; g < e->groups; ++g) {
+        const float t = learned_threshold(e, g);
+        if (!isfinite(t) || t < 0)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s: trailer: weight threshold %u of layer %d (%g) is no positive "
+                             "number",
+                             path, g, e->layer, (double)t);
+    }
+    return GDRQ_OK;
+}
+
+/* The `left` bytes at `in` must be the table of learned weight thresholds, and nothing else. */
+static gdrq_status check_learned(const char *path, const unsigned char *in, size_t left,
+                                 gdrq_error *err) {
+    uint32_t layers = 0;
+    bool whole = left >= 4;
+    gdrq_status status = GDRQ_OK;
+    if (whole) {
+        get(&in, &layers, 4);
+        left -= 4;
+    }
+    for (uint32_t i = 0; whole && status == GDRQ_OK && i < layers; ++i) {
+        learned_entry e;
+        whole = read_learned(&in, &left, &e);
+        if (whole)
+            status = check_learned_entry(path, &e, err);
+    }
+    if (status == GDRQ_OK && (!whole || left > 0))
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "%s: trailer: the weight thresholds of %u layers don't fit its size: the "
+                         "file is damaged",
+                         path, layers);
+    return status;
+}
+
+/* n: bytes of the trailer, its hash included. */
+static gdrq_status check_sizes(const char *path, const unsigned char *trailer, size_t n,
+                               gdrq_error *err) {
+    const size_t entries = count_entries(trailer), end = HEAD + entries * ENTRY + 8;
+    if (entries > MAX_ENTRIES || (has_learned(trailer) ? n < end : n != end))
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "%s: trailer of %zu bytes for %zu thresholds: the file is damaged", path,
+                         n, entries);
+    return GDRQ_OK;
+}
+
+static gdrq_status check_entries(const char *path, const unsigned char *trailer, size_t n,
+                                 gdrq_error *err) {
     const unsigned char *in = trailer + HEAD;
     int64_t iteration;
     memcpy(&iteration, trailer + 8, 8);
@@ -75,28 +198,27 @@ static gdrq_status check_entries(const char *path, const unsigned char *trailer,
                              "%s: trailer: threshold %u (%g, k %g) is no positive number", path, i,
                              (double)e.threshold, (double)e.k);
     }
-    return GDRQ_OK;
+    const size_t left = n - 8 - (size_t)(in - trailer);
+    return has_learned(trailer) ? check_learned(path, in, left, err) : GDRQ_OK;
 }
 
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err) {
     const unsigned char *trailer = file + body;
-    if (n < HEAD + 8 || memcmp(trailer, MAGIC, sizeof MAGIC) != 0)
+    if (n < HEAD + 8 || (memcmp(trailer, MAGIC, sizeof MAGIC) != 0 && !has_learned(trailer)))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: %zu bytes, but this network takes %zu: it belongs to another cfg",
                          path, body + n, body);
-    const uint32_t entries = count_entries(trailer);
-    if (entries > MAX_ENTRIES || n != HEAD + (size_t)entries * ENTRY + 8)
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                         "%s: trailer of %zu bytes for %u thresholds: the file is damaged", path, n,
-                         entries);
+    const gdrq_status status = check_sizes(path, trailer, n, err);
+    if (status != GDRQ_OK)
+        return status;
     uint64_t expected;
     memcpy(&expected, trailer + n - 8, 8);
     if (gdrq_hash(GDRQ_HASH, file, body + n - 8) != expected)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: the checksum does not fit: the file is damaged, use an older one",
                          path);
-    return check_entries(path, trailer, err);
+    return check_entries(path, trailer, n, err);
 }
 
 static bool apply_entry(const entry *e, gdrq_network_state *state) {
@@ -112,7 +234,27 @@ static bool apply_entry(const entry *e, gdrq_network_state *state) {
     return false;
 }
 
-int gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state) {
+static void apply_learned_entry(const learned_entry *e, const gdrq_network_state *state) {
+    if (e->layer < 0 || e->layer >= state->net->n)
+        return;
+    gdrq_quantised *q = gdrq_quantised_state(&state->net->layers[e->layer]);
+    if (!q || !q->weight_thresholds || (int)e->bits != q->options.weight_bits ||
+        (int)e->groups != q->options.quant_groups)
+        return;
+    memcpy(q->weight_thresholds, e->thresholds, e->groups * sizeof(float));
+    q->weight_thresholds_set = true;
+}
+
+static void apply_learned(const unsigned char *in, size_t left, const gdrq_network_state *state) {
+    uint32_t layers;
+    get(&in, &layers, 4);
+    left -= 4;
+    learned_entry e;
+    for (uint32_t i = 0; i < layers && read_learned(&in, &left, &e); ++i)
+        apply_learned_entry(&e, state);
+}
+
+int gdrq_trailer_apply(const unsigned char *trailer, size_t n, gdrq_network_state *state) {
     const unsigned char *in = trailer + HEAD;
     memcpy(&state->training.iteration, trailer + 8, 8);
     state->training.start = state->training.iteration - *state->net->t;
@@ -121,5 +263,7 @@ int gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state) 
         const entry e = read_entry(&in);
         applied += apply_entry(&e, state);
     }
+    if (has_learned(trailer))
+        apply_learned(in, n - 8 - (size_t)(in - trailer), state);
     return applied;
 }

@@ -3,13 +3,18 @@
  * Darknet and OpenCV stop reading before it. Little-endian:
  *
  *   bytes  field
- *   8      magic "GDRQWTS1"
+ *   8      magic "GDRQWTS1", or "GDRQWTS2" with learned weight thresholds
  *   8      iteration: updates since the start of the training, int64
  *   4      number of thresholds n, uint32, at most 65536
  *   n x    { tensor int32, k float32, threshold float32, moves uint64 }
+ *   only in GDRQWTS2:
+ *   4      number of layers m with learned weight thresholds, uint32, at most 65536
+ *   m x    { layer int32, weight_bits uint32, groups uint32, groups x threshold float32 }
+ *   in both:
  *   8      FNV-1a hash (64 bits) of everything before it in the file, header and weights included
  *
  * tensor is the index of the first layer whose output the threshold clips; -1: the network's input.
+ * Learned weight thresholds count for a layer of the same bits and groups that learns them.
  */
 #ifndef GDRQ_HOST_TRAILER_H
 #define GDRQ_HOST_TRAILER_H
@@ -34,7 +39,10 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out);
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err);
 
-/* Takes over iteration and thresholds from a checked trailer; returns how many thresholds. */
-int gdrq_trailer_apply(const unsigned char *trailer, gdrq_network_state *state);
+/*
+ * Takes over iteration and thresholds from a checked trailer of n bytes; returns how many
+ * thresholds of activations.
+ */
+int gdrq_trailer_apply(const unsigned char *trailer, size_t n, gdrq_network_state *state);
 
 #endif

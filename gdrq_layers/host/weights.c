@@ -183,7 +183,7 @@ static gdrq_status load_mapped(network *net, const weights_file *file, int start
     if (state && start == 0)
         gdrq_network_state_reset(state);
     const int thresholds =
-        behind > 0 && state ? gdrq_trailer_apply(file->bytes + c.expected, state) : 0;
+        behind > 0 && state ? gdrq_trailer_apply(file->bytes + c.expected, behind, state) : 0;
     if (report)
         *report = (gdrq_load_report){.layers = c.layers,
                                      .complete = c.expected <= file->size,

@@ -3,9 +3,7 @@
 
 #include "base/kernels.h"
 #include "infer/ops.h"
-
-/* 1.5 * 2^23: adding it leaves a float no fraction bits, so the sum rounds half to even. */
-static const float ROUNDER = 12582912.f;
+#include "quant/rounding.h"
 
 /* y[i] = a(scale[i]*sums[i] + bias[i]); relu and leaky as primitives/activation.c has them. */
 static inline __attribute__((always_inline)) void
@@ -45,7 +43,7 @@ GDRQ_KERNEL void encode(const float *restrict values, size_t n, float inv, float
         float v = values[i] * inv;
         v = v > min ? v : min;
         v = v < max ? v : max;
-        codes[i] = (uint8_t)(int)((v + ROUNDER) - ROUNDER - min);
+        codes[i] = (uint8_t)(int)(gdrq_round_half_even(v) - min);
     }
 }
 

@@ -4,12 +4,6 @@
 
 #include "primitives/kernels.h"
 
-/* An array of parameters with its gradient and, for adam, its moments. */
-typedef struct parameters {
-    float *values, *updates, *m, *v;
-    size_t n;
-} parameters;
-
 /* Constants of one update: `shrink` times a value is added to its gradient. */
 typedef struct sgd_step {
     float rate, momentum, shrink, clip;
@@ -50,59 +44,58 @@ GDRQ_KERNEL void adam_block(const adam_step *step, size_t n, float *restrict val
     }
 }
 
-static void update_by_sgd(const parameters *p, const sgd_step *step) {
+static void update_by_sgd(const gdrq_parameters *p, const sgd_step *step) {
 #pragma omp parallel for schedule(static) if (p->n >= GDRQ_PARALLEL_FROM)
     for (size_t i = 0; i < p->n; i += GDRQ_BLOCK)
         sgd_block(step, gdrq_block_length(i, p->n), p->values + i, p->updates + i);
 }
 
-static void update_by_adam(const parameters *p, const adam_step *step) {
+static void update_by_adam(const gdrq_parameters *p, const adam_step *step) {
 #pragma omp parallel for schedule(static) if (p->n >= GDRQ_PARALLEL_FROM)
     for (size_t i = 0; i < p->n; i += GDRQ_BLOCK)
         adam_block(step, gdrq_block_length(i, p->n), p->values + i, p->updates + i, p->m + i,
                    p->v + i);
 }
 
-static void sgd(const layer *l, const update_args *a, const parameters *weights, float clip,
-                const parameters *biases, const parameters *scales) {
-    const float rate = a->learning_rate * l->learning_rate_scale / a->batch;
-    const sgd_step weight_step = {
-        .rate = rate, .momentum = a->momentum, .shrink = -a->decay * a->batch, .clip = clip};
-    const sgd_step other_step = {.rate = rate, .momentum = a->momentum, .clip = INFINITY};
-    update_by_sgd(weights, &weight_step);
-    update_by_sgd(biases, &other_step);
-    if (scales->values)
-        update_by_sgd(scales, &other_step);
+static void update_array(const gdrq_parameters *p, const update_args *a, float rate, float decay,
+                         float clip) {
+    if (a->adam && p->m) {
+        const adam_step step = {.rate = a->learning_rate * rate,
+                                .shrink = -decay * a->batch,
+                                .clip = clip,
+                                .beta1 = a->B1,
+                                .beta2 = a->B2,
+                                .eps = a->eps,
+                                .correction1 = (float)(1 - pow(a->B1, a->t)),
+                                .correction2 = (float)(1 - pow(a->B2, a->t))};
+        update_by_adam(p, &step);
+        return;
+    }
+    const sgd_step step = {.rate = a->learning_rate * rate / a->batch,
+                           .momentum = a->momentum,
+                           .shrink = -decay * a->batch,
+                           .clip = clip};
+    update_by_sgd(p, &step);
 }
 
-static void adam(const layer *l, const update_args *a, const parameters *weights, float clip,
-                 const parameters *biases, const parameters *scales) {
-    adam_step step = {.rate = a->learning_rate * l->learning_rate_scale,
-                      .shrink = -a->decay * a->batch,
-                      .clip = clip,
-                      .beta1 = a->B1,
-                      .beta2 = a->B2,
-                      .eps = a->eps,
-                      .correction1 = (float)(1 - pow(a->B1, a->t)),
-                      .correction2 = (float)(1 - pow(a->B2, a->t))};
-    update_by_adam(weights, &step);
-    step.clip = INFINITY;
-    update_by_adam(biases, &step);
-    if (scales->values)
-        update_by_adam(scales, &step);
+void gdrq_update_parameters(const gdrq_parameters *p, const update_args *a, float rate,
+                            float decay) {
+    update_array(p, a, rate, decay, INFINITY);
 }
 
 /* `outputs` counts biases and scales; clip 0 stands for no limit. */
 static void update(const layer *l, const update_args *a, size_t n_weights, size_t outputs,
                    float clip) {
-    const parameters weights = {l->weights, l->weight_updates, l->m, l->v, n_weights};
-    const parameters biases = {l->biases, l->bias_updates, l->bias_m, l->bias_v, outputs};
-    const parameters scales = {l->scales, l->scale_updates, l->scale_m, l->scale_v, outputs};
-    const float limit = clip ? clip : INFINITY;
-    if (a->adam && l->m)
-        adam(l, a, &weights, limit, &biases, &scales);
-    else
-        sgd(l, a, &weights, limit, &biases, &scales);
+    const gdrq_parameters weights = {l->weights, l->weight_updates, l->m, l->v, n_weights};
+    const gdrq_parameters biases = {l->biases, l->bias_updates, l->bias_m, l->bias_v, outputs};
+    const gdrq_parameters scales = {l->scales, l->scale_updates, l->scale_m, l->scale_v, outputs};
+    /* Momentum decays the weights alone, adam as the host's decays all. */
+    const float rate = l->learning_rate_scale;
+    const float other_decay = a->adam && l->m ? a->decay : 0;
+    update_array(&weights, a, rate, a->decay, clip ? clip : INFINITY);
+    update_array(&biases, a, rate, other_decay, INFINITY);
+    if (scales.values)
+        update_array(&scales, a, rate, other_decay, INFINITY);
 }
 
 void gdrq_update_convolutional_layer(layer l, update_args a) {

@@ -23,6 +23,16 @@
 
 #include "darknet.h"
 
+/* An array of parameters with its summed gradient and, for adam, its moments (else NULL). */
+typedef struct gdrq_parameters {
+    float *values, *updates, *m, *v;
+    size_t n;
+} gdrq_parameters;
+
+/* The same for parameters that the host knows nothing of; rate is learning_rate_scale's like. */
+void gdrq_update_parameters(const gdrq_parameters *parameters, const update_args *a, float rate,
+                            float decay);
+
 /* Signatures of layer.update. */
 void gdrq_update_convolutional_layer(layer l, update_args a);
 void gdrq_update_connected_layer(layer l, update_args a);

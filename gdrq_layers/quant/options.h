@@ -6,7 +6,9 @@
 
 /* How a clipping threshold T is found. */
 typedef enum gdrq_threshold {
-    GDRQ_THRESHOLD_SCALE, /* T = k * mean|x| (Scale-Clip, arXiv 1908.01477) */
+    GDRQ_THRESHOLD_SCALE,   /* T = k * mean|x| (Scale-Clip, arXiv 1908.01477) */
+    GDRQ_THRESHOLD_SEARCH,  /* T minimises the quantised loss (quant/search.h) */
+    GDRQ_THRESHOLD_LEARNED, /* T starts from SEARCH and is trained (quant/step_gradient.h) */
 } gdrq_threshold;
 
 /* Which codes an activation tensor of b bits uses. */
@@ -23,11 +25,21 @@ typedef enum gdrq_reshape {
     GDRQ_RESHAPE_COPY,    /* only the copy that the convolution uses is clipped */
 } gdrq_reshape;
 
+/* Where the gradient of quantised weights passes. */
+typedef enum gdrq_weight_gradient {
+    GDRQ_WEIGHT_GRADIENT_PASS, /* everywhere */
+    GDRQ_WEIGHT_GRADIENT_MASK, /* where the weight lies in [-T, T] */
+} gdrq_weight_gradient;
+
 typedef struct gdrq_layer_options {
     int weight_bits, activation_bits; /* 2..8 */
     int quant_groups;               /* G groups of filters/G consecutive filters; divides filters */
     float k_weights, k_activations; /* k of Scale-Clip, > 0 */
     gdrq_threshold threshold_weights, threshold_activations;
+    int search_norm;       /* p of the quantised loss, 1..4 */
+    float threshold_rate;  /* of learned T: times the layer's learning rate */
+    float threshold_decay; /* of learned T, as [net] decay= of weights */
+    gdrq_weight_gradient weight_gradient;
     gdrq_range activation_range;
     float activation_momentum; /* lambda of T's running mean, (0, 1] */
     int quantize_after;        /* iterations of the reshape stage, >= 0 */

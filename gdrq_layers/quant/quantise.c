@@ -3,26 +3,14 @@
 #include <math.h>
 
 #include "base/kernels.h"
+#include "quant/chunks.h"
+#include "quant/rounding.h"
+#include "quant/search.h"
 
-/* Chunks of an array are summed apart and then in order, whatever the number of threads is. */
-enum { CHUNKS = 64, BLOCK = 1024, LANES = 16, FEW_GROUPS = 16 };
+enum { LANES = 16, FEW_GROUPS = 16 };
 
-/* 1.5 * 2^23: adding it leaves a float no fraction bits, so the sum rounds half to even. */
-static const float ROUNDER = 12582912.f;
-
-/* Start of chunk i of n elements; chunks are whole blocks. */
-static size_t chunk_start(size_t n, int i) {
-    const size_t blocks = (n + BLOCK - 1) / BLOCK;
-    const size_t start = blocks * (size_t)i / CHUNKS * BLOCK;
-    return start < n ? start : n;
-}
-
-/* Length of the block that starts at `begin` of n elements. */
-static size_t block_length(size_t begin, size_t n) {
-    return n - begin < BLOCK ? n - begin : BLOCK;
-}
-
-/* At most BLOCK elements; float lanes of 64 terms each keep the sum's error below 2^-18. */
+/* At most GDRQ_CHUNK_BLOCK elements; float lanes of 64 terms each keep the sum's error below 2^-18.
+ */
 GDRQ_KERNEL double sum_abs_block(const float *x, size_t n) {
     float lanes[LANES] = {0};
     size_t i = 0;
@@ -43,7 +31,7 @@ GDRQ_KERNEL void round_block(const float *x, size_t n, const gdrq_grid *grid, fl
         float v = x[i] * inv;
         v = v < min ? min : v;
         v = v > max ? max : v;
-        codes[i] = (v + ROUNDER) - ROUNDER;
+        codes[i] = gdrq_round_half_even(v);
     }
 }
 
@@ -75,8 +63,8 @@ GDRQ_KERNEL void clamp_values(float *w, size_t n, float limit) {
 static double quantise_span(const float *x, size_t n, const gdrq_grid *grid, bool round,
                             float *codes) {
     double sum = 0;
-    for (size_t i = 0; i < n; i += BLOCK) {
-        const size_t count = block_length(i, n);
+    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK) {
+        const size_t count = gdrq_chunk_block_length(i, n);
         sum += sum_abs_block(x + i, count);
         if (round)
             round_block(x + i, count, grid, codes + i);
@@ -88,37 +76,30 @@ static double quantise_span(const float *x, size_t n, const gdrq_grid *grid, boo
 
 static double sum_abs_span(const float *x, size_t n) {
     double sum = 0;
-    for (size_t i = 0; i < n; i += BLOCK)
-        sum += sum_abs_block(x + i, block_length(i, n));
+    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
+        sum += sum_abs_block(x + i, gdrq_chunk_block_length(i, n));
     return sum;
 }
 
-static double add_in_order(const double *sums) {
-    double total = 0;
-    for (int i = 0; i < CHUNKS; ++i)
-        total += sums[i];
-    return total;
-}
-
 double gdrq_sum_abs(const float *x, size_t n) {
-    double sums[CHUNKS];
+    double sums[GDRQ_CHUNKS];
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
-    for (int i = 0; i < CHUNKS; ++i) {
-        const size_t start = chunk_start(n, i);
-        sums[i] = sum_abs_span(x + start, chunk_start(n, i + 1) - start);
+    for (int i = 0; i < GDRQ_CHUNKS; ++i) {
+        const size_t start = gdrq_chunk_start(n, i);
+        sums[i] = sum_abs_span(x + start, gdrq_chunk_start(n, i + 1) - start);
     }
-    return add_in_order(sums);
+    return gdrq_add_in_order(sums);
 }
 
 double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round, float *codes) {
-    double sums[CHUNKS];
+    double sums[GDRQ_CHUNKS];
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
-    for (int i = 0; i < CHUNKS; ++i) {
-        const size_t start = chunk_start(n, i);
-        sums[i] =
-            quantise_span(x + start, chunk_start(n, i + 1) - start, grid, round, codes + start);
+    for (int i = 0; i < GDRQ_CHUNKS; ++i) {
+        const size_t start = gdrq_chunk_start(n, i);
+        sums[i] = quantise_span(x + start, gdrq_chunk_start(n, i + 1) - start, grid, round,
+                                codes + start);
     }
-    return add_in_order(sums);
+    return gdrq_add_in_order(sums);
 }
 
 /*
@@ -134,19 +115,33 @@ static bool spreads_groups(int groups, size_t group_size) {
     return !divides_groups(groups, group_size) && (size_t)groups * group_size >= GDRQ_PARALLEL_FROM;
 }
 
-static float group_threshold(const float *weights, size_t n, float k, bool divide) {
+static float scaled_mean(const float *weights, size_t n, float k, bool divide) {
     const double sum = divide ? gdrq_sum_abs(weights, n) : sum_abs_span(weights, n);
     return (float)(k * (sum / (double)n));
 }
 
-void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, int bits, float k,
-                           bool round, float *codes, float *steps) {
+static float group_threshold(const gdrq_weight_rule *rule, int g, const float *w, size_t n,
+                             bool divide) {
+    switch (rule->threshold) {
+    case GDRQ_THRESHOLD_SEARCH:
+        return gdrq_search_threshold(w, n, &(gdrq_grid_family){rule->bits, GDRQ_RANGE_SIGNED, 0},
+                                     rule->norm);
+    case GDRQ_THRESHOLD_LEARNED:
+        return rule->learned[g];
+    default:
+        return scaled_mean(w, n, rule->k, divide);
+    }
+}
+
+void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
+                           const gdrq_weight_rule *rule, bool round, float *codes, float *steps) {
     const bool divide = divides_groups(groups, group_size);
 #pragma omp parallel for schedule(static) if (spreads_groups(groups, group_size))
     for (int g = 0; g < groups; ++g) {
         const size_t start = (size_t)g * group_size;
         const float *w = weights + start;
-        const gdrq_grid grid = gdrq_weight_grid(bits, group_threshold(w, group_size, k, divide));
+        const gdrq_grid grid =
+            gdrq_weight_grid(rule->bits, group_threshold(rule, g, w, group_size, divide));
         (divide ? gdrq_quantise : quantise_span)(w, group_size, &grid, round, codes + start);
         steps[g] = grid.step;
     }
@@ -154,8 +149,8 @@ void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, 
 
 static void clamp_in_parallel(float *w, size_t n, float limit) {
 #pragma omp parallel for schedule(static)
-    for (size_t i = 0; i < n; i += BLOCK)
-        clamp_values(w + i, block_length(i, n), limit);
+    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
+        clamp_values(w + i, gdrq_chunk_block_length(i, n), limit);
 }
 
 void gdrq_project_weights(float *weights, int groups, size_t group_size, float k) {
@@ -163,7 +158,7 @@ void gdrq_project_weights(float *weights, int groups, size_t group_size, float k
 #pragma omp parallel for schedule(static) if (spreads_groups(groups, group_size))
     for (int g = 0; g < groups; ++g) {
         float *w = weights + (size_t)g * group_size;
-        const float limit = group_threshold(w, group_size, k, divide);
+        const float limit = scaled_mean(w, group_size, k, divide);
         (divide ? clamp_in_parallel : clamp_values)(w, group_size, limit);
     }
 }
@@ -172,6 +167,6 @@ void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, 
                                float *delta) {
     const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
-    for (size_t i = 0; i < n; i += BLOCK)
-        pass_block(x + i, block_length(i, n), low, high, dx + i, delta + i);
+    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
+        pass_block(x + i, gdrq_chunk_block_length(i, n), low, high, dx + i, delta + i);
 }

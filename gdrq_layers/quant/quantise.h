@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "quant/grid.h"
+#include "quant/options.h"
 
 /* Sum of |x[i]| over n elements. */
 double gdrq_sum_abs(const float *x, size_t n);
@@ -22,14 +23,25 @@ double gdrq_sum_abs(const float *x, size_t n);
  */
 double gdrq_quantise(const float *x, size_t n, const gdrq_grid *grid, bool round, float *codes);
 
-/*
- * Weights in groups of group_size consecutive elements, each with its own T = k * mean|w|:
- * steps[g] and the codes of all groups.
- */
-void gdrq_quantise_weights(const float *weights, int groups, size_t group_size, int bits, float k,
-                           bool round, float *codes, float *steps);
+/* How weights are quantised. */
+typedef struct gdrq_weight_rule {
+    int bits;
+    gdrq_threshold threshold;
+    float k;              /* of SCALE: T = k * mean|w| */
+    int norm;             /* of SEARCH: p of the quantised loss */
+    const float *learned; /* of LEARNED: T of each group */
+} gdrq_weight_rule;
 
-/* The reshape stage's projection: clips the stored weights of each group to [-T, T], T as above. */
+/*
+ * Weights in groups of group_size consecutive elements, each with a T of its own: steps[g] and the
+ * codes of all groups.
+ */
+void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
+                           const gdrq_weight_rule *rule, bool round, float *codes, float *steps);
+
+/* The reshape stage's projection: clips the stored weights of each group to [-T, T], T = k *
+ * mean|w|.
+ */
 void gdrq_project_weights(float *weights, int groups, size_t group_size, float k);
 
 /*

@@ -12,6 +12,8 @@ gdrq_status make_gdrq_connected_layer(layer *l, int index, const gdrq_layer_opti
         return status;
     /* What layers share around the product counts filters by n, which the host leaves 0 here. */
     l->n = l->outputs;
+    if (gdrq_quantised_wants_weight_gradient(gdrq_quantised_state(l)))
+        l->workspace_size = (size_t)l->inputs * (size_t)l->outputs * sizeof(float);
     l->forward = forward_gdrq_connected_layer;
     l->backward = backward_gdrq_connected_layer;
     l->update = update_gdrq_connected_layer;
@@ -30,9 +32,13 @@ void forward_gdrq_connected_layer(layer l, network net) {
 
 /* dL/dw = dL/d(quantised w) = step_x * transposed dL/dz[batch][outputs] * x codes: straight
    through. */
-static void add_weight_gradient(const gdrq_quantised *q, const layer *l) {
-    gdrq_gemm(1, 0, l->outputs, l->inputs, l->batch, q->grid.step, l->delta, l->outputs,
-              q->input_codes, l->inputs, 1, l->weight_updates, l->inputs);
+static void add_weight_gradient(gdrq_quantised *q, const layer *l, float *workspace) {
+    const bool apart = gdrq_quantised_wants_weight_gradient(q);
+    gdrq_gemm(1, 0, l->outputs, l->inputs, l->batch, apart ? 1 : q->grid.step, l->delta, l->outputs,
+              q->input_codes, l->inputs, apart ? 0 : 1, apart ? workspace : l->weight_updates,
+              l->inputs);
+    if (apart)
+        gdrq_quantised_add_weight_gradient(q, l, workspace);
 }
 
 /* dL/dz times the step of each output's weights: far fewer values than there are weights. */
@@ -56,7 +62,7 @@ static void input_gradient(gdrq_quantised *q, const layer *l) {
 void backward_gdrq_connected_layer(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
     gdrq_backward_to_sums(&l, q->factor, net.train);
-    add_weight_gradient(q, &l);
+    add_weight_gradient(q, &l, net.workspace);
     if (!net.delta)
         return;
     input_gradient(q, &l);

@@ -1,7 +1,6 @@
 #include "train/gdrq_convolutional_layer.h"
 
 #include "base/fatal.h"
-#include "primitives/blas.h"
 #include "primitives/convolutional_parts.h"
 #include "primitives/update.h"
 
@@ -30,11 +29,11 @@ void forward_gdrq_convolutional_layer(layer l, network net) {
 }
 
 /* dL/dw = dL/d(quantised w) = step_x * conv_backward_weights(x codes, dL/dz): straight through. */
-static void add_weight_gradient(const gdrq_quantised *q, const layer *l, float *workspace) {
+static void add_weight_gradient(gdrq_quantised *q, const layer *l, float *workspace) {
     gdrq_error err;
     const gdrq_conv_shape shape = gdrq_layer_conv_shape(l);
     gdrq_must(gdrq_conv_backward_weights(&shape, q->input_codes, l->delta, workspace, &err), &err);
-    gdrq_add_scaled(q->grid.step, workspace, (size_t)l->nweights, l->weight_updates);
+    gdrq_quantised_add_weight_gradient(q, l, workspace);
 }
 
 /*

@@ -7,7 +7,11 @@
 #include "base/fatal.h"
 #include "base/status.h"
 #include "primitives/batchnorm.h"
+#include "primitives/blas.h"
+#include "primitives/update.h"
 #include "quant/quantise.h"
+#include "quant/step_gradient.h"
+#include "train/learn_threshold.h"
 
 /*
  * Passes over memory (one read or one write of an array) beyond those of the float layer, whose
@@ -17,7 +21,8 @@
  *              more, to have a threshold.
  *              weight codes: read W, write W. A group is read twice, for its threshold and for its
  *              codes, but is in the cache the second time unless it is larger.
- *   backward   the mask of the input's gradient: read I, in the pass that adds the gradient.
+ *   backward   the mask of the input's gradient: read I, in the pass that adds the gradient. Where
+ *              thresholds are learned, read I and its gradient, read W and its gradient.
  *   update     only while reshaping: read W, write W, and a group twice as above.
  */
 
@@ -32,11 +37,26 @@ static void free_state(gdrq_quantised *q) {
         return;
     free(q->weight_codes);
     free(q->weight_steps);
+    free(q->weight_thresholds);
+    free(q->weight_optimisers);
     free(q->factor);
     free(q->scale);
     free(q->bias);
     free(q->input_codes);
     free(q);
+}
+
+static bool learns_weight_thresholds(const gdrq_quantised *q) {
+    return q->options.threshold_weights == GDRQ_THRESHOLD_LEARNED;
+}
+
+static bool make_learned(gdrq_quantised *q) {
+    if (!learns_weight_thresholds(q))
+        return true;
+    const size_t groups = (size_t)q->options.quant_groups;
+    q->weight_thresholds = gdrq_alloc(groups, sizeof *q->weight_thresholds);
+    q->weight_optimisers = gdrq_alloc(groups, sizeof *q->weight_optimisers);
+    return q->weight_thresholds && q->weight_optimisers;
 }
 
 static gdrq_quantised *new_state(const layer *l, const gdrq_layer_options *options) {
@@ -54,7 +74,8 @@ static gdrq_quantised *new_state(const layer *l, const gdrq_layer_options *optio
     q->scale = gdrq_alloc(filters, sizeof(float));
     q->bias = gdrq_alloc(filters, sizeof(float));
     q->input_codes = gdrq_alloc(q->input_capacity, sizeof(float));
-    if (q->weight_codes && q->weight_steps && q->factor && q->scale && q->bias && q->input_codes)
+    if (q->weight_codes && q->weight_steps && q->factor && q->scale && q->bias && q->input_codes &&
+        make_learned(q))
         return q;
     free_state(q);
     return NULL;
@@ -89,6 +110,14 @@ gdrq_status gdrq_quantised_resize(gdrq_quantised *q, int batch, int inputs, gdrq
     return GDRQ_OK;
 }
 
+void gdrq_quantised_forget(const layer *l) {
+    gdrq_quantised *q = gdrq_quantised_state(l);
+    if (!q || !q->weight_thresholds)
+        return;
+    q->weight_thresholds_set = false;
+    memset(q->weight_optimisers, 0, (size_t)q->options.quant_groups * sizeof *q->weight_optimisers);
+}
+
 void gdrq_quantised_free(layer *l) {
     gdrq_quantised *q = gdrq_quantised_state(l);
     if (!q)
@@ -110,35 +139,78 @@ gdrq_status gdrq_quantised_check(const gdrq_quantised *q, gdrq_error *err) {
                      q->index);
 }
 
-/*
- * One pass over the input makes the codes and the sum of |x| that T's next move needs; only the
- * very first forward reads it twice, having no T to start with.
- */
-static void quantise_input(gdrq_quantised *q, const float *x, size_t n, bool round, bool observe) {
-    gdrq_running_threshold *t = q->input;
-    if (t->first_reader == q->index)
-        gdrq_threshold_commit(t);
-    gdrq_error err;
-    if (!observe)
-        gdrq_must(gdrq_quantised_check(q, &err), &err);
-    else if (t->first_reader == q->index && !gdrq_threshold_is_set(t))
-        gdrq_threshold_start(t, gdrq_sum_abs(x, n), n);
-    q->grid = gdrq_threshold_grid(t);
-    const double sum = gdrq_quantise(x, n, &q->grid, round, q->input_codes);
-    if (observe)
-        gdrq_threshold_observe(t, sum, n);
-}
-
 static size_t group_size(const gdrq_quantised *q) {
     return (size_t)(q->filters / q->options.quant_groups) * q->filter_size;
 }
 
+/* Values in the place of codes, with a step of 1. */
+static void take_input(gdrq_quantised *q, const float *x, size_t n) {
+    q->grid.step = q->grid.inv_step = 1;
+    memcpy(q->input_codes, x, n * sizeof *x);
+}
+
+static void take_weights(gdrq_quantised *q, const float *weights) {
+    memcpy(q->weight_codes, weights, (size_t)q->filters * q->filter_size * sizeof *weights);
+    for (int g = 0; g < q->options.quant_groups; ++g)
+        q->weight_steps[g] = 1;
+}
+
+/*
+ * One pass over the input makes the codes and the sum of |x| that T's next move needs; only the
+ * very first forward reads it twice, having no T to start with.
+ */
+static void quantise_input(gdrq_quantised *q, const float *x, size_t n, bool round, bool train) {
+    gdrq_running_threshold *t = q->input;
+    if (t->first_reader == q->index)
+        gdrq_threshold_commit(t);
+    const bool observe = q->training->calibrating || (train && gdrq_threshold_follows(t));
+    gdrq_error err;
+    if (!observe)
+        gdrq_must(gdrq_quantised_check(q, &err), &err);
+    else if (t->first_reader == q->index && !gdrq_threshold_is_set(t))
+        gdrq_threshold_start(t, gdrq_threshold_value(t, x, n, gdrq_sum_abs(x, n)));
+    q->grid = gdrq_threshold_grid(t);
+    const double sum = gdrq_quantise(x, n, &q->grid, round, q->input_codes);
+    if (observe)
+        gdrq_threshold_observe(t, gdrq_threshold_value(t, x, n, sum), n);
+}
+
+/* Scale-Clip in the reshape stage, whatever comes after it; a learned T counts once it is set. */
+static gdrq_weight_rule weight_rule(const gdrq_quantised *q, bool round) {
+    const gdrq_layer_options *o = &q->options;
+    gdrq_weight_rule rule = {.bits = o->weight_bits,
+                             .threshold = o->threshold_weights,
+                             .k = o->k_weights,
+                             .norm = o->search_norm,
+                             .learned = q->weight_thresholds};
+    if (!round)
+        rule.threshold = GDRQ_THRESHOLD_SCALE;
+    else if (rule.threshold == GDRQ_THRESHOLD_LEARNED && !q->weight_thresholds_set)
+        rule.threshold = GDRQ_THRESHOLD_SEARCH;
+    return rule;
+}
+
 static void quantise_weights(gdrq_quantised *q, const float *weights, bool round) {
-    const int groups = q->options.quant_groups, filters_per_group = q->filters / groups;
-    gdrq_quantise_weights(weights, groups, group_size(q), q->options.weight_bits,
-                          q->options.k_weights, round, q->weight_codes, q->weight_steps);
+    const int groups = q->options.quant_groups;
+    const gdrq_weight_rule rule = weight_rule(q, round);
+    gdrq_quantise_weights(weights, groups, group_size(q), &rule, round, q->weight_codes,
+                          q->weight_steps);
+}
+
+static void set_factors(gdrq_quantised *q) {
+    const int filters_per_group = q->filters / q->options.quant_groups;
     for (int i = 0; i < q->filters; ++i)
         q->factor[i] = q->weight_steps[i / filters_per_group] * q->grid.step;
+}
+
+/* Learned thresholds start from what the first training forward that rounds has found. */
+static void start_learning(gdrq_quantised *q) {
+    if (!learns_weight_thresholds(q) || q->weight_thresholds_set)
+        return;
+    const float top = (float)gdrq_weight_grid(q->options.weight_bits, 1).max;
+    for (int g = 0; g < q->options.quant_groups; ++g)
+        q->weight_thresholds[g] = q->weight_steps[g] * top;
+    q->weight_thresholds_set = true;
 }
 
 void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const network *net) {
@@ -146,15 +218,28 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
     gdrq_must(gdrq_quantised_resize(q, l->batch, l->inputs, &err), &err);
     /* Deployment always rounds, so inference does too, whatever stage training is in. */
     const bool round = !net->train || !gdrq_quantised_reshapes(q);
-    quantise_input(q, net->input, (size_t)l->batch * (size_t)l->inputs, round,
-                   net->train || q->training->calibrating);
-    quantise_weights(q, l->weights, round);
+    const bool as_it_is = !net->train && q->training->unquantised;
+    const size_t n = (size_t)l->batch * (size_t)l->inputs;
+    if (as_it_is && q->input->histogram)
+        gdrq_histogram_add(q->input->histogram, net->input, n);
+    if (as_it_is || (!net->train && q->float_input))
+        take_input(q, net->input, n);
+    else
+        quantise_input(q, net->input, n, round, net->train);
+    if (as_it_is || (!net->train && q->float_weights))
+        take_weights(q, l->weights);
+    else
+        quantise_weights(q, l->weights, round);
+    set_factors(q);
+    if (net->train && round)
+        start_learning(q);
 }
 
 void gdrq_quantised_fold(gdrq_quantised *q, const layer *l) {
     const size_t bytes = (size_t)q->filters * sizeof(float);
     q->grid = gdrq_threshold_grid(q->input);
     quantise_weights(q, l->weights, true);
+    set_factors(q);
     if (l->batch_normalize) {
         gdrq_batchnorm_fold(q->filters, q->factor, l->scales, l->biases, l->rolling_mean,
                             l->rolling_variance, q->scale, q->bias);
@@ -168,13 +253,63 @@ float *gdrq_quantised_sums(const layer *l) {
     return l->batch_normalize ? l->x : l->output;
 }
 
+bool gdrq_quantised_wants_weight_gradient(const gdrq_quantised *q) {
+    return learns_weight_thresholds(q) || q->options.weight_gradient == GDRQ_WEIGHT_GRADIENT_MASK;
+}
+
+/* What one group adds; its gradient is that of the real values of its quantised weights. */
+static void finish_group_gradient(gdrq_quantised *q, int g, const float *weights, float *gradient,
+                                  bool round) {
+    const size_t n = group_size(q);
+    gdrq_grid grid = gdrq_weight_grid(q->options.weight_bits, 1);
+    grid.step = q->weight_steps[g];
+    grid.inv_step = grid.step > 0 ? 1 / grid.step : 0;
+    if (learns_weight_thresholds(q) && round)
+        q->weight_optimisers[g].update +=
+            gdrq_threshold_gradient_scale(grid.max, n) * q->grid.step *
+            (float)gdrq_step_gradient(weights, n, &grid, round, gradient);
+    if (q->options.weight_gradient == GDRQ_WEIGHT_GRADIENT_MASK)
+        gdrq_mask_gradient(weights, n, &grid, gradient);
+}
+
+void gdrq_quantised_add_weight_gradient(gdrq_quantised *q, const layer *l, float *gradient) {
+    const size_t n = group_size(q);
+    const int groups = gdrq_quantised_wants_weight_gradient(q) ? q->options.quant_groups : 0;
+    const bool round = !gdrq_quantised_reshapes(q);
+#pragma omp parallel for schedule(static) if (groups > 1)
+    for (int g = 0; g < groups; ++g) {
+        const size_t begin = (size_t)g * n;
+        finish_group_gradient(q, g, l->weights + begin, gradient + begin, round);
+    }
+    gdrq_add_scaled(q->grid.step, gradient, (size_t)q->filters * q->filter_size, l->weight_updates);
+}
+
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta) {
-    gdrq_add_straight_through(x, (size_t)l->batch * (size_t)l->inputs, &q->grid, q->input_codes,
-                              delta);
+    const size_t n = (size_t)l->batch * (size_t)l->inputs;
+    gdrq_running_threshold *t = q->input;
+    if (t->how == GDRQ_THRESHOLD_LEARNED && !t->fixed)
+        t->optimiser.update +=
+            gdrq_threshold_gradient_scale(q->grid.max, (size_t)l->inputs) *
+            (float)gdrq_step_gradient(x, n, &q->grid, !gdrq_quantised_reshapes(q), q->input_codes);
+    gdrq_add_straight_through(x, n, &q->grid, q->input_codes, delta);
+}
+
+static void learn_thresholds(gdrq_quantised *q, const layer *l, const update_args *a) {
+    const gdrq_layer_options *o = &q->options;
+    const gdrq_learning_rule rule = {o->threshold_rate * l->learning_rate_scale,
+                                     o->threshold_decay};
+    for (int g = 0; q->weight_thresholds_set && g < o->quant_groups; ++g)
+        gdrq_learn_threshold(&rule, a, &q->weight_thresholds[g], &q->weight_optimisers[g]);
+    gdrq_running_threshold *t = q->input;
+    if (t->how != GDRQ_THRESHOLD_LEARNED || t->fixed || t->first_reader != q->index)
+        return;
+    gdrq_threshold_commit(t); /* the first T, which this is the first move from */
+    gdrq_learn_threshold(&rule, a, &t->threshold, &t->optimiser);
 }
 
 void gdrq_quantised_end_update(gdrq_quantised *q, const layer *l, const update_args *a) {
+    learn_thresholds(q, l, a);
     /* The iteration that this update ends, which the other layers may have raised already. */
     q->training->iteration = q->training->start + a->t - 1;
     const bool reshapes = gdrq_quantised_reshapes(q);

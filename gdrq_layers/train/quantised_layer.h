@@ -26,20 +26,26 @@
 /* What all quantised layers of one network share; lives as long as the network. */
 typedef struct gdrq_training {
     bool calibrating;  /* forwards with net.train = 0 move the thresholds too */
+    bool unquantised;  /* forwards with net.train = 0 take weights and inputs as they are */
     int64_t iteration; /* updates since the start of this training; saved with the thresholds */
     int64_t start;     /* iteration - the host's count of updates (update_args.t) */
 } gdrq_training;
 
 typedef struct gdrq_quantised {
     gdrq_layer_options options;
-    gdrq_training *training;       /* shared, not owned */
-    gdrq_running_threshold *input; /* T of the tensor that it reads; shared, not owned */
-    int index;                     /* of the layer in its network */
+    gdrq_training *training;         /* shared, not owned */
+    gdrq_running_threshold *input;   /* T of the tensor that it reads; shared, not owned */
+    int index;                       /* of the layer in its network */
+    bool float_weights, float_input; /* taken as they are at inference, for comparisons */
     int filters;
-    size_t filter_size;    /* weights of one filter */
-    gdrq_grid grid;        /* of the input, as the last forward used it */
-    float *weight_codes;   /* filters * filter_size */
-    float *weight_steps;   /* quant_groups */
+    size_t filter_size;  /* weights of one filter */
+    gdrq_grid grid;      /* of the input, as the last forward used it */
+    float *weight_codes; /* filters * filter_size */
+    float *weight_steps; /* quant_groups */
+    /* Of learned thresholds, else NULL; quant_groups of each. */
+    float *weight_thresholds;
+    gdrq_threshold_optimiser *weight_optimisers;
+    bool weight_thresholds_set;
     float *factor;         /* filters: weight step * activation step */
     float *scale, *bias;   /* filters: what batch norm comes to */
     float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
@@ -53,6 +59,9 @@ gdrq_quantised *gdrq_quantised_state(const layer *l);
 
 /* Makes room for `batch` images of `inputs` values; called before a resize takes effect. */
 gdrq_status gdrq_quantised_resize(gdrq_quantised *q, int batch, int inputs, gdrq_error *err);
+
+/* Learned weight thresholds are unset again; nothing for any other layer. */
+void gdrq_quantised_forget(const layer *l);
 
 /* Frees what a quantised layer has beyond a stock one; nothing for any other layer. */
 void gdrq_quantised_free(layer *l);
@@ -86,11 +95,27 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
 /* Where a forward leaves its sums: batch norm's backward needs them again. */
 float *gdrq_quantised_sums(const layer *l);
 
-/* delta += dL/dx, given dL/d(quantised x) in input_codes: passed on where x is representable. */
+/*
+ * Whether the gradient of the quantised weights is to come as an array of its own, since more
+ * happens to it than being added up.
+ */
+bool gdrq_quantised_wants_weight_gradient(const gdrq_quantised *q);
+
+/*
+ * Adds up dL/dw and the gradients of learned weight thresholds, given dL/d(quantised w)/step_x in
+ * `gradient`, which is overwritten.
+ */
+void gdrq_quantised_add_weight_gradient(gdrq_quantised *q, const layer *l, float *gradient);
+
+/*
+ * delta += dL/dx, given dL/d(quantised x) in input_codes: passed on where x is representable. Adds
+ * up the gradient of a learned activation threshold.
+ */
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta);
 
-/* Ends an update: counts the iteration, and in the reshape stage projects the weights. */
+/* Ends an update: moves learned thresholds, counts the iteration, and in the reshape stage projects
+   the weights. */
 void gdrq_quantised_end_update(gdrq_quantised *q, const layer *l, const update_args *a);
 
 #endif

@@ -8,6 +8,9 @@
 #include "quant/quantise.h"
 #include "random_data.h"
 
+/* T = 2 * mean|w| */
+#define scaled(b) ((gdrq_weight_rule){.bits = (b), .threshold = GDRQ_THRESHOLD_SCALE, .k = 2})
+
 static const gdrq_range RANGES[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};
 
 /* Levels as design says: 2^b - 1 symmetric ones, 2^b in the other ranges; offset spans T and tail.
@@ -98,7 +101,7 @@ static void not_finite_values_show(void **state) {
 static void zeros_stay_zeros(void **state) {
     (void)state;
     float w[12] = {0}, codes[12], steps[3];
-    gdrq_quantise_weights(w, 3, 4, 4, 2.f, true, codes, steps);
+    gdrq_quantise_weights(w, 3, 4, &scaled(4), true, codes, steps);
     for (int i = 0; i < 12; ++i)
         assert_true(codes[i] == 0);
     for (int g = 0; g < 3; ++g)
@@ -112,7 +115,7 @@ static void equal_weights_and_single_ones(void **state) {
         float w[9], codes[9], step;
         for (int i = 0; i < n; ++i)
             w[i] = -.37f;
-        gdrq_quantise_weights(w, 1, (size_t)n, 8, 2.f, true, codes, &step);
+        gdrq_quantise_weights(w, 1, (size_t)n, &scaled(8), true, codes, &step);
         assert_float_equal(step, 2 * .37f / 127, 1e-7);
         for (int i = 0; i < n; ++i)
             assert_true(codes[i] == -64 || codes[i] == -63);
@@ -126,7 +129,7 @@ static void weight_groups_have_their_own_steps(void **state) {
         const int groups = random_int(1, 9), size = random_int(1, 700), bits = random_int(2, 8);
         const size_t n = (size_t)groups * (size_t)size;
         float *w = random_array(n, .1f), *codes = malloc(n * sizeof(float)), steps[9];
-        gdrq_quantise_weights(w, groups, (size_t)size, bits, 2.f, true, codes, steps);
+        gdrq_quantise_weights(w, groups, (size_t)size, &scaled(bits), true, codes, steps);
         for (int g = 0; g < groups; ++g) {
             double sum = 0;
             for (int i = 0; i < size; ++i)
@@ -208,7 +211,7 @@ static void threads_change_no_weights(void **state) {
               steps[512], first_steps[512];
         for (int threads = 1; threads <= 4; threads *= 2) {
             omp_set_num_threads(threads);
-            gdrq_quantise_weights(w, groups, size, 4, 2.f, true, codes, steps);
+            gdrq_quantise_weights(w, groups, size, &scaled(4), true, codes, steps);
             if (threads == 1) {
                 memcpy(first, codes, n * sizeof *codes);
                 memcpy(first_steps, steps, (size_t)groups * sizeof *steps);

@@ -16,7 +16,7 @@ static void moves_by_the_larger_of_two_rates(void **state) {
     double expected = 0;
     for (int i = 0; i < 40; ++i) {
         const double mean = 1 + .3 * i;
-        gdrq_threshold_observe(&t, mean * 50, 50);
+        gdrq_threshold_observe(&t, 4 * mean, 50);
         gdrq_threshold_commit(&t);
         const double rate = fmax(.1f, 1. / (i + 1));
         expected += rate * (4 * mean - expected);
@@ -29,8 +29,8 @@ static void moves_by_the_larger_of_two_rates(void **state) {
 static void reads_of_one_forward_are_pooled(void **state) {
     (void)state;
     gdrq_running_threshold t = fresh();
-    gdrq_threshold_observe(&t, 30, 10);
-    gdrq_threshold_observe(&t, 10, 30);
+    gdrq_threshold_observe(&t, 4 * 3, 10);
+    gdrq_threshold_observe(&t, 4 * (1. / 3), 30);
     gdrq_threshold_commit(&t);
     assert_float_equal(t.threshold, 4 * 40. / 40, 1e-6);
     assert_int_equal(t.moves, 1);
@@ -43,22 +43,22 @@ static void takes_effect_from_the_next_forward(void **state) {
     (void)state;
     gdrq_running_threshold t = fresh();
     assert_false(gdrq_threshold_is_set(&t));
-    gdrq_threshold_start(&t, 20, 10);
+    gdrq_threshold_start(&t, 8);
     assert_float_equal(t.threshold, 8, 1e-6);
-    gdrq_threshold_observe(&t, 20, 10);
-    gdrq_threshold_observe(&t, 40, 10);
+    gdrq_threshold_observe(&t, 8, 10);
+    gdrq_threshold_observe(&t, 16, 10);
     assert_float_equal(t.threshold, 8, 1e-6);
     gdrq_threshold_commit(&t);
     assert_true(gdrq_threshold_is_set(&t));
     assert_float_equal(t.threshold, 12, 1e-6);
-    gdrq_threshold_start(&t, 1000, 10);
+    gdrq_threshold_start(&t, 400);
     assert_float_equal(t.threshold, 12, 1e-6);
 }
 
 static void not_finite_sums_are_left_out(void **state) {
     (void)state;
     gdrq_running_threshold t = fresh();
-    gdrq_threshold_observe(&t, 10, 10);
+    gdrq_threshold_observe(&t, 4, 10);
     gdrq_threshold_observe(&t, NAN, 10);
     gdrq_threshold_observe(&t, INFINITY, 10);
     gdrq_threshold_commit(&t);
@@ -72,7 +72,7 @@ static void pixels_never_move(void **state) {
     t.fixed = true;
     t.threshold = 1;
     assert_true(gdrq_threshold_is_set(&t));
-    gdrq_threshold_observe(&t, 10, 10);
+    gdrq_threshold_observe(&t, 4, 10);
     gdrq_threshold_commit(&t);
     assert_true(t.threshold == 1);
     const gdrq_grid g = gdrq_threshold_grid(&t);

@@ -1,0 +1,110 @@
+/*
+ * Thresholds for a network that was trained in float: the values of its quantised tensors are
+ * counted while it runs unquantised, and the thresholds found from the counts.
+ */
+#include "darknet.h"
+#include "gdrq.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "host/network_state.h"
+
+static void stop_counting(gdrq_network_state *state) {
+    for (int i = 0; i < state->tensors.n; i++) {
+        free(state->tensors.classes[i].histogram);
+        state->tensors.classes[i].histogram = NULL;
+    }
+}
+
+gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return GDRQ_OK;
+    stop_counting(state);
+    for (int i = 0; on && i < state->tensors.n; i++) {
+        gdrq_running_threshold *t = &state->tensors.classes[i];
+        if (t->fixed)
+            continue;
+        t->histogram = gdrq_alloc(1, sizeof *t->histogram);
+        if (t->histogram)
+            continue;
+        stop_counting(state);
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to count the values of %d tensors",
+                         state->tensors.n);
+    }
+    return GDRQ_OK;
+}
+
+void gdrq_network_unquantised(struct network *net, bool on) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state)
+        state->training.unquantised = on;
+}
+
+/* A T of a tensor that was counted. */
+static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
+                                 gdrq_error *err) {
+    if (t->histogram->total == 0)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "layer %d: its input's values were not counted, or none was finite",
+                         t->first_reader);
+    const float threshold =
+        how == GDRQ_CALIBRATE_PERCENTILE
+            ? gdrq_histogram_percentile(t->histogram, share)
+            : gdrq_histogram_search(t->histogram, &(gdrq_grid_family){t->bits, t->range, t->slope},
+                                    t->norm);
+    if (threshold < 0)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to search a threshold");
+    t->threshold = threshold;
+    t->moves = 1;
+    t->pending_sum = t->pending_count = 0;
+    return GDRQ_OK;
+}
+
+gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration how, double share,
+                                        gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; state && status == GDRQ_OK && i < state->tensors.n; i++)
+        if (state->tensors.classes[i].histogram)
+            status = set_threshold(&state->tensors.classes[i], how, share, err);
+    return status;
+}
+
+static bool are_bits(int bits) {
+    return bits == 0 || (bits >= 2 && bits <= 8);
+}
+
+/* Of the tensor that t is about, for all of its readers. */
+static gdrq_status set_tensor_bits(const struct network *net, gdrq_running_threshold *t, int bits,
+                                   gdrq_error *err) {
+    for (int i = 0; i < net->n; i++) {
+        gdrq_quantised *q = gdrq_quantised_state(&net->layers[i]);
+        if (q && q->input == t)
+            q->float_input = bits == 0;
+    }
+    if (bits == 0 || bits == t->bits)
+        return GDRQ_OK;
+    if (!t->histogram)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "layer %d: the values of its input were not counted", t->first_reader);
+    t->bits = bits;
+    return set_threshold(t, GDRQ_CALIBRATE_SEARCH, 0, err);
+}
+
+gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bits,
+                                  int activation_bits, gdrq_error *err) {
+    gdrq_quantised *q =
+        layer >= 0 && layer < net->n ? gdrq_quantised_state(&net->layers[layer]) : NULL;
+    if (!q || !are_bits(weight_bits) || !are_bits(activation_bits))
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "layer %d can't have %d and %d bits: only quantised ones can, from 2 to 8",
+                         layer, weight_bits, activation_bits);
+    q->float_weights = weight_bits == 0;
+    if (weight_bits > 0)
+        q->options.weight_bits = weight_bits;
+    q->options.threshold_weights = GDRQ_THRESHOLD_SEARCH;
+    return q->input->fixed ? GDRQ_OK : set_tensor_bits(net, q->input, activation_bits, err);
+}

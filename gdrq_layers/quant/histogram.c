@@ -1,0 +1,62 @@
+#include "quant/histogram.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { DROPPED_BITS = 16, SIGN_BIN = GDRQ_HISTOGRAM_BINS / 2 };
+
+void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        if (!isfinite(x[i]))
+            continue;
+        ++h->counts[bits >> DROPPED_BITS];
+        ++h->total;
+    }
+}
+
+/* The middle of a bin; 0 for the bins of zero and of what is next to nothing. */
+static float value_of_bin(int bin) {
+    if (bin % SIGN_BIN == 0)
+        return 0;
+    const uint32_t bits = (uint32_t)bin << DROPPED_BITS | 1u << (DROPPED_BITS - 1);
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+float gdrq_histogram_percentile(const gdrq_histogram *h, double share) {
+    const double enough = share * (double)h->total;
+    double below = 0;
+    /* Bins of one sign are in the order of |x|. */
+    for (int bin = 0; bin < SIGN_BIN; ++bin) {
+        below += (double)(h->counts[bin] + h->counts[bin + SIGN_BIN]);
+        if (below > 0 && below >= enough)
+            return value_of_bin(bin);
+    }
+    return 0;
+}
+
+float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm) {
+    size_t n = 0, filled = 0;
+    for (int bin = 0; bin < GDRQ_HISTOGRAM_BINS; ++bin)
+        filled += h->counts[bin] > 0;
+    float *x = gdrq_alloc(filled, sizeof *x);
+    double *counts = gdrq_alloc(filled, sizeof *counts);
+    float threshold = -1;
+    if (x && counts) {
+        for (int bin = 0; bin < GDRQ_HISTOGRAM_BINS; ++bin)
+            if (h->counts[bin] > 0) {
+                x[n] = value_of_bin(bin);
+                counts[n++] = (double)h->counts[bin];
+            }
+        threshold = gdrq_search_counted_threshold(x, counts, n, family, norm);
+    }
+    free(x);
+    free(counts);
+    return threshold;
+}

@@ -1,0 +1,31 @@
+/*
+ * Gradients of quantisers with a learned threshold (LSQ, arXiv 1902.08153; for what is clipped,
+ * PACT's, arXiv 1805.06085). With r(x) = x/step and rounding passed straight through,
+ *
+ *   dQ(x)/dstep = round(r) - r  inside of the representable range,
+ *                 min or max    (the code that x is clipped to) outside.
+ */
+#ifndef GDRQ_QUANT_STEP_GRADIENT_H
+#define GDRQ_QUANT_STEP_GRADIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "quant/grid.h"
+
+/* dL/dstep, given dL/dQ(x): the sum of gradient[i] * dQ(x[i])/dstep. `round` as in the forward. */
+double gdrq_step_gradient(const float *x, size_t n, const gdrq_grid *grid, bool round,
+                          const float *gradient);
+
+/*
+ * What dL/dT is multiplied by before it goes to the optimiser, so that T and the weights move at
+ * like rates whatever their sizes: LSQ's 1/sqrt(n*Q) for the step (section 2.2), with T = Q*step,
+ * Q = grid->max, and T moving Q times as far as the step: sqrt(Q/n) times dL/dstep. n: weights of a
+ * group, or values of a tensor per image.
+ */
+float gdrq_threshold_gradient_scale(int top, size_t n);
+
+/* gradient[i] = 0 where x[i] is not in the grid's representable range. */
+void gdrq_mask_gradient(const float *x, size_t n, const gdrq_grid *grid, float *gradient);
+
+#endif
