@@ -24,14 +24,18 @@ class History:
     minutes: float
 
 
-def read_history(path):
-    """The .csv that training writes; a resumed one goes on in the same file."""
+def read_iterations(path):
+    """The header and the lines of the .csv that training writes, one per iteration."""
     with open(path, newline="") as file:
-        table = csv.reader(file)
-        header = next(table, [])
-        rows = list(table)
-    if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds" or not rows:
+        header, *rows = list(csv.reader(file)) or [[]]
+    if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds":
         raise Failure(f"{path}: not the history of a training with evaluations")
+    return header, rows
+
+
+def read_history(path):
+    """A resumed training goes on in the same file, with its time."""
+    header, rows = read_iterations(path)
     values = [float(row[7]) for row in rows if row[7]]
     if not values:
         raise Failure(f"{path}: no evaluation in it")

@@ -97,6 +97,6 @@ def finish(job, wants_row, options, children):
             row = make_row(job)
             append_result(options.results, row)
             space.note_row()
-            print(f"{job.experiment.name}: {row['metric']} {row['mean_of_last_3']}, mean of the "
-                  f"last evaluations; in {options.results}")
+            print(f"{job.experiment.name}: {row['metric']} {row['mean_of_last_3']}; its line is in "
+                  f"{options.results}")
     return True

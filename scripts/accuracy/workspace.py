@@ -6,7 +6,7 @@ import shutil
 from cfg_text import Cfg, differences
 from child import run_quietly
 from common import TOP, Failure, write_if_changed
-from results import read_history
+from results import read_iterations
 
 
 class Workspace:
@@ -53,18 +53,20 @@ class Workspace:
         self._again.unlink(missing_ok=True)
 
     def progress(self):
-        """Iterations done and to do, or None before the first evaluation or save."""
-        if not self.last.is_file() or not self.cfg.is_file():
+        """Iterations done and to do, or None before anything was saved."""
+        if not all(path.is_file() for path in (self.last, self.cfg, self.history)):
             return None
-        to_do = int(Cfg(self.cfg.read_text()).number("max_batches"))
-        try:
-            return read_history(self.history).iterations, to_do
-        except (Failure, OSError):
-            return None
+        _, rows = read_iterations(self.history)
+        return len(rows), int(Cfg(self.cfg.read_text()).number("max_batches"))
+
+    @property
+    def is_begun(self):
+        """Something was made with its cfg."""
+        return self.cfg.is_file() and (self.last.is_file() or self.result.is_file())
 
     def check_cfg(self, cfg):
         """Weights of one cfg must not go on as another's."""
-        if not self.cfg.is_file():
+        if not self.is_begun:
             return
         changed = differences(Cfg(self.cfg.read_text()), cfg)
         if changed:
@@ -76,7 +78,7 @@ class Workspace:
         """Before training, what it reads."""
         self.backup.mkdir(parents=True, exist_ok=True)
         comment = f"Experiment {self.experiment.name}, made from {self.experiment.cfg}."
-        if not self.cfg.is_file():
+        if not self.is_begun:
             write_if_changed(self.cfg, cfg.text(comment))
         write_if_changed(self.data, data_set.data_file(self.backup))
 
