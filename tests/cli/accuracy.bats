@@ -158,7 +158,7 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
 }
 
 @test "an interrupted training goes on to the same weights" {
-    make_shades 300
+    make_shades 600
     accuracy run --work whole --results whole.csv shades/long > whole.log
     run_shades shades/float > float.log
     "$top/scripts/accuracy/run" --experiments shades.py --results results.csv --work work \
@@ -168,9 +168,14 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
         [ "$(cat work/shades/long/backup/shades.csv 2> /dev/null | wc -l)" -lt 30 ] || break
         sleep .05
     done
-    # No other run may begin the same training.
+    # Ctrl-Z holds the training; no other run may begin it meanwhile.
+    kill -TSTP $script
     refuses "work/shades/long: another run is at work there" shades/long
+    n=$(wc -l < work/shades/long/backup/shades.csv)
+    sleep .3
+    [ "$(wc -l < work/shades/long/backup/shades.csv)" -eq "$n" ]
     kill -INT $script
+    kill -CONT $script
     status=0
     wait $script || status=$?
     cat first.log
@@ -180,15 +185,15 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     [ -s work/shades/long/backup/shades_last.state ]
     [ -z "$(column iterations shades/long)" ]
     run run_shades --list
-    says "of 300"
+    says "of 600"
     run run_shades shades/long
     echo "$output"
     [ "$status" -eq 0 ]
     says "Resuming with the state"
     cmp {whole,work}/shades/long/backup/shades_final.weights
-    [ "$(column iterations shades/long)" = 300 ]
-    # Each has the mean of its three last evaluations, at 100, 200 and 300.
-    [ "$(column mean_of_last_3 shades/long)" = "$(awk -F, '/^[123]00,/ { s += $8 }
+    [ "$(column iterations shades/long)" = 600 ]
+    # Each has the mean of its three last evaluations, at 400, 500 and 600.
+    [ "$(column mean_of_last_3 shades/long)" = "$(awk -F, '/^[456]00,/ { s += $8 }
         END { printf "%.5f", s / 3 }' work/shades/long/backup/shades.csv)" ]
 }
 
