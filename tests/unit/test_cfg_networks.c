@@ -325,6 +325,24 @@ static void bccd_yolo_is_the_float_one_converted(void **state) {
     free(path);
 }
 
+static void assert_same_network(const char *float_path, const char *quantised_path) {
+    gdrq_outline a, b;
+    read_outline(float_path, &a);
+    read_outline(quantised_path, &b);
+    assert_int_equal(a.n, b.n);
+    for (int i = 0; i < a.n; i++)
+        assert_same_layer(&a, &b, i);
+    gdrq_outline_free(&b);
+    gdrq_outline_free(&a);
+}
+
+/* So that the float network's weights are what fine-tuning starts from. */
+static void cifar10_networks_are_their_float_ones(void **state) {
+    (void)state;
+    assert_same_network("cfg/cifar10-resnet20-float.cfg", "cfg/cifar10-resnet20.cfg");
+    assert_same_network("cfg/cifar10-vgg-small-float.cfg", "cfg/cifar10-vgg-small.cfg");
+}
+
 /* The one whole network of ours that is small enough to run here. */
 static void cifar10_small_gives_probabilities(void **state) {
     (void)state;
@@ -426,6 +444,7 @@ int main(void) {
         cmocka_unit_test(resnet18_yolo_begins_as_resnet18),
         cmocka_unit_test(stock_weights_load_and_ours_load_there),
         cmocka_unit_test(bccd_yolo_is_the_float_one_converted),
+        cmocka_unit_test(cifar10_networks_are_their_float_ones),
         cmocka_unit_test(cifar10_small_gives_probabilities),
         cmocka_unit_test(data_files_read),
         cmocka_unit_test(cifar10_labels_tell_classes_apart),

@@ -1,0 +1,30 @@
+"""What all scripts of this folder share: where the tree is, how they fail, the default files."""
+
+import sys
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+EXPERIMENTS = Path(__file__).resolve().parent / "experiments.py"
+RESULTS = TOP / "docs/accuracy.csv"
+
+
+class Failure(Exception):
+    """Ends a script, or one experiment of many, with a line for the user."""
+
+
+def run_main(main):
+    """Calls main; its failures become one line and status 1."""
+    try:
+        sys.exit(main())
+    except (Failure, OSError, UnicodeDecodeError) as error:
+        sys.exit(f"accuracy: {error}")
+
+
+def write_if_changed(path, text):
+    """Another run may be reading the file: it is replaced as a whole, and only for a reason."""
+    if path.is_file() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    whole = path.with_name(path.name + ".new")
+    whole.write_text(text)
+    whole.replace(path)

@@ -1,0 +1,90 @@
+"""What an experiment is, and how a file of them is read."""
+
+import dataclasses
+import difflib
+import fnmatch
+import importlib.util
+
+from common import Failure
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A training, or with epochs=0 a measurement of the weights that it starts from."""
+
+    name: str
+    data: str  # key of DATA_SETS
+    cfg: str  # in the tree's cfg/, or MODELS/FILE in the folder of --models
+    # Where its weights come from: the experiment whose final ones they are, or MODELS/FILE; None:
+    # from random numbers.
+    start: str | None = None
+    epochs: float | None = None  # None: the cfg's own max_batches
+    learning_rate: float | None = None  # None: the cfg's own
+    # Other values of keys in [net]; None takes a key out.
+    net: dict = dataclasses.field(default_factory=dict)
+    # The same for layers: their number in the network, "all" quantised ones, or the "inner" ones,
+    # which are all but the first and the last.
+    layers: dict = dataclasses.field(default_factory=dict)
+    reshape_epochs: float = 0  # becomes quantize_after
+    convert: tuple | None = None  # the bits that `darknet gdrq convert` makes a float cfg's
+    calibrate: tuple | None = None  # flags of `darknet gdrq calibrate`, on the training images
+    measure_epochs: float = 1  # from one evaluation to the next
+    seed: int = 1
+
+    def derive(self, name, **changes):
+        return dataclasses.replace(self, name=name, **changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A line of the main table: NAME/float, NAME/float-finetune and NAME/w4a4 and so on."""
+
+    name: str
+    title: str
+
+
+def depends_on(experiment):
+    """Name of the experiment that makes the weights which it starts from, or None."""
+    start = experiment.start
+    return None if start is None or start.startswith("MODELS/") else start
+
+
+def load(path):
+    """The module in a file such as experiments.py, checked."""
+    if not path.is_file():
+        raise Failure(f"{path}: no such file of experiments")
+    spec = importlib.util.spec_from_file_location("experiments", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    check(module, path)
+    return module
+
+
+def check(module, path):
+    """A name may stand for weights only behind the experiment that makes them: no circles."""
+    known = set()
+    for experiment in module.EXPERIMENTS:
+        name, start = experiment.name, depends_on(experiment)
+        if name in known:
+            raise Failure(f"{path}: two experiments are called {name}")
+        if experiment.data not in module.DATA_SETS:
+            raise Failure(f"{path}: {name}: no data set is called {experiment.data}")
+        if start is not None and start not in known:
+            raise Failure(f"{path}: {name} starts from {start}, which no experiment before it is")
+        known.add(name)
+
+
+def select(experiments, patterns):
+    """Those that any pattern names, in their own order; without patterns all."""
+    if not patterns:
+        return list(experiments)
+    names = [experiment.name for experiment in experiments]
+    chosen = set()
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern)
+        if not found:
+            near = difflib.get_close_matches(pattern, names, n=1)
+            hint = f"; is it {near[0]}?" if near else ""
+            raise Failure(f"no experiment is called '{pattern}'{hint} --list shows all")
+        chosen.update(found)
+    return [experiment for experiment in experiments if experiment.name in chosen]

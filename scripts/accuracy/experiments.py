@@ -1,0 +1,126 @@
+"""The project's accuracy experiments. run trains them, table and plot show what came out."""
+
+from pathlib import Path
+
+from common import TOP
+from data_sets import ClassFolders, DarknetLabels, Voc
+from definitions import Experiment, Network
+
+DATA_SETS = {
+    "cifar10": ClassFolders("cifar10", labels=TOP / "cfg/cifar10.labels"),
+    "bccd": Voc("bccd"),
+    "coco128": DarknetLabels("coco128", images="images/{}",
+                             labels="object_detection/labels/{}",
+                             train="train2017", valid="val2017",
+                             names=Path("/usr/share/darknet/data/coco.names")),
+}
+
+# Quantised networks start from the weights of a float one, whose rate was ten times as high, and
+# see a quarter of its epochs or fewer. float-finetune is the same training without quantising.
+FINE_TUNE_EPOCHS = 20
+FINE_TUNE_RATE = 0.01
+FINE_TUNE = {"burn_in": 0, "policy": "poly", "power": 1}
+
+# Detectors see some hundred batches in these epochs: a mean of weights over fewer iterations, and
+# half of the rate that bccd-yolo-float.cfg starts with.
+DETECTOR_RATE = 0.001
+DETECTOR_FINE_TUNE = FINE_TUNE | {"steps": None, "scales": None, "ema": 0.99}
+
+ABLATION_EPOCHS = 4
+
+# Weights and activations. First layers keep 8-bit weights, last ones 8 bits: their sections say so.
+BITS = {"w4a4": (4, 4), "w3a3": (3, 3), "w2a4": (2, 4), "w2a2": (2, 2)}
+
+# Points below float-finetune that a quantised network may lose. Published ones (PACT's ResNet-20
+# on CIFAR-10) lose 0.3, 0.5 and 1.9 with 4, 3 and 2 bits; for W2A4 it is what GDRQ claims.
+BARS = {"w4a4": 0.5, "w3a3": 1.0, "w2a4": 1.0, "w2a2": 2.0}
+
+NETWORKS = [
+    Network("resnet20", "ResNet-20, CIFAR-10, top-1"),
+    Network("vgg-small", "VGG-small / 4, CIFAR-10, top-1"),
+    Network("bccd", "bccd-yolo, BCCD, mAP@0.50"),
+]
+
+
+def quantised(bits):
+    """The keys of [net] that every row of the main table has."""
+    weights, activations = BITS[bits]
+    return {"weight_bits": weights, "activation_bits": activations, "threshold": "learned"}
+
+
+def network(name, data, cfg, rate=FINE_TUNE_RATE, schedule=FINE_TUNE):
+    """The float network, its fine-tuning, and the same with all bits of the table."""
+    scratch = Experiment(f"{name}/float", data, f"{cfg}-float.cfg")
+    tuned = scratch.derive(f"{name}/float-finetune", start=scratch.name, net=schedule,
+                           epochs=FINE_TUNE_EPOCHS, learning_rate=rate)
+    return [scratch, tuned,
+            *(tuned.derive(f"{name}/{bits}", cfg=f"{cfg}.cfg", net=schedule | quantised(bits))
+              for bits in BITS)]
+
+
+def ablations(start):
+    """Short trainings of one network, each with one thing changed: label in tables, experiment."""
+    def variant(base, name, label, net=None, **changes):
+        net = base.net | (net or {})
+        return label, base.derive(f"resnet20/ablation/{name}", net=net, **changes)
+
+    def with_groups(n, label):
+        """In the layers that have 2-bit weights."""
+        return variant(learned, f"groups-{n}", label, layers={"inner": {"quant_groups": n}})
+
+    def with_stage(reshape, label):
+        """The stage clips by Scale-Clip's T, so it stands behind that."""
+        return variant(scale, reshape, label, {"reshape": reshape}, reshape_epochs=1)
+
+    learned_row = variant(start, "learned", "thresholds learned, a group per filter",
+                          epochs=ABLATION_EPOCHS)
+    learned = learned_row[1]
+    scale_row = variant(learned, "scale", "thresholds k·mean, k = 2 for weights",
+                        {"threshold": "scale"})
+    scale = scale_row[1]
+    return [learned_row,
+            with_groups(4, "the same, 4 groups per layer"),
+            with_groups(1, "the same, 1 group per layer"),
+            variant(learned, "search", "thresholds searched", {"threshold": "search"}),
+            scale_row,
+            variant(scale, "scale-k3", "the same, k = 3", {"k_weights": 3}),
+            with_stage("project", "k = 2 behind an epoch of reshaping"),
+            with_stage("copy", "the same, reshape=copy")]
+
+
+def yolo_fastest():
+    """A published detector, of which --models FOLDER has the cfg and the weights."""
+    published = Experiment("yolo-fastest/float", "coco128", "MODELS/yolo-fastest-1.1-xl.cfg",
+                           start="MODELS/yolo-fastest-1.1-xl.weights", epochs=0)
+    calibrated = published.derive("yolo-fastest/w8a8", convert=(8, 8), calibrate=())
+    tuned = published.derive("yolo-fastest/float-finetune", epochs=FINE_TUNE_EPOCHS,
+                             learning_rate=DETECTOR_RATE,
+                             net=DETECTOR_FINE_TUNE | {"batch": 16})
+    quantised_net = tuned.net | {"threshold": "learned"}
+    return [("float, as published", published),
+            ("W8A8, thresholds calibrated", calibrated),
+            ("W8A8, batch norm measured anew as well",
+             calibrated.derive("yolo-fastest/w8a8-batch-norm", calibrate=("-batch_norm",))),
+            ("float, fine-tuned on 128 other images", tuned),
+            ("W4A4, fine-tuned on the same",
+             tuned.derive("yolo-fastest/w4a4", convert=BITS["w4a4"], net=quantised_net))]
+
+
+RESNET20 = network("resnet20", "cifar10", "cifar10-resnet20")
+W2A4 = next(experiment for experiment in RESNET20 if experiment.name.endswith("/w2a4"))
+ABLATION = ablations(W2A4)
+YOLO_FASTEST = yolo_fastest()
+
+# Tables of single experiments: title, what the numbers are, rows.
+LISTS = [
+    (f"ResNet-20, CIFAR-10, W2A4, {ABLATION_EPOCHS} epochs", "top-1", ABLATION),
+    ("YOLO-Fastest-1.1-XL, 128 images of COCO", "mAP@0.50", YOLO_FASTEST),
+]
+
+EXPERIMENTS = [
+    *RESNET20,
+    *(experiment for _, experiment in ABLATION),
+    *network("vgg-small", "cifar10", "cifar10-vgg-small"),
+    *network("bccd", "bccd", "bccd-yolo", DETECTOR_RATE, DETECTOR_FINE_TUNE),
+    *(experiment for _, experiment in YOLO_FASTEST),
+]

@@ -1,0 +1,85 @@
+"""What a run has to do: which experiments, in which order, from which data and weights."""
+
+import dataclasses
+from pathlib import Path
+
+from cfg_text import Cfg
+from data_sets import Prepared
+from definitions import depends_on
+from workspace import Workspace, find_file, make_cfg
+
+
+@dataclasses.dataclass
+class Job:
+    """One experiment with all that it needs."""
+
+    space: Workspace
+    data_set: Prepared
+    cfg: Cfg
+    start: Path | None  # weights
+    begins_anew: bool  # by --again
+
+    @property
+    def experiment(self):
+        return self.space.experiment
+
+
+class Plan:
+    def __init__(self, module, options, rows):
+        self.module = module
+        self.options = options
+        self.rows = rows  # of the results, by experiment
+        self.by_name = {experiment.name: experiment for experiment in module.EXPERIMENTS}
+
+    def space(self, experiment):
+        return Workspace(self.options.work, experiment)
+
+    def wants_row(self, experiment):
+        return self.space(experiment).runs_again or experiment.name not in self.rows
+
+    def is_done(self, experiment):
+        return self.space(experiment).result.is_file()
+
+    def find_needed(self, chosen):
+        """The chosen ones that have no row, and unfinished ones that they start from."""
+        again = self.options.again
+        needed = {}
+        for experiment in chosen:
+            if again or self.wants_row(experiment):
+                self._add(experiment, needed, anew=again)
+        return [e for e in self.module.EXPERIMENTS if e.name in needed]
+
+    def _add(self, experiment, needed, anew=False):
+        if experiment.name in needed:
+            return
+        needed[experiment.name] = experiment
+        start = depends_on(experiment)
+        if start is not None and (anew or not self.is_done(experiment)) and \
+                not self.is_done(self.by_name[start]):
+            self._add(self.by_name[start], needed)
+
+    def make_jobs(self, experiments, chosen):
+        """What is wrong with data, cfgs or models is told here, before any training."""
+        used = dict.fromkeys(experiment.data for experiment in experiments)
+        prepared = {name: self._prepare(name) for name in used}
+        return [self._make_job(experiment, prepared[experiment.data],
+                               self.options.again and experiment in chosen)
+                for experiment in experiments]
+
+    def _prepare(self, name):
+        data_set = self.module.DATA_SETS[name]
+        return data_set.prepare(self.options.data / data_set.folder,
+                                self.options.work / "data" / name)
+
+    def _make_job(self, experiment, data_set, anew):
+        cfg = make_cfg(experiment, data_set, self.options)
+        job = Job(self.space(experiment), data_set, cfg, self._find_start(experiment), anew)
+        if not anew:
+            job.space.check_cfg(cfg)
+        return job
+
+    def _find_start(self, experiment):
+        source = depends_on(experiment)
+        if source is not None:
+            return self.space(self.by_name[source]).final
+        return experiment.start and find_file(experiment.start, self.options.models)

@@ -1,0 +1,96 @@
+"""The table of results, one line per finished experiment, and the histories it is made from."""
+
+import csv
+import dataclasses
+import io
+import statistics
+
+from common import Failure
+
+COLUMNS = ["experiment", "network", "data", "weight_bits", "activation_bits", "threshold", "groups",
+           "reshape", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best", "last",
+           "minutes", "commit", "date"]
+EVALUATIONS_IN_MEAN = 3
+FLOAT_BITS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """What a training or a measurement left behind."""
+
+    metric: str
+    values: list  # of the metric, in order
+    iterations: int
+    minutes: float
+
+
+def read_iterations(path):
+    """The header and the lines of the .csv that training writes, one per iteration."""
+    with open(path, newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds":
+        raise Failure(f"{path}: not the history of a training with evaluations")
+    return header, rows
+
+
+def read_history(path):
+    """A resumed training goes on in the same file, with its time."""
+    header, rows = read_iterations(path)
+    values = [float(row[7]) for row in rows if row[7]]
+    if not values:
+        raise Failure(f"{path}: no evaluation in it")
+    return History(header[7], values, int(rows[-1][0]), float(rows[-1][6]) / 60)
+
+
+def read_results(path):
+    """All rows, or none where there is no file yet."""
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        table = csv.DictReader(file)
+        if table.fieldnames != COLUMNS:
+            raise Failure(f"{path}: its first line is not that of a table of results")
+        return list(table)
+
+
+def latest(rows):
+    """By experiment; of one that was run again, the last row."""
+    return {row["experiment"]: row for row in rows}
+
+
+def format_line(fields):
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(fields)
+    return line.getvalue()
+
+
+def append_result(path, row):
+    """In one write, so that two runs can share the file."""
+    line = format_line(row[column] for column in COLUMNS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a") as file:
+        file.write((format_line(COLUMNS) if file.tell() == 0 else "") + line)
+
+
+def describe_network(cfg):
+    """How a cfg quantises: the columns of its layers between the first and the last."""
+    if not cfg.quantised():
+        return {"weight_bits": FLOAT_BITS, "activation_bits": FLOAT_BITS, "threshold": "",
+                "groups": "", "reshape": ""}
+    common = cfg.inner("threshold", "scale")
+    thresholds = [cfg.inner(f"threshold_{what}", common) for what in ("weights", "activations")]
+    stage = int(cfg.inner("quantize_after", 0))
+    return {"weight_bits": cfg.inner("weight_bits", 4),
+            "activation_bits": cfg.inner("activation_bits", 4),
+            "threshold": "/".join(dict.fromkeys(thresholds)),
+            "groups": cfg.inner("quant_groups", "filters"),
+            "reshape": f"{cfg.inner('reshape', 'project')} {stage}" if stage else "none"}
+
+
+def describe_history(history):
+    """Numbers as written, rounded to what they mean."""
+    values = history.values
+    return {"iterations": history.iterations, "metric": history.metric,
+            "mean_of_last_3": f"{statistics.fmean(values[-EVALUATIONS_IN_MEAN:]):.5f}",
+            "best": f"{max(values):.5f}", "last": f"{values[-1]:.5f}",
+            "minutes": f"{history.minutes:.1f}"}
