@@ -53,8 +53,11 @@ histogram_view histogram_view_of(const gdrq_distribution *d) {
     return v;
 }
 
-histogram_view histogram_view_join(histogram_view a, histogram_view b) {
-    return (histogram_view){fmin(a.from, b.from), fmax(a.to, b.to), fmax(a.top, b.top)};
+histogram_view histogram_view_of_both(const gdrq_distribution *a, const gdrq_distribution *b) {
+    if (!a->n || !b->n)
+        return histogram_view_of(a->n ? a : b);
+    const histogram_view v = histogram_view_of(a), w = histogram_view_of(b);
+    return (histogram_view){fmin(v.from, w.from), fmax(v.to, w.to), fmax(v.top, w.top)};
 }
 
 /* ---- places ---- */

@@ -39,8 +39,8 @@ typedef struct histogram {
 /* Shows the grid and all but very few of the numbers, and all bars but a single one far higher. */
 histogram_view histogram_view_of(const gdrq_distribution *d);
 
-/* Shows what both show. */
-histogram_view histogram_view_join(histogram_view a, histogram_view b);
+/* Shows two of the same kind, so that they can be compared; either may be empty. */
+histogram_view histogram_view_of_both(const gdrq_distribution *a, const gdrq_distribution *b);
 
 /* The pixel of a value in steps. */
 float histogram_x(const histogram *h, double steps);

@@ -60,10 +60,10 @@ static void describe_shape(const layer *l, char *shape, size_t size) {
     if (l->type == CONNECTED)
         snprintf(shape, size, "%d to %d", l->inputs, l->outputs);
     else if (l->groups > 1)
-        snprintf(shape, size, "%dx%d, %d to %d channels in %d groups", l->size, l->size, l->c, l->n,
-                 l->groups);
+        snprintf(shape, size, "%dx%d in %d groups, %d to %d", l->size, l->size, l->groups, l->c,
+                 l->n);
     else
-        snprintf(shape, size, "%dx%d, %d to %d channels", l->size, l->size, l->c, l->n);
+        snprintf(shape, size, "%dx%d, %d to %d", l->size, l->size, l->c, l->n);
 }
 
 static gdrq_status make_layers(inspection *in, gdrq_error *err) {

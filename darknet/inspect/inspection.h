@@ -13,7 +13,7 @@ typedef struct threshold_span {
 
 typedef struct inspected_layer {
     gdrq_quantisation quantisation; /* without pointers */
-    char shape[64];                 /* "3x3, 16 to 32 channels" */
+    char shape[64];                 /* "3x3, 16 to 32": channels in and out */
     threshold_span threshold, threshold_before;
     gdrq_distribution weights;
     gdrq_distribution before;       /* of other weights of the layer; empty if there are none */

@@ -114,7 +114,7 @@ static void draw_panel_title(const histogram *h, const char *title) {
 
 static void draw_values_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT, top);
-    draw_panel_title(&h, "before: as they are, share per step of the grid");
+    draw_panel_title(&h, "before Scale-Clip: share per step of the grid");
     draw_y_axis(&h);
     histogram_draw_values(&h, HISTOGRAM_VALUES, HISTOGRAM_CLIPPED);
     histogram_draw_thresholds(&h);
@@ -124,7 +124,7 @@ static void draw_values_panel(canvas *c, const sheet_row *row, float top) {
 
 static void draw_codes_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT + PANEL_WIDTH + PANEL_GAP, top);
-    draw_panel_title(&h, "after: clipped at T and rounded, share per code");
+    draw_panel_title(&h, "after clipping at T and rounding: share per code");
     draw_y_axis(&h);
     histogram_draw_values(&h, HISTOGRAM_SHADE, PLOT_WHITE);
     histogram_draw_codes(&h);
@@ -141,9 +141,9 @@ static void draw_figures(canvas *c, const sheet_row *row, float y) {
     snprintf(clipped, sizeof clipped, "%.2f %%", 100 * gdrq_distribution_clipped(d));
     snprintf(codes, sizeof codes, "%d of %d", gdrq_distribution_codes_used(d), d->max - d->min + 1);
     snprintf(distance, sizeof distance, "%.3f", gdrq_distribution_distance(d));
-    const char *const figures[][2] = {{"", row->bits},       {"T", row->threshold},
-                                      {"loss", loss},        {"clipped", clipped},
-                                      {"codes used", codes}, {"from uniform", distance}};
+    const char *const figures[][2] = {{"", row->bits},  {"T", row->threshold},
+                                      {"loss", loss},   {"clipped", clipped},
+                                      {"codes", codes}, {"from uniform", distance}};
     float left = PANEL_LEFT + canvas_text_width(bold, row->title) + 22;
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if (!plot_figure(c, &left, WIDTH - EDGE, y, 1, figures[i][0], figures[i][1]))
@@ -164,7 +164,7 @@ static sheet_row weights_row(const char *title, const inspected_layer *l,
                              const gdrq_distribution *d, const threshold_span *t) {
     sheet_row row = {.title = title,
                      .of = d,
-                     .view = histogram_view_of(d),
+                     .view = histogram_view_of_both(&l->before, &l->weights),
                      .grouped = l->quantisation.groups > 1};
     const int groups = l->quantisation.groups;
     snprintf(row.bits, sizeof row.bits, "%d bits, %d group%s", l->quantisation.weight_bits, groups,
@@ -187,10 +187,8 @@ static sheet_row input_row(const inspected_layer *l) {
 static int make_rows(const inspected_layer *l, sheet_row *rows) {
     int n = 0;
     if (l->before.n)
-        rows[n++] = weights_row("Weights before", l, &l->before, &l->threshold_before);
+        rows[n++] = weights_row("Weights before training", l, &l->before, &l->threshold_before);
     rows[n++] = weights_row("Weights", l, &l->weights, &l->threshold);
-    if (n == 2) /* to be compared */
-        rows[0].view = rows[1].view = histogram_view_join(rows[0].view, rows[1].view);
     if (l->input)
         rows[n++] = input_row(l);
     return n;
@@ -198,8 +196,8 @@ static int make_rows(const inspected_layer *l, sheet_row *rows) {
 
 static void draw_header(canvas *c, const inspection *in, const inspected_layer *l) {
     char title[TEXT_SIZE], files[3 * TEXT_SIZE];
-    snprintf(title, sizeof title, "Layer %d, %s, %s", l->quantisation.layer, inspected_type(l),
-             l->shape);
+    snprintf(title, sizeof title, "Layer %d, %s, %s%s", l->quantisation.layer, inspected_type(l),
+             l->shape, l->quantisation.connected ? "" : " channels");
     const float right = legend_draw(c, WIDTH - EDGE, 34, 1);
     plot_text_within(c, (plot_box){EDGE, 0, right, 36}, (canvas_font){12, true}, PLOT_INK, title);
     inspection_files(in, files, sizeof files);

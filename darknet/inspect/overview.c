@@ -83,17 +83,19 @@ static void draw_series(overview *o, const inspected_layer *l, int s, float left
     plot_text(&o->canvas, left, top + 10, CANVAS_LEFT, little, PLOT_MUTED, o->series[s].name);
     plot_text(&o->canvas, left + o->cell_width, top + 10, CANVAS_RIGHT, little, PLOT_INK, caption);
     if (d->n)
-        draw_small(o, d, histogram_view_of(d), left, top + CAPTION);
+        draw_small(o, d,
+                   d == l->input ? histogram_view_of(d)
+                                 : histogram_view_of_both(&l->before, &l->weights),
+                   left, top + CAPTION);
 }
 
 static void draw_cell(overview *o, int i) {
     const inspected_layer *l = &o->in->layers[i];
     const float left = EDGE + (float)(i % o->columns) * (o->cell_width + CELL_GAP);
     const float top = HEADER + (float)(i / o->columns) * o->cell_height;
-    char name[16], bits[TEXT_SIZE];
+    char name[16], bits[16];
     snprintf(name, sizeof name, "%d", l->quantisation.layer);
-    snprintf(bits, sizeof bits, "%d-bit weights, %d-bit input", l->quantisation.weight_bits,
-             l->quantisation.input_bits);
+    snprintf(bits, sizeof bits, "W%dA%d", l->quantisation.weight_bits, l->quantisation.input_bits);
     const float text = left + canvas_text_width(bold, name) + 10;
     plot_text(&o->canvas, left, top + 16, CANVAS_LEFT, bold, PLOT_INK, name);
     plot_text_within(&o->canvas, (plot_box){text, 0, left + o->cell_width, top + 16}, little,
