@@ -5,8 +5,10 @@
 
 /* Of the numbers, those that may lie beyond either end of a view. */
 static const double hidden = .001;
+/* Numbers in a bar of values, on average, below which it would be noise. */
+static const double fewest = 10;
 /* A bar so much higher than the next is cut, so that the others can be seen. */
-static const double dominant = 2.2, cut_at = 1.5, headroom = 1.15;
+static const double dominant = 3, cut_at = 1.5, headroom = 1.15;
 
 /* ---- views ---- */
 
@@ -75,22 +77,28 @@ static float pixels_per_step(const histogram *h) {
     return (h->box.right - h->box.left) / (float)(h->view.to - h->view.from);
 }
 
-/* From share `low` to `high` above the values from..to. */
+/*
+ * From share `low` to `high` above the values from..to. Whole pixels wide, so that there are no
+ * seams between bars; of several within a pixel the highest is seen.
+ */
 static void bar(const histogram *h, double from, double to, double low, double high,
                 unsigned colour) {
     const float left = histogram_x(h, from), right = histogram_x(h, to);
     if (right > left && high > low)
-        canvas_fill(h->canvas, left, y_of(h, high), right, y_of(h, low), canvas_rgb(colour));
+        canvas_fill(h->canvas, floorf(left), y_of(h, high), fmaxf(floorf(right), floorf(left) + 1),
+                    y_of(h, low), canvas_rgb(colour));
 }
 
 /* ---- values ---- */
 
-/* How many bins a bar spans: enough for some pixels, but no more than a code. */
+/* How many bins a bar spans: enough for some pixels and some numbers, but no more than a code. */
 static int bins_per_bar(const histogram *h) {
-    const int most = h->of->bins_per_code;
-    const float wide = pixels_per_step(h) / (float)most;
+    const gdrq_distribution *d = h->of;
+    const int most = d->bins_per_code;
+    const double pixels = pixels_per_step(h) / (float)most;
+    const double numbers = (double)d->n / (most * (d->max - d->min));
     int bins = 1;
-    while (wide * (float)bins < 2 * h->unit && bins < most)
+    while ((pixels * bins < 2 * (double)h->unit || numbers * bins < fewest) && bins < most)
         bins = most % (2 * bins) == 0 ? 2 * bins : most;
     return bins;
 }

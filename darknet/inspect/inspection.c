@@ -59,6 +59,8 @@ static threshold_span span_of(const gdrq_quantisation *q) {
 static void describe_shape(const layer *l, char *shape, size_t size) {
     if (l->type == CONNECTED)
         snprintf(shape, size, "%d to %d", l->inputs, l->outputs);
+    else if (l->groups == l->c && l->groups == l->n && l->n > 1)
+        snprintf(shape, size, "%dx%d depthwise, %d", l->size, l->size, l->n);
     else if (l->groups > 1)
         snprintf(shape, size, "%dx%d in %d groups, %d to %d", l->size, l->size, l->groups, l->c,
                  l->n);

@@ -1,12 +1,11 @@
 #include "inspect/layer_sheet.h"
 
-#include "image/axis.h"
 #include "inspect/histogram.h"
 #include "inspect/legend.h"
+#include "inspect/percent_axis.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Pixels. */
 enum {
@@ -20,7 +19,6 @@ enum {
     PANEL_GAP = 74,
     PANEL_WIDTH = (WIDTH - PANEL_LEFT - PANEL_GAP - EDGE) / 2,
     TEXT_SIZE = 160,
-    LABEL_WIDTH = 25,
     MOST_ROWS = 3,
 };
 
@@ -35,22 +33,6 @@ typedef struct sheet_row {
 } sheet_row;
 
 /* ---- axes ---- */
-
-/* The share of a bar of one step's width, in per cent. */
-static void draw_y_axis(const histogram *h) {
-    char label[AXIS_LABEL_SIZE + 2];
-    axis a = axis_linear(0, 100 * h->view.top, 5);
-    a.begin = h->box.bottom;
-    a.end = h->box.top;
-    for (int i = 0; i < a.n_ticks; i++) {
-        const float y = axis_at(&a, a.ticks[i]);
-        plot_rule(h->canvas, (plot_box){h->box.left, y, h->box.right, y}, 1, PLOT_GRID);
-        axis_label(&a, i, label);
-        strcat(label, " %");
-        plot_text(h->canvas, h->box.left - 8, y + plain.size / 2, CANVAS_RIGHT, plain, PLOT_MUTED,
-                  label);
-    }
-}
 
 /* A tick for each level of the grid, or for every 2nd, 4th and so on. */
 static void draw_levels(const histogram *h) {
@@ -88,7 +70,9 @@ static void draw_thresholds_axis(const histogram *h, const char *name) {
 static void draw_codes_axis(const histogram *h) {
     char label[AXIS_LABEL_SIZE];
     const float width = histogram_x(h, h->of->max) - histogram_x(h, h->of->min);
-    const int most = (int)fminf(AXIS_MOST_TICKS, fmaxf(2, width / LABEL_WIDTH));
+    const float label_width = canvas_text_width(plain, "-8") * (h->of->max < 100 ? 1.6f : 3);
+    const int codes = h->of->max - h->of->min + 1, room = (int)(width / label_width);
+    const int most = (int)fmax(2, fmin(AXIS_MOST_TICKS, fmin(codes, room)));
     const axis a = axis_linear(h->of->min, h->of->max, most);
     for (int i = 0; i < a.n_ticks; i++) {
         axis_label(&a, i, label);
@@ -115,7 +99,7 @@ static void draw_panel_title(const histogram *h, const char *title) {
 static void draw_values_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT, top);
     draw_panel_title(&h, "before Scale-Clip: share per step of the grid");
-    draw_y_axis(&h);
+    percent_axis_draw(c, h.box, h.view.top, 5);
     histogram_draw_values(&h, HISTOGRAM_VALUES, HISTOGRAM_CLIPPED);
     histogram_draw_thresholds(&h);
     draw_levels(&h);
@@ -125,7 +109,7 @@ static void draw_values_panel(canvas *c, const sheet_row *row, float top) {
 static void draw_codes_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT + PANEL_WIDTH + PANEL_GAP, top);
     draw_panel_title(&h, "after clipping at T and rounding: share per code");
-    draw_y_axis(&h);
+    percent_axis_draw(c, h.box, h.view.top, 5);
     histogram_draw_values(&h, HISTOGRAM_SHADE, PLOT_WHITE);
     histogram_draw_codes(&h);
     histogram_draw_uniform(&h);

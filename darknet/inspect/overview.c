@@ -1,12 +1,11 @@
 #include "inspect/overview.h"
 
-#include "image/axis.h"
 #include "inspect/histogram.h"
 #include "inspect/legend.h"
+#include "inspect/percent_axis.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Pixels. */
 enum {
@@ -117,22 +116,6 @@ static double largest_loss(const overview *o) {
     return most;
 }
 
-static axis draw_losses_axis(overview *o, plot_box box) {
-    char label[AXIS_LABEL_SIZE + 2];
-    axis a = axis_linear(0, 108 * fmax(largest_loss(o), .001), 6);
-    a.begin = box.bottom;
-    a.end = box.top;
-    for (int i = 0; i < a.n_ticks; i++) {
-        const float y = axis_at(&a, a.ticks[i]);
-        plot_rule(&o->canvas, (plot_box){box.left, y, box.right, y}, 1, PLOT_GRID);
-        axis_label(&a, i, label);
-        strcat(label, " %");
-        plot_text(&o->canvas, box.left - 8, y + plain.size / 2, CANVAS_RIGHT, plain, PLOT_MUTED,
-                  label);
-    }
-    return a;
-}
-
 static void draw_losses_title(overview *o, float top) {
     plot_text(&o->canvas, EDGE, top + 26, CANVAS_LEFT, bold, PLOT_INK,
               "Quantised loss |x - Q(x)| / |x| of each layer");
@@ -146,7 +129,7 @@ static void draw_losses(overview *o, float top) {
     const plot_box box = {LOSSES_LEFT, top + LOSSES_TOP, WIDTH - EDGE,
                           top + LOSSES_TOP + LOSSES_HEIGHT};
     draw_losses_title(o, top);
-    const axis a = draw_losses_axis(o, box);
+    const axis a = percent_axis_draw(&o->canvas, box, 1.08 * fmax(largest_loss(o), 1e-5), 6);
     const float slot = fminf(90, (box.right - box.left) / (float)o->in->n);
     const float width = .8f * slot / (float)o->n_series;
     const int every = (int)ceilf(26 / slot);
