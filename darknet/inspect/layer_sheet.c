@@ -171,7 +171,7 @@ static sheet_row input_row(const inspected_layer *l) {
 static int make_rows(const inspected_layer *l, sheet_row *rows) {
     int n = 0;
     if (l->before.n)
-        rows[n++] = weights_row("Weights before training", l, &l->before, &l->threshold_before);
+        rows[n++] = weights_row("Weights before", l, &l->before, &l->threshold_before);
     rows[n++] = weights_row("Weights", l, &l->weights, &l->threshold);
     if (l->input)
         rows[n++] = input_row(l);

@@ -130,7 +130,7 @@ static void draw_losses(overview *o, float top) {
                           top + LOSSES_TOP + LOSSES_HEIGHT};
     draw_losses_title(o, top);
     const axis a = percent_axis_draw(&o->canvas, box, 1.08 * fmax(largest_loss(o), 1e-5), 6);
-    const float slot = fminf(90, (box.right - box.left) / (float)o->in->n);
+    const float slot = fminf(160, (box.right - box.left) / (float)o->in->n);
     const float width = .8f * slot / (float)o->n_series;
     const int every = (int)ceilf(26 / slot);
     for (int i = 0; i < o->in->n; i++) {
