@@ -9,8 +9,8 @@
 #include "gdrq.h"
 #include "image/plot.h"
 
-/* 0xrrggbb; the first six of Okabe and Ito, whom people with colour vision deficiencies can tell
- * apart. */
+/* 0xrrggbb; the first four are Okabe and Ito's, which people with colour vision deficiencies can
+ * tell apart. */
 enum {
     HISTOGRAM_CODES = 0x0072b2,
     HISTOGRAM_CLIPPED = 0xd55e00,
