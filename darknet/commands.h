@@ -25,6 +25,7 @@ int cmd_gdrq_calibrate(int argc, char **argv);
 int cmd_gdrq_fold(int argc, char **argv);
 int cmd_gdrq_verify(int argc, char **argv);
 int cmd_gdrq_bench(int argc, char **argv);
+int cmd_gdrq_inspect(int argc, char **argv);
 
 /* A command or subcommand, as tables of them list it. */
 typedef struct command {

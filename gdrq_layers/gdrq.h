@@ -234,6 +234,84 @@ GDRQ_API gdrq_status gdrq_network_compare(const struct network *trained,
                                           const struct network *folded, gdrq_layer_match *matches,
                                           gdrq_error *err);
 
+/* How a layer quantises: value = step * code with min <= code <= max. */
+typedef struct gdrq_quantisation {
+    int layer;       /* index in the network */
+    bool connected;  /* else convolutional */
+    int weight_bits; /* codes -Q to Q with Q = 2^(weight_bits - 1) - 1 */
+    int groups; /* of filters/groups consecutive filters (or outputs), each with its own step */
+    int filters;
+    size_t filter_size;        /* weights of one filter */
+    const float *weights;      /* filters * filter_size, as stored */
+    const float *weight_codes; /* what they become, as floats */
+    const float *weight_steps; /* groups; step * Q is the threshold T that a group is clipped at */
+
+    /* Of the layer's input. Codes count from the zero code, so that code 0 is the value 0. */
+    int input_bits, input_min, input_max;
+    const char *input_range;           /* "pixels", "unsigned", "signed" or "offset" */
+    bool has_threshold;                /* else the two below are 0 */
+    float input_threshold, input_step; /* T = step * input_max */
+} gdrq_quantisation;
+
+/*
+ * How layer i quantises with the weights that it has now; false if it is not quantised or there is
+ * no such layer. Pointers stay good as long as the network, and codes and steps until it runs.
+ */
+GDRQ_API bool gdrq_network_quantisation(struct network *net, int i, gdrq_quantisation *q);
+
+enum {
+    GDRQ_MOST_CODES = 256,
+    GDRQ_BIN_THRESHOLDS = 3, /* bins reach from -3T to 3T */
+    GDRQ_MOST_BINS = 2 * (2 * GDRQ_BIN_THRESHOLDS * (GDRQ_MOST_CODES - 1) + 1),
+};
+
+/*
+ * What quantising did to some numbers. They are counted in steps, those of every group in its own,
+ * so that groups with different thresholds add up to one picture. Zeroed, it is empty.
+ */
+typedef struct gdrq_distribution {
+    int min, max;        /* codes of the grid; T is max steps */
+    size_t n;            /* numbers */
+    size_t below, above; /* those outside min..max steps, which clipping moved to the ends */
+    double squares;      /* sum of x^2 */
+    double lost;         /* sum of (x - Q(x))^2 */
+    size_t codes[GDRQ_MOST_CODES]; /* [c - min]: numbers that became code c */
+    int bins_per_code;             /* even: 0 and T lie between two bins */
+    int n_bins;
+    size_t bins[GDRQ_MOST_BINS]; /* numbers as they were; the outermost hold all beyond, too */
+} gdrq_distribution;
+
+/* Of all weights of the layer. Fails if one is not finite. */
+GDRQ_API gdrq_status gdrq_weight_distribution(const gdrq_quantisation *q, gdrq_distribution *d,
+                                              gdrq_error *err);
+
+/*
+ * Adds to inputs[i], for each quantised layer i of the network, what that layer has just read: call
+ * it after gdrq_network_predict_pixels(). inputs has net->n elements, zeroed before the first call.
+ */
+GDRQ_API gdrq_status gdrq_network_add_inputs(const struct network *net, gdrq_distribution *inputs,
+                                             gdrq_error *err);
+
+/* The relative quantised loss |x - Q(x)|_2 / |x|_2; 0 if all numbers are 0. */
+GDRQ_API double gdrq_distribution_loss(const gdrq_distribution *d);
+
+/* The share of numbers that were clipped. */
+GDRQ_API double gdrq_distribution_clipped(const gdrq_distribution *d);
+
+/* How many of the max - min + 1 codes occur. */
+GDRQ_API int gdrq_distribution_codes_used(const gdrq_distribution *d);
+
+/*
+ * How far the codes are from uniform: the total variation distance between their histogram and the
+ * uniform one over all N = max - min + 1 codes, sum |share of c - 1/N| / 2. That is the share of
+ * numbers that would have to take another code to make it uniform: 0 if all codes are as frequent,
+ * 1 - 1/N if there is only one.
+ */
+GDRQ_API double gdrq_distribution_distance(const gdrq_distribution *d);
+
+/* The left end of bin i, in steps; that of bin n_bins is the right end of the last. */
+GDRQ_API double gdrq_distribution_bin(const gdrq_distribution *d, int i);
+
 typedef enum gdrq_pixel_order { GDRQ_RGB, GDRQ_BGR } gdrq_pixel_order;
 
 /* An 8-bit image with three interleaved channels; rows are `stride` bytes apart. */

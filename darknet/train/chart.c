@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "image/canvas.h"
+#include "image/plot.h"
 #include "train/chart_series.h"
 #include "train/stage.h"
 
@@ -13,14 +13,12 @@
 
 enum { MOST_LABELS = 24, MOST_RATE_STEPS = 8, TEXT_SIZE = 200 };
 
-static const unsigned white = 0xffffff, ink = 0x27303c, muted = 0x77818f, grid = 0xe8ebf0,
-                      frame = 0xb9c1cc, event = 0x8a94a3;
+static const unsigned white = PLOT_WHITE, ink = PLOT_INK, muted = PLOT_MUTED, grid = PLOT_GRID,
+                      frame = PLOT_FRAME, event = 0x8a94a3;
 static const unsigned series_colours[CHART_N_SERIES] = {
     [CHART_LOSS] = 0xb5cfec, [CHART_AVERAGE] = 0x1f5fa8, [CHART_METRIC] = 0xd65f1e};
 
-typedef struct box {
-    float left, top, right, bottom;
-} box;
+typedef plot_box box;
 
 typedef struct chart {
     const history *h;
@@ -47,7 +45,7 @@ static canvas_colour colour_of(chart_series series) {
 
 static void text(chart *k, float x, float y, canvas_align align, canvas_font font, unsigned colour,
                  const char *string) {
-    canvas_text(&k->c, (canvas_point){x, y}, align, font, canvas_rgb(colour), string);
+    plot_text(&k->c, x, y, align, font, colour, string);
 }
 
 static const axis *loss_or_metric(const chart *k, chart_series series) {
@@ -86,14 +84,8 @@ static gdrq_status make_curves(chart *k) {
 
 /* ---- Axes ---- */
 
-/* A line of one unit's width that starts at a whole pixel, so that it is sharp. */
 static void rule(chart *k, box line, unsigned colour) {
-    const float width = fmaxf(1, roundf(k->unit));
-    if (line.left == line.right)
-        line.left = floorf(line.left), line.right = line.left + width;
-    else
-        line.top = floorf(line.top), line.bottom = line.top + width;
-    canvas_fill(&k->c, line.left, line.top, line.right, line.bottom, canvas_rgb(colour));
+    plot_rule(&k->c, line, k->unit, colour);
 }
 
 static void draw_x_axis(chart *k) {
@@ -196,9 +188,7 @@ static void place_label(chart *k, const box *places, int n, canvas_font font, un
 /* ---- Events ---- */
 
 static void draw_dashes(chart *k, float x, float dash, float gap, unsigned colour) {
-    const float step = (dash + gap) * k->unit;
-    for (float y = k->plot.top; y < k->plot.bottom; y += step)
-        rule(k, (box){x, y, x, fminf(y + dash * k->unit, k->plot.bottom)}, colour);
+    plot_dashes(&k->c, (box){x, k->plot.top, x, k->plot.bottom}, dash, gap, k->unit, colour);
 }
 
 /* Between the last row before the event and the first one after it. */
@@ -363,37 +353,14 @@ static float draw_legend(chart *k) {
 }
 
 static void draw_title(chart *k, float right) {
-    const canvas_font font = font_of(k, 12, true);
-    const float left = 16 * k->unit, y = 31 * k->unit;
-    char title[TEXT_SIZE];
-    size_t n = strlen(k->o->title);
-    snprintf(title, sizeof title, "%s", k->o->title);
-    n = n < sizeof title ? n : sizeof title - 1;
-    while (n > 3 && left + canvas_text_width(font, title) > right) {
-        strcpy(title + n - 4, "...");
-        n--;
-    }
-    text(k, left, y, CANVAS_LEFT, font, ink, title);
+    const box line = {16 * k->unit, 0, right, 31 * k->unit};
+    plot_text_within(&k->c, line, font_of(k, 12, true), ink, k->o->title);
 }
 
 typedef struct figure {
     const char *name;
     char value[TEXT_SIZE];
 } figure;
-
-/* False if there is no more room. */
-static bool draw_figure(chart *k, const figure *f, float *left) {
-    const canvas_font name = font_of(k, 9, false), value = font_of(k, 9, true);
-    const float gap = 7 * k->unit, y = 59 * k->unit;
-    const float name_width = canvas_text_width(name, f->name);
-    const float right = *left + name_width + gap + canvas_text_width(value, f->value);
-    if (right > (float)k->c.on->w - 16 * k->unit)
-        return false;
-    text(k, *left, y, CANVAS_LEFT, name, muted, f->name);
-    text(k, *left + name_width + gap, y, CANVAS_LEFT, value, ink, f->value);
-    *left = right + 26 * k->unit;
-    return true;
-}
 
 static void draw_figures(chart *k) {
     const history_row *last = history_last(k->h);
@@ -421,8 +388,11 @@ static void draw_figures(chart *k) {
         snprintf(figures[n++].value, TEXT_SIZE, "%lu:%02lu:%02lu", seconds / 3600,
                  seconds / 60 % 60, seconds % 60);
     }
+    const float right = (float)k->c.on->w - 16 * k->unit, y = 59 * k->unit;
     float left = 16 * k->unit;
-    for (int i = 0; i < n && draw_figure(k, &figures[i], &left); i++)
+    for (int i = 0;
+         i < n && plot_figure(&k->c, &left, right, y, k->unit, figures[i].name, figures[i].value);
+         i++)
         ;
 }
 

@@ -1,0 +1,84 @@
+#include "args.h"
+#include "commands.h"
+#include "data/folder.h"
+#include "inspect/inspect_json.h"
+#include "inspect/inspect_pictures.h"
+#include "inspect/inspect_table.h"
+#include "inspect/inspection.h"
+#include "report.h"
+
+#include <stdio.h>
+
+typedef struct inspect_options {
+    const char *before, *out, *json; /* NULL: not given */
+} inspect_options;
+
+static gdrq_status check_outputs(const inspect_options *o, gdrq_error *err) {
+    const gdrq_status status = o->json ? folder_check_file(o->json, err) : GDRQ_OK;
+    return status == GDRQ_OK && o->out ? folder_prepare(o->out, "folder for pictures", err)
+                                       : status;
+}
+
+static gdrq_status write_outputs(const inspection *in, const inspect_options *o, gdrq_error *err) {
+    gdrq_status status = o->json ? inspect_json_save(in, o->json, err) : GDRQ_OK;
+    if (status != GDRQ_OK || !o->out)
+        return status;
+    status = inspect_pictures_save(in, o->out, err);
+    if (status == GDRQ_OK)
+        printf("\nWrote %s/overview.png, and a picture per layer beside it\n", o->out);
+    return status;
+}
+
+static gdrq_status run(const arg_operands *operands, const inspect_options *o, gdrq_error *err) {
+    inspection in = {.cfg = operands->at[0],
+                     .weights = operands->at[1],
+                     .images = operands->at[2],
+                     .before = o->before};
+    picture_paths paths = {0};
+    gdrq_status status = in.images ? picture_paths_find(in.images, &paths, err) : GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = inspection_open(&in, err);
+    if (status == GDRQ_OK)
+        status = check_outputs(o, err);
+    if (status == GDRQ_OK)
+        status = inspection_run(&in, &paths, err);
+    if (status == GDRQ_OK) {
+        inspect_table_print(&in);
+        status = write_outputs(&in, o, err);
+    }
+    inspection_free(&in);
+    picture_paths_free(&paths);
+    return status;
+}
+
+int cmd_gdrq_inspect(int argc, char **argv) {
+    inspect_options o = {0};
+    const arg_flag flags[] = {
+        {.name = "out",
+         .value_name = "FOLDER",
+         .text = &o.out,
+         .help = "draw a picture per layer and overview.png there"},
+        {.name = "before",
+         .value_name = "WEIGHTS",
+         .text = &o.before,
+         .help = "weights before training, to compare with"},
+        {.name = "json", .value_name = "FILE", .text = &o.json, .help = "write the numbers, too"},
+    };
+    const arg_spec spec = {
+        .command = "gdrq inspect",
+        .operands = "CFG WEIGHTS [IMAGES]",
+        .help =
+            "Shows what quantising does to the weights of each layer and, with IMAGES (one, a\n"
+            "folder of them, or a file that lists them), to its input activations: the threshold\n"
+            "T, the loss |W-Q(W)|/|W|, what is clipped, how many codes occur, and how far the\n"
+            "codes are from uniform: half the sum of |share of a code - 1/codes|, from 0 (all\n"
+            "are as frequent) to 1.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags};
+    arg_operands operands;
+    const int done = args_parse(&spec, argc, argv, &operands);
+    if (done >= 0)
+        return done;
+    gdrq_error err;
+    return run(&operands, &o, &err) == GDRQ_OK ? 0 : report_error(&err);
+}
