@@ -8,18 +8,21 @@
 #include "suggest.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-typedef enum method { BY_MEAN, BY_PERCENTILE, BY_SEARCH, METHODS } method;
+typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, METHODS } method;
 
-static const char *const method_names[METHODS] = {"mean", "percentile", "search"};
+static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean"};
+
+static const gdrq_calibration calibrations[] = {[BY_BITS] = GDRQ_CALIBRATE_BY_BITS,
+                                                [BY_PERCENTILE] = GDRQ_CALIBRATE_PERCENTILE,
+                                                [BY_SEARCH] = GDRQ_CALIBRATE_SEARCH};
 
 typedef struct flags {
     const char *method_name;
     method method;
     float percentile; /* 0..100 */
-    bool batch_norm;
+    bool shift, anew; /* of batch norm's statistics */
 } flags;
 
 static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_error *err) {
@@ -51,9 +54,8 @@ static gdrq_status by_counts(network *net, const picture_paths *paths, const fla
         status = predict_all(net, paths, err);
     gdrq_network_unquantised(net, false);
     if (status == GDRQ_OK)
-        status = gdrq_network_set_thresholds(
-            net, f->method == BY_SEARCH ? GDRQ_CALIBRATE_SEARCH : GDRQ_CALIBRATE_PERCENTILE,
-            f->percentile / 100, err);
+        status =
+            gdrq_network_set_thresholds(net, calibrations[f->method], f->percentile / 100, err);
     gdrq_network_counting(net, false, NULL);
     return status;
 }
@@ -86,9 +88,10 @@ static gdrq_status calibrate_on(network *net, const picture_paths *paths, const 
         f->method == BY_MEAN ? by_mean(net, paths, err) : by_counts(net, paths, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(net, err);
-    if (status == GDRQ_OK && f->batch_norm)
-        status = getenv("SHIFT") ? shift_batch_norm(net, paths, err)
-                                 : measure_batch_norm(net, paths, err);
+    if (status == GDRQ_OK && f->shift)
+        status = shift_batch_norm(net, paths, err);
+    if (status == GDRQ_OK && f->anew)
+        status = measure_batch_norm(net, paths, err);
     return status;
 }
 
@@ -118,7 +121,7 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], f->batch_norm, err);
+        status = check_network(net, operands->at[0], f->shift || f->anew, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)
@@ -139,33 +142,41 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     return status;
 }
 
-static gdrq_status find_method(flags *f, gdrq_error *err) {
+static gdrq_status check_flags(flags *f, gdrq_error *err) {
+    if (f->shift && f->anew)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-batch_norm_shift and -batch_norm: either keeps what a training measured "
+                         "or not; give one of them");
     for (int i = 0; i < METHODS; i++)
         if (!strcmp(f->method_name, method_names[i])) {
             f->method = (method)i;
             return GDRQ_OK;
         }
-    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-method: %s is none of mean, percentile, search",
-                     f->method_name);
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                     "-method: %s is none of auto, percentile, search, mean", f->method_name);
 }
 
 int cmd_gdrq_calibrate(int argc, char **argv) {
-    flags f = {.method_name = "search", .percentile = 99.99f};
+    flags f = {.method_name = "auto", .percentile = 99.99f};
     const arg_flag declared[] = {
         {.name = "method",
          .value_name = "NAME",
          .text = &f.method_name,
-         .help = "search: what loses least when values are rounded; percentile; mean: "
-                 "k_activations times the mean of |x|"},
+         .help = "percentile: few values are clipped; search: rounding and clipping lose "
+                 "least; mean: k_activations times the mean of |x|; auto: percentile for 8 bits, "
+                 "search for fewer"},
         {.name = "percentile",
          .value_name = "P",
          .real = &f.percentile,
          .min = 50,
          .max = 100,
-         .help = "with -method percentile: how many of 100 values are not clipped"},
+         .help = "how many of 100 values are not clipped"},
+        {.name = "batch_norm_shift",
+         .on = &f.shift,
+         .help = "then move batch norm's statistics back by what quantising shifts them"},
         {.name = "batch_norm",
-         .on = &f.batch_norm,
-         .help = "then measure batch norm's statistics anew from the pictures, too"},
+         .on = &f.anew,
+         .help = "then measure batch norm's statistics anew from the pictures, which takes many"},
     };
     const arg_spec spec = {
         .command = "gdrq calibrate",
@@ -180,7 +191,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (find_method(&f, &err) != GDRQ_OK || run(&operands, &f, &err) != GDRQ_OK)
+    if (check_flags(&f, &err) != GDRQ_OK || run(&operands, &f, &err) != GDRQ_OK)
         return report_error(&err);
     return 0;
 }

@@ -130,6 +130,7 @@ GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_er
  * their magnitudes are not above, or so that quantising loses least (search_norm= of the cfg).
  */
 typedef enum gdrq_calibration {
+    GDRQ_CALIBRATE_BY_BITS, /* PERCENTILE for 8 bits, SEARCH for fewer */
     GDRQ_CALIBRATE_PERCENTILE,
     GDRQ_CALIBRATE_SEARCH,
 } gdrq_calibration;

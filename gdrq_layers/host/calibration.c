@@ -50,6 +50,9 @@ static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "layer %d: its input's values were not counted, or none was finite",
                          t->first_reader);
+    /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
+    if (how == GDRQ_CALIBRATE_BY_BITS)
+        how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
     const float threshold =
         how == GDRQ_CALIBRATE_PERCENTILE
             ? gdrq_histogram_percentile(t->histogram, share)
