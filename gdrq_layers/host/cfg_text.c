@@ -62,3 +62,16 @@ gdrq_status gdrq_cfg_text_write_to(void *user, int fd, gdrq_error *err) {
         return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
     return GDRQ_OK;
 }
+
+gdrq_status gdrq_cfg_text_save(const char *path, gdrq_write_cfg *write, const void *user,
+                               gdrq_error *err) {
+    char *text;
+    size_t n;
+    gdrq_status status = gdrq_cfg_text_make(path, write, user, &text, &n, NULL, err);
+    if (status != GDRQ_OK)
+        return status;
+    gdrq_cfg_output output = {path, text, n};
+    status = gdrq_write_atomically(path, gdrq_cfg_text_write_to, &output, err);
+    free(text);
+    return status;
+}
