@@ -1,6 +1,7 @@
 /* gdrq_cfg_set_bits(): other bits for the quantised layers of a cfg. */
 #include "gdrq.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,14 +58,18 @@ static gdrq_status plan(edit *e, const char *path, const gdrq_layer_bits *bits, 
     return GDRQ_OK;
 }
 
-/* What the line says up to its value, then the new one. */
+/* The line with another number; what else stands there, as a comment, stays. */
 static void write_value(FILE *out, const gdrq_line *line, int bits) {
-    const char *equals = memchr(line->text, '=', line->n);
-    size_t kept = (size_t)(equals + 1 - line->text);
-    while (kept < line->n && (line->text[kept] == ' ' || line->text[kept] == '\t'))
-        kept++;
-    fwrite(line->text, 1, kept, out);
-    fprintf(out, "%d%s", bits, line->end);
+    const char *stop = line->text + line->n;
+    const char *number = (const char *)memchr(line->text, '=', line->n) + 1;
+    while (number < stop && (*number == ' ' || *number == '\t'))
+        number++;
+    const char *rest = number;
+    while (rest < stop && (isdigit((unsigned char)*rest) || *rest == '+'))
+        rest++;
+    fwrite(line->text, 1, (size_t)(number - line->text), out);
+    fprintf(out, "%d", bits);
+    fwrite(rest, 1, (size_t)(stop - rest), out);
 }
 
 static int bits_of_option(const new_bits *bits, const gdrq_cfg_option *option) {
