@@ -132,6 +132,8 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     if (status == GDRQ_OK)
         status = sensitivity_open(&s, err);
     if (status == GDRQ_OK)
+        status = budget_check(&f->budget, &s, err);
+    if (status == GDRQ_OK)
         status = measure(&s, &p, &f->budget, err);
     if (status == GDRQ_OK) {
         sensitivity_table_print(&s, &p);
@@ -155,17 +157,17 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
          .value_name = "MB",
          .real = &f.size,
          .max = 1e6,
-         .help = "budget: packed weights, scales and biases in millions of bytes"},
+         .help = "budget: millions of bytes of packed weights, scales and biases; 0: none"},
         {.name = "bits_mean",
          .value_name = "N",
          .real = &f.bits_mean,
          .max = 8,
-         .help = "budget: mean bits of a weight"},
+         .help = "budget: mean bits of a weight; 0: none"},
         {.name = "error",
          .value_name = "E",
          .real = &f.error,
          .max = 1e6,
-         .help = "budget: the sum of errors, with the least size"},
+         .help = "budget: the sum of errors, with the least size; 0: none"},
         {.name = "activations",
          .on = &f.activations,
          .help = "with -error: choose 4 or 8 bits for activations, too"},

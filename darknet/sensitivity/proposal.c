@@ -45,25 +45,6 @@ static int chosen_bits(bit_set set, int chosen) {
     return bits;
 }
 
-static gdrq_status fail_budget(const sensitivity *s, const budget *b, double least, double fixed,
-                               gdrq_error *err) {
-    if (b->size > 0)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-size %g: with the fewest of the measured bits the weights take %.6g MB",
-                         b->size / mega, least / mega);
-    if (b->bits_mean > 0)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-bits_mean %g is less than the fewest bits that were measured (-bits)",
-                         b->bits_mean);
-    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                     "-error %g: the least errors add up to %.4g %s, of which activations have "
-                     "%.4g: %s",
-                     b->error, least + fixed, sensitivity_unit(s), fixed,
-                     b->activations ? "measure more bits (-bits), or allow a larger error"
-                                    : "choose their bits as well (-activations), or allow a "
-                                      "larger error");
-}
-
 static double weight_budget(const sensitivity *s, const budget *b, double activations) {
     if (b->size > 0)
         return b->size;
@@ -73,6 +54,32 @@ static double weight_budget(const sensitivity *s, const budget *b, double activa
     for (int i = 0; i < s->n; i++)
         weights += (double)sensitive_layer_weights(&s->layers[i]);
     return b->bits_mean * weights;
+}
+
+gdrq_status budget_check(const budget *b, const sensitivity *s, gdrq_error *err) {
+    double least = 0;
+    for (int i = 0; i < s->n; i++)
+        least += size_of_weights(&s->layers[i], b, chosen_bits(s->weight_bits, 0));
+    if (b->bits_mean > 0 && weight_budget(s, b, 0) < least)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-bits_mean %g is less than the fewest bits to be measured (-bits)",
+                         b->bits_mean);
+    if (b->size > 0 && b->size < least)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-size %g: with the fewest bits to be measured the weights take %.6g MB",
+                         b->size / mega, least / mega);
+    return GDRQ_OK;
+}
+
+static gdrq_status fail_error(const sensitivity *s, const budget *b, double weights,
+                              double activations, gdrq_error *err) {
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                     "-error %g: the least errors add up to %.4g %s, of which activations have "
+                     "%.4g: %s",
+                     b->error, weights + activations, sensitivity_unit(s), activations,
+                     b->activations ? "measure more bits (-bits), or allow a larger error"
+                                    : "choose their bits as well (-activations), or allow a "
+                                      "larger error");
 }
 
 /* What the activations of `bits` cost. */
@@ -89,7 +96,7 @@ static gdrq_status choose_weights(const sensitivity *s, const budget *b, allocat
     const double activations = activation_error(s, bits);
     list_choices(s, b, items);
     if (!allocate(items, s->n, weight_budget(s, b, activations)))
-        return fail_budget(s, b, allocation_cost(items, s->n), activations, err);
+        return fail_error(s, b, allocation_cost(items, s->n), activations, err);
     for (int i = 0; i < s->n; i++)
         bits[i].weights = chosen_bits(s->weight_bits, items[i].chosen);
     return GDRQ_OK;

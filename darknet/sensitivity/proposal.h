@@ -30,12 +30,15 @@ typedef struct proposal {
     int n;                                 /* 0: nothing was to be proposed */
 } proposal;
 
+/* Refuses a size or a mean that even the fewest of the bits to measure are above. */
+gdrq_status budget_check(const budget *b, const sensitivity *s, gdrq_error *err);
+
 /*
  * Chooses; errors of single layers are taken to add up. Weights get the measured bits that
  * allocate() finds. Activations keep the bits of the cfg; with b->activations their errors may take
- * up to half of the budget, and as many multiply-accumulates as that allows read 4 bits. Budgets
- * that can't be kept are errors that say what the least is. Free with proposal_free(), whatever it
- * returns.
+ * up to half of the budget, and as many multiply-accumulates as that allows read 4 bits. A
+ * budget that can't be kept is an error that says what the least is. Free with proposal_free(),
+ * whatever it returns.
  */
 gdrq_status proposal_choose(proposal *p, const sensitivity *s, const budget *b, gdrq_error *err);
 
