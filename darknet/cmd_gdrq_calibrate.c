@@ -8,6 +8,7 @@
 #include "suggest.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef enum method { BY_MEAN, BY_PERCENTILE, BY_SEARCH, METHODS } method;
@@ -57,11 +58,25 @@ static gdrq_status by_counts(network *net, const picture_paths *paths, const fla
     return status;
 }
 
-static gdrq_status measure_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
-    gdrq_status status = gdrq_network_measuring(net, true, err);
+static gdrq_status shift_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(net, GDRQ_MEASURE_REFERENCE, err);
+    gdrq_network_unquantised(net, true);
     if (status == GDRQ_OK)
         status = predict_all(net, paths, err);
-    gdrq_network_measuring(net, false, NULL);
+    gdrq_network_unquantised(net, false);
+    if (status == GDRQ_OK)
+        status = gdrq_network_measuring(net, GDRQ_MEASURE_SHIFT, err);
+    if (status == GDRQ_OK)
+        status = predict_all(net, paths, err);
+    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
+    return status;
+}
+
+static gdrq_status measure_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, err);
+    if (status == GDRQ_OK)
+        status = predict_all(net, paths, err);
+    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
     return status;
 }
 
@@ -71,7 +86,10 @@ static gdrq_status calibrate_on(network *net, const picture_paths *paths, const 
         f->method == BY_MEAN ? by_mean(net, paths, err) : by_counts(net, paths, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(net, err);
-    return status == GDRQ_OK && f->batch_norm ? measure_batch_norm(net, paths, err) : status;
+    if (status == GDRQ_OK && f->batch_norm)
+        status = getenv("SHIFT") ? shift_batch_norm(net, paths, err)
+                                 : measure_batch_norm(net, paths, err);
+    return status;
 }
 
 static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {

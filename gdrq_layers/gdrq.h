@@ -146,13 +146,22 @@ GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int w
                                            int activation_bits, gdrq_error *err);
 
 /*
- * While on, network_predict() measures batch norm's statistics anew: the rolling ones become those
- * of all images predicted since it was turned on, each layer's before the next layer runs, instead
- * of a training's running mean. Quantising a trained float network shifts what its layers compute;
- * this shifts it back. Batch norm inside recurrent layers stays as it is. Only turning it on can
- * fail, for want of memory.
+ * What network_predict() does with batch norm's statistics from now on. Quantising a trained float
+ * network shifts what its layers compute; these shift it back, each layer before the next one runs.
+ * Batch norm inside recurrent layers stays as it is. Fails for want of memory, and SHIFT without
+ * REFERENCE before it.
  */
-GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, bool on, gdrq_error *err);
+typedef enum gdrq_measuring {
+    GDRQ_MEASURE_NOTHING,   /* as ever; forgets what was measured */
+    GDRQ_MEASURE_ANEW,      /* rolling ones become those of all images predicted since */
+    GDRQ_MEASURE_REFERENCE, /* they stay, and what all images give is kept as the reference: for
+                               the unquantised network */
+    GDRQ_MEASURE_SHIFT, /* rolling ones move by what all images since, the same ones, differ from
+                           the reference: a training's statistics stay in force, and few images
+                           are enough */
+} gdrq_measuring;
+GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how,
+                                            gdrq_error *err);
 
 /* Starts the count of iterations that quantize_after refers to anew, as -clear does. */
 GDRQ_API void gdrq_network_restart(struct network *net);

@@ -72,13 +72,18 @@ void gdrq_network_calibrating(struct network *net, bool on) {
         state->training.calibrating = on;
 }
 
-gdrq_status gdrq_network_measuring(struct network *net, bool on, gdrq_error *err) {
+gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
+    if (how == GDRQ_MEASURE_SHIFT)
+        return state->statistics && gdrq_statistics_shift(state->statistics)
+                   ? GDRQ_OK
+                   : gdrq_fail(err, GDRQ_ERROR_STATE,
+                               "a shift of batch norm's statistics needs a reference");
     gdrq_statistics_free(state->statistics);
     state->statistics = NULL;
-    return on ? gdrq_statistics_new(net, &state->statistics, err) : GDRQ_OK;
+    return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;
 }
 
 void gdrq_network_restart(struct network *net) {

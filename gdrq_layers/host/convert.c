@@ -64,9 +64,11 @@ static gdrq_status check_options(const gdrq_convert_options *o, gdrq_error *err)
 static gdrq_status check_stock(const conversion *c, gdrq_error *err) {
     const gdrq_outline *o = &c->outline;
     const gdrq_cfg_section *net = &o->cfg.sections[0];
+    /* Of the keys of ours in [net], ema= is the training's and not quantising's. */
+    const gdrq_section_kind *quantised = gdrq_section_kind_find("gdrq_convolutional");
     for (int i = 0; i < net->n; i++) {
         bool ours = false;
-        gdrq_key_find(&gdrq_section_kinds[0], net->options[i].key, &ours);
+        gdrq_key_find(quantised, net->options[i].key, &ours);
         if (ours)
             return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                              "%s:%d: [net] has %s already; only a cfg without quantised keys can "

@@ -7,12 +7,17 @@
 
 typedef struct gdrq_statistics gdrq_statistics;
 
-/* Starts anew; `net` must outlive it. Free with gdrq_statistics_free(). */
-gdrq_status gdrq_statistics_new(const network *net, gdrq_statistics **statistics, gdrq_error *err);
+/* Starts anew, with ANEW or REFERENCE; `net` must outlive it. Free with gdrq_statistics_free(). */
+gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how,
+                                gdrq_statistics **statistics, gdrq_error *err);
+
+/* From REFERENCE to SHIFT; false if it was not REFERENCE. */
+bool gdrq_statistics_shift(gdrq_statistics *statistics);
 
 /*
- * As network_predict(). Behind every layer with batch norm its rolling statistics become those of
- * all images so far, this forward's included, and its output what they make of it. So what a layer
+ * As network_predict(). But for REFERENCE, behind every layer with batch norm its rolling
+ * statistics become what all images so far say, this forward's included, and its output what they
+ * make of it. So what a layer
  * measures already has the layers before it put right: measured all at once instead, each layer
  * would correct what the others correct, too.
  */

@@ -41,6 +41,7 @@ class Network:
 
     name: str
     title: str
+    bars: dict  # by bits: points below NAME/float-finetune that are accepted
 
 
 def depends_on(experiment):

@@ -74,8 +74,7 @@ from definitions import Experiment, Network
 HERE = Path(__file__).resolve().parent
 DATA_SETS = {"shades": ClassFolders("shades", labels=HERE / "labels.txt")}
 BITS = {"w2a4": (2, 4)}
-BARS = {"w2a4": 1}
-NETWORKS = [Network("shades", "Shades, top-1")]
+NETWORKS = [Network("shades", "Shades, top-1", {"w2a4": 1})]
 SCRATCH = Experiment("shades/float", "shades", str(HERE / "shades-float.cfg"))
 W2A4 = Experiment("shades/w2a4", "shades", str(HERE / "shades.cfg"), start="shades/float",
                   epochs=8, learning_rate=0.01, net={"weight_bits": 2, "momentum": None},

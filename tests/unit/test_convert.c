@@ -25,17 +25,18 @@ static void assert_converts(const fixture *f, const char *in, const gdrq_convert
 
 static void everything_else_stays(void **state) {
     const gdrq_convert_options options = gdrq_convert_defaults();
-    assert_converts(*state,
-                    "# a network\n[net]\nwidth=8 # small\nheight = 8\nchannels=3\n\n# layers\n"
-                    "[ conv ] # one\nfilters=4\n\n[convolutional]\nfilters=6\n;[convolutional]\n"
-                    "[convolutional]\nfilters=5\n[avgpool]\n[softmax]",
-                    &options,
-                    "# a network\n[net]\nwidth=8 # small\nheight = 8\nchannels=3\nweight_bits=4\n"
-                    "activation_bits=4\n\n# layers\n"
-                    "[gdrq_convolutional] # one\nweight_bits=8\nfilters=4\n\n"
-                    "[gdrq_convolutional]\nfilters=6\n;[convolutional]\n"
-                    "[gdrq_convolutional]\nweight_bits=8\nactivation_bits=8\nfilters=5\n"
-                    "[avgpool]\n[softmax]");
+    assert_converts(
+        *state,
+        "# a network\n[net]\nwidth=8 # small\nheight = 8\nchannels=3\nema=.9\n\n# layers\n"
+        "[ conv ] # one\nfilters=4\n\n[convolutional]\nfilters=6\n;[convolutional]\n"
+        "[convolutional]\nfilters=5\n[avgpool]\n[softmax]",
+        &options,
+        "# a network\n[net]\nwidth=8 # small\nheight = 8\nchannels=3\nema=.9\nweight_bits=4\n"
+        "activation_bits=4\n\n# layers\n"
+        "[gdrq_convolutional] # one\nweight_bits=8\nfilters=4\n\n"
+        "[gdrq_convolutional]\nfilters=6\n;[convolutional]\n"
+        "[gdrq_convolutional]\nweight_bits=8\nactivation_bits=8\nfilters=5\n"
+        "[avgpool]\n[softmax]");
 }
 
 static void carriage_returns_stay(void **state) {

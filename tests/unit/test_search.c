@@ -1,0 +1,194 @@
+/* Thresholds that lose least: the loss against double precision, the search against all T. */
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "cmocka_all.h"
+#include "quant/histogram.h"
+#include "quant/search.h"
+#include "random_data.h"
+
+static const gdrq_range RANGES[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};
+
+/* Sum of |x - Q(x)|^p in the values' own units. */
+static double true_loss(const float *x, const double *counts, int n, const gdrq_grid_family *f,
+                        double threshold, int norm) {
+    const gdrq_grid g = gdrq_activation_grid(f->bits, f->range, f->slope, (float)threshold);
+    double sum = 0;
+    for (int i = 0; i < n; ++i) {
+        const double code = fmin(fmax(rint((double)x[i] / g.step), g.min), g.max);
+        sum += (counts ? counts[i] : 1) * pow(fabs(x[i] - g.step * code), norm);
+    }
+    return sum;
+}
+
+static gdrq_grid_family random_family(void) {
+    return (gdrq_grid_family){random_int(2, 8), RANGES[random_int(0, 2)], .1f};
+}
+
+/* Bell-shaped, or half of them zeros as behind relu, or with a small negative tail. */
+static float *random_values(int n, gdrq_range range) {
+    float *x = random_array((size_t)n, .3f);
+    for (int i = 0; i < n; ++i)
+        if (range != GDRQ_RANGE_SIGNED && x[i] < 0)
+            x[i] *= range == GDRQ_RANGE_OFFSET ? .1f : 0.f;
+    return x;
+}
+
+static void loss_equals_double_precision(void **state) {
+    (void)state;
+    seed_random(2);
+    for (int trial = 0; trial < 200; ++trial) {
+        const gdrq_grid_family f = random_family();
+        const int n = random_int(1, 5000), norm = random_int(1, GDRQ_MAX_NORM);
+        const float threshold = (float)(.05 + random_unit());
+        float *x = random_values(n, f.range);
+        const gdrq_grid g = gdrq_activation_grid(f.bits, f.range, f.slope, threshold);
+        const double expected = true_loss(x, NULL, n, &f, threshold, norm);
+        const double got = gdrq_quantised_loss(x, (size_t)n, &g, norm) * pow(g.step, norm);
+        /* A value halfway between two codes may fall to either; its error is the same. */
+        assert_true(fabs(got - expected) <= 1e-4 * expected + 1e-12);
+        free(x);
+    }
+}
+
+/* No T on a fine scale, from 1/256 of the largest value on, loses less by more than 4 %. */
+static void search_finds_the_least_loss(void **state) {
+    (void)state;
+    seed_random(3);
+    for (int trial = 0; trial < 60; ++trial) {
+        const gdrq_grid_family f = random_family();
+        const int n = random_int(200, 3000), norm = random_int(1, GDRQ_MAX_NORM);
+        float *x = random_values(n, f.range);
+        const float threshold = gdrq_search_threshold(x, (size_t)n, &f, norm);
+        assert_true(threshold > 0);
+        double least = INFINITY;
+        for (double t = 4; t > 4. / 256; t *= .995)
+            least = fmin(least, true_loss(x, NULL, n, &f, t, norm));
+        const double found = true_loss(x, NULL, n, &f, threshold, norm);
+        if (pow(found, 1. / norm) > 1.04 * pow(least, 1. / norm))
+            fail_msg("%d bits, range %d, norm %d: loss %g at T = %g, the least is %g", f.bits,
+                     (int)f.range, norm, found, (double)threshold, least);
+        free(x);
+    }
+}
+
+/* Values on a grid: T is that grid's (or a finer one's that contains it), nothing is lost. */
+static void what_is_on_a_grid_loses_nothing(void **state) {
+    (void)state;
+    float x[15];
+    for (int i = 0; i < 15; ++i)
+        x[i] = .25f * (float)(i - 7);
+    const gdrq_grid_family f = {4, GDRQ_RANGE_SIGNED, 0};
+    assert_true(gdrq_search_threshold(x, 15, &f, 2) == 1.75f);
+}
+
+static void zeros_and_nothing_have_no_threshold(void **state) {
+    (void)state;
+    const gdrq_grid_family f = {4, GDRQ_RANGE_UNSIGNED, 0};
+    const float zeros[3] = {0}, negative[2] = {-1, -2};
+    assert_true(gdrq_search_threshold(zeros, 3, &f, 2) == 0);
+    assert_true(gdrq_search_threshold(zeros, 0, &f, 2) == 0);
+    /* Unsigned codes hold nothing of these, whatever T is. */
+    assert_true(gdrq_search_threshold(negative, 2, &f, 2) == 0);
+}
+
+static void threads_do_not_matter(void **state) {
+    (void)state;
+    seed_random(4);
+    const int n = 100000;
+    float *x = random_array((size_t)n, 1);
+    const gdrq_grid_family f = {4, GDRQ_RANGE_SIGNED, 0};
+    const gdrq_grid g = gdrq_weight_grid(4, 1);
+    double loss[2];
+    float threshold[2];
+    for (int i = 0; i < 2; ++i) {
+        omp_set_num_threads(i + 1);
+        loss[i] = gdrq_quantised_loss(x, (size_t)n, &g, 2);
+        threshold[i] = gdrq_search_threshold(x, (size_t)n, &f, 2);
+    }
+    assert_true(loss[0] == loss[1]);
+    assert_true(threshold[0] == threshold[1]);
+    free(x);
+}
+
+static gdrq_histogram *histogram_of(const float *x, int n) {
+    gdrq_histogram *h = calloc(1, sizeof *h);
+    /* In parts of any size. */
+    for (int i = 0; i < n;) {
+        const int part = random_int(1, n - i);
+        gdrq_histogram_add(h, x + i, (size_t)part);
+        i += part;
+    }
+    return h;
+}
+
+/* As if all values were there, but for the bins' width of 1/128. */
+static void histograms_find_what_the_values_give(void **state) {
+    (void)state;
+    seed_random(5);
+    for (int trial = 0; trial < 30; ++trial) {
+        const gdrq_grid_family f = random_family();
+        const int n = random_int(500, 4000), norm = random_int(1, GDRQ_MAX_NORM);
+        float *x = random_values(n, f.range);
+        gdrq_histogram *h = histogram_of(x, n);
+        assert_int_equal(h->total, n);
+        const double by_values =
+            true_loss(x, NULL, n, &f, gdrq_search_threshold(x, (size_t)n, &f, norm), norm);
+        const double by_counts =
+            true_loss(x, NULL, n, &f, gdrq_histogram_search(h, &f, norm), norm);
+        assert_true(pow(by_counts, 1. / norm) < 1.04 * pow(by_values, 1. / norm));
+        free(h);
+        free(x);
+    }
+}
+
+static int by_magnitude(const void *a, const void *b) {
+    const float x = fabsf(*(const float *)a), y = fabsf(*(const float *)b);
+    return x < y ? -1 : x > y;
+}
+
+static void percentiles_equal_the_sorted_values(void **state) {
+    (void)state;
+    seed_random(6);
+    for (int trial = 0; trial < 50; ++trial) {
+        const int n = random_int(1, 3000);
+        float *x = random_array((size_t)n, 1);
+        gdrq_histogram *h = histogram_of(x, n);
+        qsort(x, (size_t)n, sizeof *x, by_magnitude);
+        const double shares[] = {.5, .9, .999, 1};
+        for (int i = 0; i < 4; ++i) {
+            const int at = (int)ceil(shares[i] * n) - 1;
+            const double expected = fabs(x[at < 0 ? 0 : at]);
+            assert_true(fabs(gdrq_histogram_percentile(h, shares[i]) / expected - 1) < 1. / 128);
+        }
+        free(h);
+        free(x);
+    }
+}
+
+static void histograms_leave_out_what_is_not_finite(void **state) {
+    (void)state;
+    const float x[] = {NAN, INFINITY, -INFINITY, 1, 0, -0.f};
+    gdrq_histogram *h = calloc(1, sizeof *h);
+    assert_true(gdrq_histogram_percentile(h, .5) == 0);
+    gdrq_histogram_add(h, x, 6);
+    assert_int_equal(h->total, 3);
+    assert_true(gdrq_histogram_percentile(h, .5) == 0);
+    assert_float_equal(gdrq_histogram_percentile(h, 1), 1, 1. / 128);
+    free(h);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(loss_equals_double_precision),
+        cmocka_unit_test(search_finds_the_least_loss),
+        cmocka_unit_test(what_is_on_a_grid_loses_nothing),
+        cmocka_unit_test(zeros_and_nothing_have_no_threshold),
+        cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(histograms_find_what_the_values_give),
+        cmocka_unit_test(percentiles_equal_the_sorted_values),
+        cmocka_unit_test(histograms_leave_out_what_is_not_finite),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
