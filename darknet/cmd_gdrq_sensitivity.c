@@ -113,7 +113,6 @@ static gdrq_status write_outputs(const sensitivity *s, const proposal *p, const 
 }
 
 static gdrq_status measure(sensitivity *s, proposal *p, const budget *b, gdrq_error *err) {
-    stop_watch();
     gdrq_status status = sensitivity_run(s, err);
     if (status == GDRQ_OK)
         status = proposal_choose(p, s, b, err);
@@ -126,6 +125,7 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
                      .images = operands->at[2],
                      .data = f->data};
     proposal p = {0};
+    stop_watch();
     gdrq_status status = read_bits(f, &s, err);
     if (status == GDRQ_OK)
         status = check_outputs(operands, f, err);

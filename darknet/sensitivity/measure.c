@@ -19,7 +19,6 @@ typedef struct measurement {
     work_progress progress;
     outputs reference; /* of the network in float, of the picture in work */
     double energy;     /* of all of them */
-    double reference_points;
 } measurement;
 
 /* ---- between steps ---- */
@@ -171,7 +170,7 @@ static gdrq_status measure_drop(measurement *m, double *drop, gdrq_error *err) {
     double points;
     const gdrq_status status =
         metric_measure(m->s->metric, m->s->net, after_image, m, &points, err);
-    *drop = m->reference_points - points;
+    *drop = m->s->float_points - points;
     return status == GDRQ_OK ? go_on(m, 0, err) : status;
 }
 
@@ -202,7 +201,6 @@ gdrq_status sensitivity_run(sensitivity *s, gdrq_error *err) {
     gdrq_status status = count_values(&m, err);
     if (status == GDRQ_OK && s->metric) {
         status = metric_measure(s->metric, s->net, after_image, &m, &s->float_points, err);
-        m.reference_points = s->float_points;
         if (status == GDRQ_OK)
             status = try_layers(&m, drop_of_layer, err);
     } else if (status == GDRQ_OK) {
@@ -246,9 +244,7 @@ gdrq_status sensitivity_measure(sensitivity *s, const layer_bits *const *bits, i
                                 double *errors, gdrq_error *err) {
     const double runs =
         s->metric ? (double)n * metric_images(s->metric) : (double)n * s->paths.n * s->net->n;
-    measurement m = {.s = s,
-                     .progress = work_progress_start("measuring choices", runs),
-                     .reference_points = s->float_points};
+    measurement m = {.s = s, .progress = work_progress_start("measuring choices", runs)};
     choices c = {bits, n, errors};
     for (int k = 0; k < n; k++)
         errors[k] = 0;
