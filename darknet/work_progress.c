@@ -8,14 +8,6 @@
 /* Seconds between two lines. */
 static const double on_terminal = .2, elsewhere = 15;
 
-enum { TIME_SIZE = 32 };
-
-static const char *write_time(double seconds, char text[TIME_SIZE]) {
-    const unsigned long s = (unsigned long)(seconds + .5);
-    snprintf(text, TIME_SIZE, "%lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
-    return text;
-}
-
 work_progress work_progress_start(const char *what, double total) {
     const double now = seconds_now();
     return (work_progress){.what = what,
@@ -26,20 +18,20 @@ work_progress work_progress_start(const char *what, double total) {
 }
 
 void work_progress_add(work_progress *p, double work) {
-    char eta[TIME_SIZE];
+    char eta[SECONDS_TEXT_SIZE];
     p->done += work;
     const double now = seconds_now();
     if (now - p->shown < (p->terminal ? on_terminal : elsewhere) || p->done >= p->total)
         return;
     p->shown = now;
-    write_time((now - p->started) * (p->total - p->done) / p->done, eta);
+    seconds_text((now - p->started) * (p->total - p->done) / p->done, eta);
     fprintf(stderr, "%s%s: %.0f %%, ETA %s%s", p->terminal ? "\r" : "", p->what,
             100 * p->done / p->total, eta, p->terminal ? "\033[K" : "\n");
 }
 
 void work_progress_end(work_progress *p) {
-    char took[TIME_SIZE];
-    write_time(seconds_now() - p->started, took);
+    char took[SECONDS_TEXT_SIZE];
+    seconds_text(seconds_now() - p->started, took);
     fprintf(stderr, "%s%s: %.0f %% in %s%s\n", p->terminal ? "\r" : "", p->what,
             100 * p->done / p->total, took, p->terminal ? "\033[K" : "");
 }

@@ -61,8 +61,8 @@ static const char *short_type(const sensitive_layer *l) {
 void sensitivity_table_print(const sensitivity *s, const proposal *p) {
     char title[256];
     sensitivity_title(s, title, sizeof title);
-    printf("%s:\n%29s  bits of weights%*sbits of activations\n", title, "",
-           8 * bits_count(s->weight_bits) - 15 + 2, "");
+    const int gap = 8 * bits_count(s->weight_bits) - (int)strlen("bits of weights") + 2;
+    printf("%s:\n%29s  bits of weights%*sbits of activations\n", title, "", gap < 2 ? 2 : gap, "");
     printf("%5s %-13s %9s", "layer", "type", "weights");
     print_heading(s->weight_bits);
     printf(" ");
