@@ -82,7 +82,9 @@ static void choices_are_near_the_best(void **state) {
     (void)state;
     allocation_item items[MOST_ITEMS];
     int feasible = 0, best = 0;
-    for (int round = 0; round < 4000; round++) {
+    const int rounds = random_cases(4000);
+    seed_random(11);
+    for (int round = 0; round < rounds; round++) {
         const int n = make_items(items);
         const double budget = n * 2 * random_unit();
         const double least = least_loss(items, n, budget * (1 + 1e-11));
@@ -97,7 +99,7 @@ static void choices_are_near_the_best(void **state) {
         feasible++;
         best += loss <= least + 1e-9;
     }
-    assert_true(feasible > 2000);
+    assert_true(feasible > rounds / 2);
     assert_true(best > .8 * feasible);
 }
 
@@ -105,7 +107,9 @@ static void choices_are_near_the_best(void **state) {
 static void budgets_that_are_used_up_are_used_best(void **state) {
     (void)state;
     allocation_item items[MOST_ITEMS];
-    for (int round = 0; round < 1000; round++) {
+    const int rounds = random_cases(1000);
+    seed_random(12);
+    for (int round = 0; round < rounds; round++) {
         const int n = make_items(items);
         /* Items that are alike in all but size, as layers: the steps of all have one order. */
         for (int i = 1; i < n; i++) {
