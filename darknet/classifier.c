@@ -55,6 +55,17 @@ static gdrq_status check_tree(const classifier *c, const char *cfg_path, gdrq_er
     return status == GDRQ_OK && leaves ? class_tree_set_leaves(hierarchy, leaves, err) : status;
 }
 
+static gdrq_status check(classifier *c, const char *cfg_path, gdrq_error *err) {
+    gdrq_status status = check_layers(c->net, cfg_path, err);
+    if (status == GDRQ_OK)
+        status = colour_input_check(c->net, cfg_path, err);
+    if (status != GDRQ_OK)
+        return status;
+    c->classes = c->net->outputs;
+    status = check_classes(c, cfg_path, err);
+    return status == GDRQ_OK ? check_tree(c, cfg_path, err) : status;
+}
+
 gdrq_status classifier_open(const char *data_path, const char *cfg_path, classifier *c,
                             gdrq_error *err) {
     *c = (classifier){0};
@@ -62,17 +73,20 @@ gdrq_status classifier_open(const char *data_path, const char *cfg_path, classif
     if (status == GDRQ_OK)
         status = gdrq_network_parse(cfg_path, report_note, NULL, &c->net, err);
     if (status == GDRQ_OK)
-        status = check_layers(c->net, cfg_path, err);
-    if (status == GDRQ_OK)
-        status = colour_input_check(c->net, cfg_path, err);
-    if (status == GDRQ_OK) {
-        c->classes = c->net->outputs;
-        status = check_classes(c, cfg_path, err);
-    }
-    if (status == GDRQ_OK)
-        status = check_tree(c, cfg_path, err);
+        status = check(c, cfg_path, err);
     if (status != GDRQ_OK)
         classifier_close(c);
+    return status;
+}
+
+gdrq_status classifier_of(const char *data_path, const char *cfg_path, network *net, classifier *c,
+                          gdrq_error *err) {
+    *c = (classifier){.net = net};
+    gdrq_status status = data_cfg_read(data_path, &c->data, err);
+    if (status == GDRQ_OK)
+        status = check(c, cfg_path, err);
+    if (status != GDRQ_OK)
+        classifier_leave(c);
     return status;
 }
 
@@ -137,9 +151,13 @@ gdrq_status classifier_top(const classifier *c, int wanted, int *k, gdrq_error *
                      wanted, c->classes);
 }
 
-void classifier_close(classifier *c) {
+void classifier_leave(classifier *c) {
     data_cfg_free(&c->data);
+    *c = (classifier){0};
+}
+
+void classifier_close(classifier *c) {
     if (c->net)
         free_network(c->net);
-    *c = (classifier){0};
+    classifier_leave(c);
 }

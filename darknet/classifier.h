@@ -42,4 +42,10 @@ gdrq_status classifier_top(const classifier *c, int wanted, int *k, gdrq_error *
 
 void classifier_close(classifier *c);
 
+/* The same as classifier_open() for a network that was read from cfg_path and stays the caller's.
+   Ends with classifier_leave(). */
+gdrq_status classifier_of(const char *data_path, const char *cfg_path, network *net, classifier *c,
+                          gdrq_error *err);
+void classifier_leave(classifier *c);
+
 #endif

@@ -7,6 +7,7 @@ static const command verbs[] = {
     {"convert", cmd_gdrq_convert, "rewrite a stock cfg with quantised layers"},
     {"calibrate", cmd_gdrq_calibrate, "set activation thresholds from images, without training"},
     {"inspect", cmd_gdrq_inspect, "show what quantising does to each layer"},
+    {"sensitivity", cmd_gdrq_sensitivity, "measure what each layer's bits cost, and choose them"},
     {"fold", cmd_gdrq_fold, "pack a trained network into integers for deployment"},
     {"verify", cmd_gdrq_verify, "compare a folded network with the one that it was made of"},
     {"bench", cmd_gdrq_bench, "measure the speed of a network, layer by layer"},

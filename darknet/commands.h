@@ -26,6 +26,7 @@ int cmd_gdrq_fold(int argc, char **argv);
 int cmd_gdrq_verify(int argc, char **argv);
 int cmd_gdrq_bench(int argc, char **argv);
 int cmd_gdrq_inspect(int argc, char **argv);
+int cmd_gdrq_sensitivity(int argc, char **argv);
 
 /* A command or subcommand, as tables of them list it. */
 typedef struct command {

@@ -57,6 +57,13 @@ static gdrq_status check_classes(detector *d, const char *cfg_path, gdrq_error *
     return status;
 }
 
+static gdrq_status check(detector *d, const char *cfg_path, gdrq_error *err) {
+    gdrq_status status = check_layers(d->net, cfg_path, &d->classes, err);
+    if (status == GDRQ_OK)
+        status = colour_input_check(d->net, cfg_path, err);
+    return status == GDRQ_OK ? check_classes(d, cfg_path, err) : status;
+}
+
 gdrq_status detector_open(const char *data_path, const char *cfg_path, detector *d,
                           gdrq_error *err) {
     *d = (detector){0};
@@ -64,13 +71,20 @@ gdrq_status detector_open(const char *data_path, const char *cfg_path, detector 
     if (status == GDRQ_OK)
         status = gdrq_network_parse(cfg_path, report_note, NULL, &d->net, err);
     if (status == GDRQ_OK)
-        status = check_layers(d->net, cfg_path, &d->classes, err);
-    if (status == GDRQ_OK)
-        status = colour_input_check(d->net, cfg_path, err);
-    if (status == GDRQ_OK)
-        status = check_classes(d, cfg_path, err);
+        status = check(d, cfg_path, err);
     if (status != GDRQ_OK)
         detector_close(d);
+    return status;
+}
+
+gdrq_status detector_of(const char *data_path, const char *cfg_path, network *net, detector *d,
+                        gdrq_error *err) {
+    *d = (detector){.net = net};
+    gdrq_status status = data_cfg_read(data_path, &d->data, err);
+    if (status == GDRQ_OK)
+        status = check(d, cfg_path, err);
+    if (status != GDRQ_OK)
+        detector_leave(d);
     return status;
 }
 
@@ -90,10 +104,14 @@ gdrq_status detector_open_trained(const char *data_path, const char *cfg_path,
     return status;
 }
 
-void detector_close(detector *d) {
+void detector_leave(detector *d) {
     data_cfg_free(&d->data);
     class_names_free(&d->names);
+    *d = (detector){0};
+}
+
+void detector_close(detector *d) {
     if (d->net)
         free_network(d->net);
-    *d = (detector){0};
+    detector_leave(d);
 }

@@ -30,4 +30,10 @@ gdrq_status detector_open_trained(const char *data_path, const char *cfg_path,
 
 void detector_close(detector *d);
 
+/* The same as detector_open() for a network that was read from cfg_path and stays the caller's.
+   Ends with detector_leave(). */
+gdrq_status detector_of(const char *data_path, const char *cfg_path, network *net, detector *d,
+                        gdrq_error *err);
+void detector_leave(detector *d);
+
 #endif

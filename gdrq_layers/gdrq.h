@@ -210,6 +210,20 @@ GDRQ_API gdrq_convert_options gdrq_convert_defaults(void);
 GDRQ_API gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
                                       const gdrq_convert_options *options, gdrq_error *err);
 
+/* Bits of a quantised layer in a cfg: 2..8, or 0 to leave those that it has. */
+typedef struct gdrq_layer_bits {
+    int layer; /* index in the network */
+    int weight_bits, activation_bits;
+} gdrq_layer_bits;
+
+/*
+ * Gives n quantised layers of a cfg these bits: a section whose bits differ gets keys of its own,
+ * or other values of those that it has; all else stays byte for byte. Layers that read one tensor
+ * must agree, as in any cfg. out_path is replaced atomically and may be in_path.
+ */
+GDRQ_API gdrq_status gdrq_cfg_set_bits(const char *in_path, const char *out_path,
+                                       const gdrq_layer_bits *bits, int n, gdrq_error *err);
+
 /*
  * Folds a trained network with quantised layers for deployment: batch norm and the steps of groups
  * and activations become one scale and bias per filter, and weights are packed at their width.
@@ -259,6 +273,7 @@ typedef struct gdrq_quantisation {
     /* Of the layer's input. Codes count from the zero code, so that code 0 is the value 0. */
     int input_bits, input_min, input_max;
     const char *input_range;           /* "pixels", "unsigned", "signed" or "offset" */
+    int input_reader;                  /* the first layer that reads the same tensor */
     bool has_threshold;                /* else the two below are 0 */
     float input_threshold, input_step; /* T = step * input_max */
 } gdrq_quantisation;
@@ -268,6 +283,12 @@ typedef struct gdrq_quantisation {
  * no such layer. Pointers stay good as long as the network, and codes and steps until it runs.
  */
 GDRQ_API bool gdrq_network_quantisation(struct network *net, int i, gdrq_quantisation *q);
+
+/*
+ * What the layer would take of a folded network's file with weights of so many bits (2..8): these,
+ * and the scale and bias of each filter.
+ */
+GDRQ_API size_t gdrq_quantisation_bytes(const gdrq_quantisation *q, int weight_bits);
 
 enum {
     GDRQ_MOST_CODES = 256,

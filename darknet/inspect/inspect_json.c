@@ -1,5 +1,6 @@
 #include "inspect/inspect_json.h"
 
+#include "quantised_network.h"
 #include "results/json_text.h"
 #include "results/memory_file.h"
 
@@ -47,7 +48,7 @@ static void put_input(FILE *out, const inspected_layer *l) {
 
 static void put_layer(FILE *out, const inspected_layer *l) {
     fprintf(out, "{\"index\": %d, ", l->quantisation.layer);
-    put_text(out, "type", inspected_type(l));
+    put_text(out, "type", quantised_type(&l->quantisation));
     put_weights(out, "weights", l, &l->threshold, &l->weights);
     if (l->before.n)
         put_weights(out, "before", l, &l->threshold_before, &l->before);

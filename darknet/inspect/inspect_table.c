@@ -1,5 +1,7 @@
 #include "inspect/inspect_table.h"
 
+#include "quantised_network.h"
+
 #include <stdio.h>
 
 static const char *const weights_title = "Weights; T is the threshold that they are clipped at, "
@@ -22,7 +24,7 @@ static void print_end(const gdrq_distribution *d) {
 }
 
 static void print_start(const inspected_layer *l, int bits) {
-    printf("%5d %-18s %4d", l->quantisation.layer, inspected_type(l), bits);
+    printf("%5d %-18s %4d", l->quantisation.layer, quantised_type(&l->quantisation), bits);
 }
 
 static void print_start_heading(void) {

@@ -4,16 +4,13 @@
 #include "base/status.h"
 #include "detect.h"
 #include "list_progress.h"
+#include "quantised_network.h"
 #include "report.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const char *inspected_type(const inspected_layer *l) {
-    return l->quantisation.connected ? "gdrq_connected" : "gdrq_convolutional";
-}
 
 static const char *file_name(const char *path) {
     const char *slash = strrchr(path, '/');
@@ -31,17 +28,6 @@ void inspection_files(const inspection *in, char *line, size_t size) {
              pictures);
 }
 
-static gdrq_status check_network(const inspection *in, gdrq_error *err) {
-    if (gdrq_network_is_folded(in->net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "%s: is folded: inspect the network that it was made of", in->cfg);
-    if (gdrq_network_stage(in->net) == GDRQ_STAGE_FLOAT)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "%s: has no quantised layers: make some with `darknet gdrq convert`",
-                         in->cfg);
-    return GDRQ_OK;
-}
-
 /* ---- layers ---- */
 
 static threshold_span span_of(const gdrq_quantisation *q) {
@@ -56,18 +42,6 @@ static threshold_span span_of(const gdrq_quantisation *q) {
     return span;
 }
 
-static void describe_shape(const layer *l, char *shape, size_t size) {
-    if (l->type == CONNECTED)
-        snprintf(shape, size, "%d to %d", l->inputs, l->outputs);
-    else if (l->groups == l->c && l->groups == l->n && l->n > 1)
-        snprintf(shape, size, "%dx%d depthwise, %d", l->size, l->size, l->n);
-    else if (l->groups > 1)
-        snprintf(shape, size, "%dx%d in %d groups, %d to %d", l->size, l->size, l->groups, l->c,
-                 l->n);
-    else
-        snprintf(shape, size, "%dx%d, %d to %d", l->size, l->size, l->c, l->n);
-}
-
 static gdrq_status make_layers(inspection *in, gdrq_error *err) {
     network *net = in->net;
     in->layers = gdrq_alloc((size_t)net->n, sizeof *in->layers);
@@ -79,7 +53,7 @@ static gdrq_status make_layers(inspection *in, gdrq_error *err) {
         inspected_layer *l = &in->layers[in->n];
         if (!gdrq_network_quantisation(net, i, &l->quantisation))
             continue;
-        describe_shape(&net->layers[i], l->shape, sizeof l->shape);
+        quantised_shape(&net->layers[i], l->shape, sizeof l->shape);
         l->input = in->inputs ? &in->inputs[i] : NULL;
         in->n++;
     }
@@ -142,7 +116,7 @@ gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_erro
 gdrq_status inspection_open(inspection *in, gdrq_error *err) {
     gdrq_status status = gdrq_network_parse(in->cfg, report_note, NULL, &in->net, err);
     if (status == GDRQ_OK)
-        status = check_network(in, err);
+        status = quantised_network_check(in->net, in->cfg, "inspect", err);
     if (status == GDRQ_OK)
         status = make_layers(in, err);
     if (status == GDRQ_OK && in->before)

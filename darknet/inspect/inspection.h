@@ -40,9 +40,6 @@ gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_erro
 
 void inspection_free(inspection *in);
 
-/* "gdrq_convolutional" or "gdrq_connected" */
-const char *inspected_type(const inspected_layer *l);
-
 /* One line that says what was inspected: the names of the files. */
 void inspection_files(const inspection *in, char *line, size_t size);
 

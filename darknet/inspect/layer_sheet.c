@@ -3,6 +3,7 @@
 #include "inspect/histogram.h"
 #include "inspect/legend.h"
 #include "inspect/percent_axis.h"
+#include "quantised_network.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -180,8 +181,9 @@ static int make_rows(const inspected_layer *l, sheet_row *rows) {
 
 static void draw_header(canvas *c, const inspection *in, const inspected_layer *l) {
     char title[TEXT_SIZE], files[3 * TEXT_SIZE];
-    snprintf(title, sizeof title, "Layer %d, %s, %s%s", l->quantisation.layer, inspected_type(l),
-             l->shape, l->quantisation.connected ? "" : " channels");
+    snprintf(title, sizeof title, "Layer %d, %s, %s%s", l->quantisation.layer,
+             quantised_type(&l->quantisation), l->shape,
+             l->quantisation.connected ? "" : " channels");
     const float right = legend_draw(c, WIDTH - EDGE, 34, 1);
     plot_text_within(c, (plot_box){EDGE, 0, right, 36}, (canvas_font){12, true}, PLOT_INK, title);
     inspection_files(in, files, sizeof files);

@@ -22,12 +22,12 @@ void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss,
     p->average_seconds = p->steps > 1 ? .9 * p->average_seconds + .1 * seconds : seconds;
     p->steps++;
     const size_t left = p->last_iteration > iteration ? p->last_iteration - iteration : 0;
-    const unsigned long eta = (unsigned long)((double)left * p->average_seconds + .5);
+    char eta[SECONDS_TEXT_SIZE];
     fprintf(p->out, "%s%zu: %f, %f avg, %f rate, %f seconds, %zu images", p->terminal ? "\r" : "",
             iteration, loss, p->average_loss, rate, seconds, iteration * (size_t)p->images);
-    fprintf(p->out, ", %s, %.1f images/s, ETA %lu:%02lu:%02lu to %zu%s", stage_name(stage),
-            p->images / p->average_seconds, eta / 3600, eta / 60 % 60, eta % 60, p->last_iteration,
-            p->terminal ? "\033[K" : "\n");
+    fprintf(p->out, ", %s, %.1f images/s, ETA %s to %zu%s", stage_name(stage),
+            p->images / p->average_seconds, seconds_text((double)left * p->average_seconds, eta),
+            p->last_iteration, p->terminal ? "\033[K" : "\n");
     fflush(p->out);
     p->line_open = p->terminal;
 }

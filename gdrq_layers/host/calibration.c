@@ -88,7 +88,7 @@ static gdrq_status set_tensor_bits(const struct network *net, gdrq_running_thres
         if (q && q->input == t)
             q->float_input = bits == 0;
     }
-    if (bits == 0 || bits == t->bits)
+    if (bits == 0)
         return GDRQ_OK;
     if (!t->histogram)
         return gdrq_fail(err, GDRQ_ERROR_STATE,

@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "base/write_all.h"
+#include "host/tensor_class.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -61,4 +62,30 @@ gdrq_status gdrq_cfg_text_write_to(void *user, int fd, gdrq_error *err) {
     if (!gdrq_write_all(fd, o->text, o->n))
         return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", o->path);
     return GDRQ_OK;
+}
+
+/* What an outline alone does not show: readers of one tensor that disagree. */
+static gdrq_status check_tensors(const gdrq_outline *outline, gdrq_error *err) {
+    gdrq_tensor_classes classes;
+    const gdrq_status status = gdrq_tensor_classes_build(outline, &classes, err);
+    if (status == GDRQ_OK)
+        gdrq_tensor_classes_free(&classes);
+    return status;
+}
+
+gdrq_status gdrq_cfg_text_save(const char *path, gdrq_write_cfg *write, const void *user,
+                               gdrq_error *err) {
+    char *text;
+    size_t n;
+    gdrq_outline outline;
+    gdrq_status status = gdrq_cfg_text_make(path, write, user, &text, &n, &outline, err);
+    if (status != GDRQ_OK)
+        return status;
+    status = check_tensors(&outline, err);
+    gdrq_outline_free(&outline);
+    gdrq_cfg_output output = {path, text, n};
+    if (status == GDRQ_OK)
+        status = gdrq_write_atomically(path, gdrq_cfg_text_write_to, &output, err);
+    free(text);
+    return status;
 }

@@ -34,6 +34,10 @@ typedef void gdrq_write_cfg(const void *user, FILE *out);
 gdrq_status gdrq_cfg_text_make(const char *path, gdrq_write_cfg *write, const void *user,
                                char **text, size_t *n, gdrq_outline *outline, gdrq_error *err);
 
+/* gdrq_cfg_text_make(), and the file `path` is replaced by it. */
+gdrq_status gdrq_cfg_text_save(const char *path, gdrq_write_cfg *write, const void *user,
+                               gdrq_error *err);
+
 /* n bytes of text for a file; a gdrq_write_fn, path is used in messages only. */
 typedef struct gdrq_cfg_output {
     const char *path, *text;

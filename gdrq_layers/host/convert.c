@@ -216,18 +216,6 @@ static void write_lines(const void *user, FILE *out) {
     }
 }
 
-static gdrq_status write_converted(const conversion *c, const char *out_path, gdrq_error *err) {
-    char *text;
-    size_t n;
-    gdrq_status status = gdrq_cfg_text_make(out_path, write_lines, c, &text, &n, NULL, err);
-    if (status != GDRQ_OK)
-        return status;
-    gdrq_cfg_output output = {out_path, text, n};
-    status = gdrq_write_atomically(out_path, gdrq_cfg_text_write_to, &output, err);
-    free(text);
-    return status;
-}
-
 gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
                              const gdrq_convert_options *options, gdrq_error *err) {
     conversion c = {.path = in_path, .options = options};
@@ -239,7 +227,7 @@ gdrq_status gdrq_convert_cfg(const char *in_path, const char *out_path,
     if (status == GDRQ_OK)
         status = plan_layers(&c, err);
     if (status == GDRQ_OK)
-        status = write_converted(&c, out_path, err);
+        status = gdrq_cfg_text_save(out_path, write_lines, &c, err);
     free(c.plans);
     free(c.tensors);
     free(c.text);

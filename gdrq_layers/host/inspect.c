@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "darknet.h"
 #include "quant/distribution.h"
+#include "quant/pack.h"
 #include "train/quantised_layer.h"
 
 static const char *range_name(const gdrq_running_threshold *t) {
@@ -35,10 +36,16 @@ bool gdrq_network_quantisation(struct network *net, int i, gdrq_quantisation *ou
                                .input_min = q->grid.min,
                                .input_max = q->grid.max,
                                .input_range = range_name(q->input),
+                               .input_reader = q->input->first_reader,
                                .has_threshold = gdrq_threshold_is_set(q->input),
                                .input_threshold = q->input->threshold,
                                .input_step = q->grid.step};
     return true;
+}
+
+size_t gdrq_quantisation_bytes(const gdrq_quantisation *q, int weight_bits) {
+    const size_t filter = gdrq_packed_size(q->filter_size, weight_bits) + 2 * sizeof(float);
+    return (size_t)q->filters * filter;
 }
 
 gdrq_status gdrq_weight_distribution(const gdrq_quantisation *q, gdrq_distribution *d,

@@ -67,6 +67,25 @@ EOF
     done
 }
 
+# write_random_weights FILE SEED: stock weights, without thresholds, for the cfg of write_cfg.
+write_random_weights() {
+    /usr/bin/python3 - "$2" > "$1" << 'END'
+import random, struct, sys
+# Biases (and scales, means, variances) and weights of the convolutions of write_cfg.
+random.seed(int(sys.argv[1]))
+out = [struct.pack("<iiiQ", 0, 2, 0, 0)]
+def floats(n, make): out.append(struct.pack("<%df" % n, *(make() for _ in range(n))))
+for filters, size, normalised in ((8, 27, True), (16, 72, True), (18, 16, False)):
+    floats(filters, lambda: random.gauss(0, .1))
+    if normalised:
+        floats(filters, lambda: random.uniform(.5, 1.5))
+        floats(filters, lambda: random.gauss(0, .1))
+        floats(filters, lambda: random.uniform(.5, 1.5))
+    floats(filters * size, lambda: random.gauss(0, size ** -.5))
+sys.stdout.buffer.write(b"".join(out))
+END
+}
+
 # The current folder gets a data set in set/ (24 training images and 8 others) and signs.data.
 compose() {
     "$top/scripts/compose_dataset" set --train 24 --valid 8 --size 128 > compose.log

@@ -9,21 +9,7 @@ setup() {
 
 # write_weights CFG FILE SEED: random weights, with thresholds, and stock.weights without.
 write_weights() {
-    /usr/bin/python3 - "$3" > stock.weights << 'END'
-import random, struct, sys
-# Biases (and scales, means, variances) and weights of the convolutions of write_cfg.
-random.seed(int(sys.argv[1]))
-out = [struct.pack("<iiiQ", 0, 2, 0, 0)]
-def floats(n, make): out.append(struct.pack("<%df" % n, *(make() for _ in range(n))))
-for filters, size, normalised in ((8, 27, True), (16, 72, True), (18, 16, False)):
-    floats(filters, lambda: random.gauss(0, .1))
-    if normalised:
-        floats(filters, lambda: random.uniform(.5, 1.5))
-        floats(filters, lambda: random.gauss(0, .1))
-        floats(filters, lambda: random.uniform(.5, 1.5))
-    floats(filters * size, lambda: random.gauss(0, size ** -.5))
-sys.stdout.buffer.write(b"".join(out))
-END
+    write_random_weights stock.weights "$3"
     darknet gdrq calibrate "$1" stock.weights "$photo" "$2" > log 2>&1
 }
 

@@ -1,0 +1,241 @@
+# darknet gdrq sensitivity: its table, its JSON, its picture, and the cfg with the chosen bits.
+
+setup() {
+    load common
+    cd "$BATS_TEST_TMPDIR"
+    write_cfg small.cfg
+    write_random_weights stock.weights 1
+}
+
+# check FILE TABLE: numbers that fit each other, and stand in the table.
+check() {
+    /usr/bin/python3 - "$@" << 'END'
+import json, sys
+s = json.load(open(sys.argv[1]))
+table = open(sys.argv[2]).read().splitlines()
+layers = s["layers"]
+assert [l["index"] for l in layers] == [0, 2, 3]
+assert [l["weights"] for l in layers] == [8 * 27, 16 * 72, 18 * 16]
+assert [l["macs"] for l in layers] == [48 * 48 * 8 * 27, 12 * 12 * 16 * 72, 12 * 12 * 18 * 16]
+assert ["activation_errors" in l for l in layers] == [False, True, True]
+def text(e): return "%.*f" % (4 if abs(e) < 10 else 3 if abs(e) < 100 else 1, e)
+for l in layers:
+    errors = [l[k] for k in ("weight_errors", "activation_errors") if k in l]
+    line = next(t.split() for t in table if t.split()[:1] == [str(l["index"])])
+    shown = [w.rstrip("*") for w in line[3:]]
+    assert shown[:len(errors[0])] == [text(e) for e in errors[0].values()]
+    assert len(errors) == 1 or shown[len(errors[0]):] == [text(e) for e in errors[1].values()]
+    if s["unit"] == "%":
+        for e in errors:
+            assert all(v > 0 for v in e.values())
+            assert e.get("8", 0) < .1 * e.get("4", 1e9) and e.get("4", 0) < e.get("2", 1e9)
+def size(l, bits):
+    f, n = {0: (8, 27), 2: (16, 72), 3: (18, 16)}[l["index"]]
+    return f * ((n * bits + 7) // 8 + 8)
+for c in s["choices"]:
+    assert c["bytes"] == sum(size(l, b[0]) for l, b in zip(layers, c["bits"]))
+    mean = sum(l["weights"] * b[0] for l, b in zip(layers, c["bits"])) / sum(l["weights"] for l in layers)
+    assert abs(c["mean_bits"] - mean) < 1e-6
+    parts = [l["weight_errors"].get(str(b[0])) for l, b in zip(layers, c["bits"])]
+    parts += [l["activation_errors"].get(str(b[1])) for l, b in list(zip(layers, c["bits"]))[1:]]
+    predicted = None if None in parts else sum(parts)
+    assert c["predicted"] == predicted or abs(c["predicted"] - predicted) < 1e-6 * abs(predicted)
+END
+}
+
+# ask FILE EXPRESSION: prints the value of a Python expression about c, the choices, and s, all of it.
+ask() {
+    /usr/bin/python3 -c "import json; s = json.load(open('$1')); c = s['choices']; print(($2))"
+}
+
+@test "errors of each layer alone, on one picture or more" {
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -json a.json > table 2> err
+    cat table
+    check a.json table
+    [ "$(ask a.json "list(s['layers'][1]['weight_errors'])")" = "['2', '3', '4', '5', '6', '8']" ]
+    [ "$(ask a.json "len(c), s['unit'], s['pictures']")" = "(0, '%', 1)" ]
+    grep -q "^    0 convolutional .* pixels$" table
+    grep -q "over 1 picture; " table
+    grep -q "^measuring layers: 100 % in " err
+    ! grep -q "\*$\|\* " table
+    mkdir photos
+    cp "$photo" /usr/share/darknet/data/eagle.jpg photos
+    darknet gdrq sensitivity small.cfg stock.weights photos -bits 8,3 -json b.json > table 2> err
+    cat table
+    check b.json table
+    # Activations also have the bits of the cfg.
+    [ "$(ask b.json "list(s['layers'][1]['weight_errors']), list(s['layers'][2]['activation_errors'])")" = \
+        "(['3', '8'], ['3', '4', '8'])" ]
+}
+
+@test "weights that were trained with their thresholds are taken, too, and give the same" {
+    darknet gdrq calibrate small.cfg stock.weights "$photo" small.weights > log 2>&1
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -json a.json > table 2> err
+    darknet gdrq sensitivity small.cfg small.weights "$photo" -json b.json > table 2> err
+    diff <(ask a.json "s['layers']") <(ask b.json "s['layers']")
+}
+
+@test "a size or a mean is kept, and the cfg has the bits" {
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" out.cfg -bits_mean 4.5 -json a.json > table 2> err
+    cat table
+    check a.json table
+    [ "$(ask a.json "len(c), 4 < c[0]['mean_bits'] <= 4.5, [x['name'] for x in c][:2]")" = \
+        "(6, True, ['proposed', 'as the cfg has it'])" ]
+    # What is measured together is near what the layers come to one by one.
+    [ "$(ask a.json "all(.4 * x['predicted'] < x['measured'] < 2.5 * x['predicted'] for x in c)")" = True ]
+    [ "$(ask a.json "c[0]['predicted'] < c[2]['predicted']")" = True ]
+    grep -q "^Wrote out.cfg$" table
+    tail -n 1 table | grep -q "^To train: .* detector train DATA out.cfg stock.weights -clear$"
+    darknet gdrq sensitivity out.cfg stock.weights "$photo" -bits 4 -json b.json > table 2> err
+    diff <(ask a.json "[b[0] for b in c[0]['bits']]") <(ask b.json "[l['weight_bits'] for l in s['layers']]")
+    # Only keys of bits are new.
+    diff <(grep -v '_bits=' small.cfg) <(grep -v '_bits=' out.cfg)
+
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -size 0.0012 -json c.json > table 2> err
+    check c.json table
+    [ "$(ask c.json "1000 < c[0]['bytes'] <= 1200")" = True ]
+    grep -q "\* " table
+}
+
+@test "what was measured is what the written cfg computes" {
+    sed -i 's/^momentum/threshold_weights=search\nmomentum/' small.cfg
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" out.cfg -bits_mean 5 -json a.json > table 2> err
+    darknet gdrq calibrate out.cfg stock.weights "$photo" out.weights > log 2>&1
+    darknet gdrq sensitivity out.cfg out.weights "$photo" -bits_mean 5 -json b.json > table 2> err
+    [ "$(ask a.json "round(c[0]['measured'], 6)")" = "$(ask b.json "round(c[1]['measured'], 6)")" ]
+}
+
+@test "an error is kept with little size, and activations with few bits" {
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -bits 4,8 -json a.json > table 2> err
+    # What 8-bit weights and activations of 4 and 8 bits come to.
+    error=$(ask a.json "6 * sum(l['weight_errors']['8'] for l in s['layers']) + sum(l['activation_errors'][b] for l, b in zip(s['layers'][1:], '48'))")
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -error "$error" -json b.json > table 2> err
+    check b.json table
+    [ "$(ask b.json "c[0]['predicted'] <= $error, c[0]['bytes'] < c[3]['bytes']")" = "(True, True)" ]
+    [ "$(ask b.json "[b[1] for b in c[0]['bits']]")" = "[8, 4, 8]" ]
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" out.cfg -error 100 -activations -json c.json > table 2> err
+    check c.json table
+    [ "$(ask c.json "[b[1] for b in c[0]['bits']]")" = "[8, 4, 4]" ]
+    [ "$(grep -c '^activation_bits=4' out.cfg)" -eq 1 ]
+    error=$(ask a.json "3 * sum(l['weight_errors']['8'] for l in s['layers']) + sum(l['activation_errors']['8'] for l in s['layers'][1:])")
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -error "$error" -activations -json d.json > table 2> err
+    check d.json table
+    [ "$(ask d.json "c[0]['predicted'] <= $error, [b[1] for b in c[0]['bits']]")" = "(True, [8, 8, 8])" ]
+}
+
+@test "with a .data file it is measured in mAP, or in top-1" {
+    compose
+    sed -i '3,$d' set/valid.txt
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -data signs.data -bits 2,8 -bits_mean 8 \
+        -json a.json > table 2> err
+    cat table
+    check a.json table
+    grep -q "^What mAP@0.50 falls by, in points, from [0-9.]* in float, on 2 images; " table
+    [ "$(ask a.json "s['metric'], s['unit'], s['images'], s['float'] >= 0")" = "('mAP@0.50', 'points', 2, True)" ]
+
+    cat > class.cfg << 'END'
+[net]
+width=16
+height=16
+channels=3
+[gdrq_convolutional]
+filters=4
+size=3
+stride=2
+activation=relu
+[gdrq_convolutional]
+filters=2
+activation=linear
+[avgpool]
+[softmax]
+END
+    mkdir cat dog
+    cp "$photo" dog
+    cp /usr/share/darknet/data/eagle.jpg cat
+    printf '%s\n' "$PWD/dog/dog.jpg" "$PWD/cat/eagle.jpg" > list
+    printf 'cat\ndog\n' > labels
+    printf 'classes=2\nvalid=list\nlabels=labels\n' > class.data
+    head -c $((20 + 4 * (4 * 28 + 2 * 5))) stock.weights > class.weights
+    darknet gdrq sensitivity class.cfg class.weights "$photo" -data class.data -bits 4,8 -json b.json \
+        -bits_mean 4 > table 2> err
+    cat table
+    [ "$(ask b.json "s['metric'], s['images'], s['float'] % 50, len(s['layers'])")" = "('top-1', 2, 0, 2)" ]
+    grep -q "^What top-1 falls by" table
+}
+
+@test "a picture shows it, with the choice" {
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -bits 4,8 -out a.png > table 2> err
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -bits 4,8 -bits_mean 6 -out b.png > table 2> err
+    grep -q "^Wrote b.png$" table
+    for file in a.png b.png; do
+        /usr/bin/python3 -c '
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+assert data[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", data[16:24])[1] == 190 + 3 * 24 + 28
+' "$file"
+    done
+    run cmp -s a.png b.png
+    [ "$status" -eq 1 ]
+}
+
+@test "Ctrl-C ends it without results" {
+    yes "$photo" | head -n 500 > list
+    "$BUILD/darknet" gdrq sensitivity small.cfg stock.weights list out.cfg -bits_mean 4 -json a.json \
+        > table 2> err &
+    pid=$!
+    for _ in $(seq 200); do
+        if grep -q yolo err; then break; fi
+        sleep 0.1
+    done
+    kill -INT $pid
+    code=0
+    wait $pid || code=$?
+    cat err
+    [ "$code" -eq 130 ]
+    tail -n 1 err | grep -q "^darknet: stopped"
+    [ ! -e out.cfg ] && [ ! -e a.json ] && [ ! -s table ]
+}
+
+@test "what can't be measured, chosen or written is told" {
+    fails() {
+        run darknet gdrq sensitivity "${@:3}"
+        [ "$status" -eq "$1" ] || { echo "$output"; return 1; }
+        [[ "$(tail -n 1 <<< "$output")" == "darknet: "* ]] || return 1
+        says "$2"
+    }
+    fails 1 "none.cfg" none.cfg stock.weights "$photo"
+    fails 1 "none.weights" small.cfg none.weights "$photo"
+    fails 1 "none.jpg" small.cfg stock.weights none.jpg
+    echo text > text.jpg
+    fails 1 "text.jpg" small.cfg stock.weights text.jpg
+    sed 's/gdrq_convolutional/convolutional/; /_bits=/d' small.cfg > stock.cfg
+    fails 1 "stock.cfg: has no quantised layers: make some with" stock.cfg stock.weights "$photo"
+    darknet gdrq calibrate small.cfg stock.weights "$photo" small.weights > log 2>&1
+    darknet gdrq fold small.cfg small.weights folded.cfg folded.weights 2> err
+    fails 1 "folded.cfg: is folded: measure the network that it was made of" folded.cfg folded.weights "$photo"
+
+    fails 1 "-bits: '2,9' is not a list of numbers from 2 to 8" small.cfg stock.weights "$photo" -bits 2,9
+    fails 2 "are one budget: give one of them" small.cfg stock.weights "$photo" -size 1 -error 1
+    fails 2 "-activations needs -error" small.cfg stock.weights "$photo" -size 1 -activations
+    fails 2 "OUT.cfg needs a budget" small.cfg stock.weights "$photo" out.cfg
+    fails 1 "-size 0.0001: with the fewest bits to be measured the weights take 0.001168 MB" \
+        small.cfg stock.weights "$photo" -bits 4 -size 0.0001
+    fails 1 "-bits_mean 2.5 is less than the fewest bits" small.cfg stock.weights "$photo" -bits 3 -bits_mean 2.5
+    fails 1 "choose their bits as well (-activations)" small.cfg stock.weights "$photo" -bits 8 -error 1e-6
+    fails 1 "measure more bits (-bits)" small.cfg stock.weights "$photo" -bits 8 -error 1e-6 -activations
+
+    fails 1 "small.cfg would be replaced" small.cfg stock.weights "$photo" ./small.cfg -size 1
+    fails 1 "stock.weights would be replaced" small.cfg stock.weights "$photo" -json stock.weights
+    fails 1 "none/a.json: can't be written" small.cfg stock.weights "$photo" -json none/a.json
+    fails 1 "none/out.cfg: can't be written" small.cfg stock.weights "$photo" none/out.cfg -size 1
+    fails 1 "-out: a.gif must end in .png, .jpg or .jpeg" small.cfg stock.weights "$photo" -out a.gif
+
+    fails 1 "none.data" small.cfg stock.weights "$photo" -data none.data
+    echo "classes=4" > short.data
+    fails 1 "valid" small.cfg stock.weights "$photo" -data short.data
+    sed '/^\[yolo\]/,$d' small.cfg > headless.cfg
+    fails 1 "headless.cfg: not a classifier" headless.cfg stock.weights "$photo" -data short.data
+    # An infinite scale in the first layer.
+    { head -c $((20 + 4 * 8)) stock.weights; printf '\0\0\200\177'; tail -c +$((20 + 4 * 9 + 1)) stock.weights; } > inf.weights
+    fails 1 "not finite" small.cfg inf.weights "$photo"
+}
