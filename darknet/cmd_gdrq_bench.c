@@ -159,10 +159,10 @@ static gdrq_status prepare(bench *b, const arg_operands *operands, gdrq_error *e
         const int batch = b->net->batch;
         set_batch_network(b->net, 1);
         gdrq_network_calibrating(b->net, true);
-        status = gdrq_network_measuring(b->net, true, err);
+        status = gdrq_network_measuring(b->net, GDRQ_MEASURE_ANEW, err);
         if (status == GDRQ_OK)
             network_predict(b->net, b->net->input);
-        gdrq_network_measuring(b->net, false, NULL);
+        gdrq_network_measuring(b->net, GDRQ_MEASURE_NOTHING, NULL);
         gdrq_network_calibrating(b->net, false);
         set_batch_network(b->net, batch);
     }

@@ -39,6 +39,10 @@ int cmd_gdrq_convert(int argc, char **argv) {
         BITS(first_weight_bits, "weights of the first layer, which reads 8-bit pixels"),
         BITS(head_weight_bits, "weights of the layers before yolo, region and softmax"),
         BITS(head_activation_bits, "activations that those layers read"),
+        {.name = "threshold",
+         .value_name = "NAME",
+         .text = &o.threshold,
+         .help = "write threshold=, which says how values are clipped: scale, search or learned"},
     };
 #undef BITS
     const arg_spec spec = {

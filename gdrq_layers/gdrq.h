@@ -194,11 +194,12 @@ typedef enum gdrq_stage { GDRQ_STAGE_FLOAT, GDRQ_STAGE_RESHAPE, GDRQ_STAGE_QUANT
  */
 GDRQ_API gdrq_stage gdrq_network_stage(const struct network *net);
 
-/* Bits that gdrq_convert_cfg() writes; 2..8 each. */
+/* What gdrq_convert_cfg() writes; bits are 2..8 each. */
 typedef struct gdrq_convert_options {
     int first_weight_bits;                      /* layers that read the network's input: 8 */
     int head_weight_bits, head_activation_bits; /* layers before yolo/region/softmax/cost: 8, 8 */
     int weight_bits, activation_bits;           /* all others: 4, 4 */
+    const char *threshold; /* scale, search or learned, for all layers; NULL: not written */
 } gdrq_convert_options;
 
 GDRQ_API gdrq_convert_options gdrq_convert_defaults(void);

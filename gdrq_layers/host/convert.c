@@ -50,6 +50,16 @@ static gdrq_status check_bits(const char *what, int bits, gdrq_error *err) {
     return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s is %d; allowed: 2 to 8", what, bits);
 }
 
+static gdrq_status check_threshold(const char *threshold, gdrq_error *err) {
+    const gdrq_key *key = gdrq_key_find(&gdrq_section_kinds[0], "threshold", NULL);
+    for (int i = 0; threshold && key->choices[i]; i++)
+        if (!strcmp(key->choices[i], threshold))
+            return GDRQ_OK;
+    return threshold ? gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                                 "threshold is %s; allowed: scale, search, learned", threshold)
+                     : GDRQ_OK;
+}
+
 static gdrq_status check_options(const gdrq_convert_options *o, gdrq_error *err) {
     gdrq_status status;
     if ((status = check_bits("first_weight_bits", o->first_weight_bits, err)) != GDRQ_OK ||
@@ -57,7 +67,8 @@ static gdrq_status check_options(const gdrq_convert_options *o, gdrq_error *err)
         (status = check_bits("head_activation_bits", o->head_activation_bits, err)) != GDRQ_OK ||
         (status = check_bits("weight_bits", o->weight_bits, err)) != GDRQ_OK)
         return status;
-    return check_bits("activation_bits", o->activation_bits, err);
+    status = check_bits("activation_bits", o->activation_bits, err);
+    return status == GDRQ_OK ? check_threshold(o->threshold, err) : status;
 }
 
 /* Only cfgs without anything of ours can be converted, and only with something to convert. */
@@ -212,6 +223,8 @@ static void write_lines(const void *user, FILE *out) {
         if (number == net->options[net->n - 1].line) {
             gdrq_insert_after(out, &l, usual, "weight_bits=%d", options->weight_bits);
             gdrq_insert_after(out, &l, usual, "activation_bits=%d", options->activation_bits);
+            if (options->threshold)
+                gdrq_insert_after(out, &l, usual, "threshold=%s", options->threshold);
         }
     }
 }

@@ -254,6 +254,22 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$(statistics four.weights)" = "$(statistics set/backup/stock_final.weights)" ]
     [ "$(statistics renewed.weights)" != "$(statistics four.weights)" ]
     darknet detector test signs.data four.cfg renewed.weights $photo
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt shifted.weights -batch_norm_shift
+    [ "$(statistics shifted.weights)" != "$(statistics four.weights)" ]
+    [ "$(statistics shifted.weights)" != "$(statistics renewed.weights)" ]
+    darknet detector test signs.data four.cfg shifted.weights $photo
+    for method in mean percentile search; do
+        darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt $method.weights -method $method
+        ! cmp -s $method.weights set/backup/stock_final.weights
+    done
+    ! cmp -s mean.weights search.weights
+    ! cmp -s percentile.weights search.weights
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method best
+    [ "$status" -eq 1 ]
+    says "-method: best is none of auto, percentile, search, mean"
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm -batch_norm_shift
+    [ "$status" -eq 1 ]
+    says "give one of them"
     # What there is nothing to calibrate in, and what would be lost.
     run darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights
     [ "$status" -eq 1 ]

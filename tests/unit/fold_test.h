@@ -23,13 +23,13 @@ static inline void must_be_ok(gdrq_status status, const gdrq_error *err) {
 static inline void settle(network *net, int forwards) {
     gdrq_error err = {""};
     gdrq_network_calibrating(net, true);
-    must_be_ok(gdrq_network_measuring(net, true, &err), &err);
+    must_be_ok(gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, &err), &err);
     for (int i = 0; i < forwards; i++) {
         random_pixels(net);
         network_predict(net, net->input);
     }
     gdrq_network_calibrating(net, false);
-    gdrq_network_measuring(net, false, NULL);
+    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
     must_be_ok(gdrq_network_ready(net, &err), &err);
 }
 

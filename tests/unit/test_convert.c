@@ -111,6 +111,19 @@ static void binary_convolutions_stay(void **state) {
                     "[conv]\nxnor=1\n[gdrq_convolutional]\nxnor=0\n");
 }
 
+static void thresholds_are_written_on_request(void **state) {
+    gdrq_convert_options options = gdrq_convert_defaults();
+    options.threshold = "learned";
+    assert_converts(*state, "[net]\nwidth=8\nheight=8\nchannels=3\n[conv]\n[maxpool]\n", &options,
+                    "[net]\nwidth=8\nheight=8\nchannels=3\nweight_bits=4\nactivation_bits=4\n"
+                    "threshold=learned\n[gdrq_convolutional]\nweight_bits=8\n[maxpool]\n");
+    options.threshold = "best";
+    gdrq_error err;
+    const fixture *f = *state;
+    assert_int_equal(gdrq_convert_cfg(f->in, f->out, &options, &err), GDRQ_ERROR_ARGUMENT);
+    assert_string_equal(err.message, "threshold is best; allowed: scale, search, learned");
+}
+
 /* [connected] under its alias, as the first layer, in the middle, and as a head behind dropout. */
 static void connected_layers_convert(void **state) {
     const gdrq_convert_options options = gdrq_convert_defaults();
@@ -264,6 +277,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(readers_of_a_tensor_get_the_same_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cropped_pixels_keep_their_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(binary_convolutions_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(thresholds_are_written_on_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(connected_layers_convert, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_of_both_types_get_the_same_bits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(recurrent_layers_stay, set_up, tear_down),

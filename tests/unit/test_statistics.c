@@ -29,9 +29,9 @@ static float *copy_of(const float *x, size_t n) {
     return copy;
 }
 
-static void measuring(network *net, bool on) {
+static void measuring(network *net, gdrq_measuring how) {
     gdrq_error err;
-    assert_int_equal(gdrq_network_measuring(net, on, &err), GDRQ_OK);
+    assert_int_equal(gdrq_network_measuring(net, how, &err), GDRQ_OK);
 }
 
 /* Of one batch, the statistics are that batch's: what a training forward normalises by. */
@@ -44,14 +44,14 @@ static void one_batch_is_normalised_as_in_training(void **state) {
     const layer *last = &net->layers[net->n - 2];
     const size_t n = (size_t)last->batch * (size_t)last->outputs;
     float *expected = copy_of(last->output, n), *mean = copy_of(net->layers[1].mean, 7);
-    measuring(net, true);
+    measuring(net, GDRQ_MEASURE_ANEW);
     network_predict(net, net->input);
     for (size_t i = 0; i < n; i++)
         assert_float_equal(last->output[i], expected[i], 1e-4);
     for (int c = 0; c < 7; c++)
         assert_float_equal(net->layers[1].rolling_mean[c], mean[c], 1e-5);
     /* They stay, and are what inference then normalises by. */
-    measuring(net, false);
+    measuring(net, GDRQ_MEASURE_NOTHING);
     memset(last->output, 0, n * sizeof *expected);
     network_predict(net, net->input);
     for (size_t i = 0; i < n; i++)
@@ -89,7 +89,7 @@ static void several_forwards_add_up(void **state) {
     const size_t n = (size_t)first->batch * (size_t)first->outputs;
     float *sums[FORWARDS];
     gdrq_network_calibrating(net, true);
-    measuring(net, true);
+    measuring(net, GDRQ_MEASURE_ANEW);
     for (int i = 0; i < FORWARDS; i++) {
         random_pixels(net);
         for (int k = 0; k < net->inputs * net->batch; k++)
@@ -100,19 +100,71 @@ static void several_forwards_add_up(void **state) {
     gdrq_network_calibrating(net, false);
     check_joint_statistics(first, sums, FORWARDS);
     /* Turned on again, what was measured before counts no more. */
-    measuring(net, true);
+    measuring(net, GDRQ_MEASURE_ANEW);
     network_predict(net, net->input);
     check_joint_statistics(first, sums + FORWARDS - 1, 1);
-    measuring(net, false);
+    measuring(net, GDRQ_MEASURE_NOTHING);
     for (int i = 0; i < FORWARDS; i++)
         free(sums[i]);
+    free_network(net);
+}
+
+/* Mean over the batch of channel c of what layer 1's batch norm gets. */
+static double mean_of_sums(const network *net, int c) {
+    const layer *l = &net->layers[1];
+    const int plane = l->out_w * l->out_h;
+    double sum = 0;
+    for (int b = 0; b < l->batch; b++)
+        for (int k = 0; k < plane; k++)
+            sum += l->x[(b * l->out_c + c) * plane + k];
+    return gdrq_quantised_state(l)->factor[c] * sum / (l->batch * plane);
+}
+
+/* Statistics move by what quantising changes, and not at all where it changes nothing. */
+static void shifts_by_what_quantising_changes(void **state) {
+    (void)state;
+    seed_random(303);
+    network *net = make_network();
+    gdrq_error err;
+    assert_int_equal(gdrq_network_measuring(net, GDRQ_MEASURE_SHIFT, &err), GDRQ_ERROR_STATE);
+    gdrq_network_calibrating(net, true);
+    network_predict(net, net->input);
+    gdrq_network_calibrating(net, false);
+    assert_int_equal(gdrq_network_ready(net, &err), GDRQ_OK);
+    const layer *first = &net->layers[0], *quantised = &net->layers[1];
+    float *of_first = copy_of(first->rolling_mean, 8);
+    float *mean = copy_of(quantised->rolling_mean, 7);
+    float *variance = copy_of(quantised->rolling_variance, 7);
+    gdrq_network_unquantised(net, true);
+    measuring(net, GDRQ_MEASURE_REFERENCE);
+    network_predict(net, net->input);
+    double in_float[7];
+    for (int c = 0; c < 7; c++)
+        in_float[c] = mean_of_sums(net, c);
+    assert_memory_equal(quantised->rolling_mean, mean, 7 * sizeof *mean);
+    gdrq_network_unquantised(net, false);
+    measuring(net, GDRQ_MEASURE_SHIFT);
+    network_predict(net, net->input);
+    measuring(net, GDRQ_MEASURE_NOTHING);
+    int moved = 0;
+    for (int c = 0; c < 7; c++) {
+        const double shift = mean_of_sums(net, c) - in_float[c];
+        assert_float_equal(quantised->rolling_mean[c], mean[c] + shift, 1e-5);
+        moved += fabs(shift) > 1e-4 && quantised->rolling_variance[c] != variance[c];
+    }
+    assert_true(moved > 3);
+    /* The first layer is not quantised. */
+    assert_memory_equal(first->rolling_mean, of_first, 8 * sizeof *of_first);
+    free(of_first);
+    free(mean);
+    free(variance);
     free_network(net);
 }
 
 static void a_network_freed_while_measuring_leaks_nothing(void **state) {
     (void)state;
     network *net = make_network();
-    measuring(net, true);
+    measuring(net, GDRQ_MEASURE_ANEW);
     free_network(net);
 }
 
@@ -120,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_batch_is_normalised_as_in_training),
         cmocka_unit_test(several_forwards_add_up),
+        cmocka_unit_test(shifts_by_what_quantising_changes),
         cmocka_unit_test(a_network_freed_while_measuring_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
