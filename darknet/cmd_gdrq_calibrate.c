@@ -37,7 +37,7 @@ static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_er
     return status;
 }
 
-/* By k * mean|x|, each layer reading what the ones before it give once they are quantised. */
+/* As training does, each layer reading what the ones before it give once they are quantised. */
 static gdrq_status by_mean(network *net, const picture_paths *paths, gdrq_error *err) {
     gdrq_network_calibrating(net, true);
     const gdrq_status status = predict_all(net, paths, err);
@@ -121,7 +121,7 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], f->shift || f->anew, err);
+        status = check_network(net, operands->at[0], f->anew, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)
@@ -162,9 +162,10 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "method",
          .value_name = "NAME",
          .text = &f.method_name,
-         .help = "percentile: few values are clipped; search: rounding and clipping lose "
-                 "least; mean: k_activations times the mean of |x|; auto: percentile for 8 bits, "
-                 "search for fewer"},
+         .help =
+             "percentile: few values are clipped; search: rounding and clipping lose least; "
+             "mean: of what the\npictures give by threshold_activations=, as in training; auto: "
+             "percentile for 8 bits, search for fewer"},
         {.name = "percentile",
          .value_name = "P",
          .real = &f.percentile,
