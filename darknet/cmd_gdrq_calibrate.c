@@ -162,10 +162,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "method",
          .value_name = "NAME",
          .text = &f.method_name,
-         .help =
-             "percentile: few values are clipped; search: rounding and clipping lose least; "
-             "mean: of what the\npictures give by threshold_activations=, as in training; auto: "
-             "percentile for 8 bits, search for fewer"},
+         .help = "how: percentile, search, mean, or auto: percentile for 8 bits, search for fewer"},
         {.name = "percentile",
          .value_name = "P",
          .real = &f.percentile,
@@ -184,7 +181,8 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         .operands = "CFG WEIGHTS IMAGES OUT.weights",
         .help = "Sets the activation thresholds of a network with gdrq layers from the pictures "
                 "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
-                "need to run without training.",
+                "need to run without training.\npercentile: few values are clipped; search: "
+                "clipping and rounding lose least; mean: as in training.",
         .flags = declared,
         .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;
