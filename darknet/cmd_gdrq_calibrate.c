@@ -4,8 +4,10 @@
 #include "data/folder.h"
 #include "detect.h"
 #include "image/picture_paths.h"
+#include "quantised_network.h"
 #include "report.h"
 #include "suggest.h"
+#include "work_progress.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,73 +27,83 @@ typedef struct flags {
     bool shift, anew; /* of batch norm's statistics */
 } flags;
 
-static gdrq_status predict_all(network *net, const picture_paths *paths, gdrq_error *err) {
+/* What is worked on. */
+typedef struct work {
+    network *net;
+    const picture_paths *paths;
+    work_progress progress; /* in pictures */
+} work;
+
+/* How often the network sees each picture. */
+static int count_passes(const flags *f) {
+    return 1 + (f->shift ? 2 : 0) + (f->anew ? 1 : 0);
+}
+
+static gdrq_status predict_all(work *w, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
+    for (int i = 0; i < w->paths->n && status == GDRQ_OK; i++) {
         picture p;
-        status = picture_load(paths->at[i], &p, err);
+        status = picture_load(w->paths->at[i], &p, err);
         if (status == GDRQ_OK)
-            status = predict_picture(net, &p, NULL, err);
+            status = predict_picture(w->net, &p, NULL, err);
         picture_free(&p);
+        work_progress_add(&w->progress, 1);
     }
     return status;
 }
 
 /* As training does, each layer reading what the ones before it give once they are quantised. */
-static gdrq_status by_mean(network *net, const picture_paths *paths, gdrq_error *err) {
-    gdrq_network_calibrating(net, true);
-    const gdrq_status status = predict_all(net, paths, err);
-    gdrq_network_calibrating(net, false);
+static gdrq_status by_mean(work *w, gdrq_error *err) {
+    gdrq_network_calibrating(w->net, true);
+    const gdrq_status status = predict_all(w, err);
+    gdrq_network_calibrating(w->net, false);
     return status;
 }
 
 /* From the values that the network has in float. */
-static gdrq_status by_counts(network *net, const picture_paths *paths, const flags *f,
-                             gdrq_error *err) {
-    gdrq_status status = gdrq_network_counting(net, true, err);
-    gdrq_network_unquantised(net, true);
+static gdrq_status by_counts(work *w, const flags *f, gdrq_error *err) {
+    gdrq_status status = gdrq_network_counting(w->net, true, err);
+    gdrq_network_unquantised(w->net, true);
     if (status == GDRQ_OK)
-        status = predict_all(net, paths, err);
-    gdrq_network_unquantised(net, false);
+        status = predict_all(w, err);
+    gdrq_network_unquantised(w->net, false);
     if (status == GDRQ_OK)
         status =
-            gdrq_network_set_thresholds(net, calibrations[f->method], f->percentile / 100, err);
-    gdrq_network_counting(net, false, NULL);
+            gdrq_network_set_thresholds(w->net, calibrations[f->method], f->percentile / 100, err);
+    gdrq_network_counting(w->net, false, NULL);
     return status;
 }
 
-static gdrq_status shift_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
-    gdrq_status status = gdrq_network_measuring(net, GDRQ_MEASURE_REFERENCE, err);
-    gdrq_network_unquantised(net, true);
+static gdrq_status shift_batch_norm(work *w, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_REFERENCE, err);
+    gdrq_network_unquantised(w->net, true);
     if (status == GDRQ_OK)
-        status = predict_all(net, paths, err);
-    gdrq_network_unquantised(net, false);
+        status = predict_all(w, err);
+    gdrq_network_unquantised(w->net, false);
     if (status == GDRQ_OK)
-        status = gdrq_network_measuring(net, GDRQ_MEASURE_SHIFT, err);
+        status = gdrq_network_measuring(w->net, GDRQ_MEASURE_SHIFT, err);
     if (status == GDRQ_OK)
-        status = predict_all(net, paths, err);
-    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
+        status = predict_all(w, err);
+    gdrq_network_measuring(w->net, GDRQ_MEASURE_NOTHING, NULL);
     return status;
 }
 
-static gdrq_status measure_batch_norm(network *net, const picture_paths *paths, gdrq_error *err) {
-    gdrq_status status = gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, err);
+static gdrq_status measure_batch_norm(work *w, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_ANEW, err);
     if (status == GDRQ_OK)
-        status = predict_all(net, paths, err);
-    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
+        status = predict_all(w, err);
+    gdrq_network_measuring(w->net, GDRQ_MEASURE_NOTHING, NULL);
     return status;
 }
 
-static gdrq_status calibrate_on(network *net, const picture_paths *paths, const flags *f,
-                                gdrq_error *err) {
-    gdrq_status status =
-        f->method == BY_MEAN ? by_mean(net, paths, err) : by_counts(net, paths, f, err);
+static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
+    gdrq_status status = f->method == BY_MEAN ? by_mean(w, err) : by_counts(w, f, err);
     if (status == GDRQ_OK)
-        status = gdrq_network_ready(net, err);
+        status = gdrq_network_ready(w->net, err);
     if (status == GDRQ_OK && f->shift)
-        status = shift_batch_norm(net, paths, err);
+        status = shift_batch_norm(w, err);
     if (status == GDRQ_OK && f->anew)
-        status = measure_batch_norm(net, paths, err);
+        status = measure_batch_norm(w, err);
     return status;
 }
 
@@ -102,18 +114,12 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
             3);
 }
 
-/* What calibrating does nothing for, or can't be done to. */
-static gdrq_status check_network(const network *net, const char *cfg_path, bool batch_norm,
+/* Batch norm's statistics can be measured anew in any network that is not folded. */
+static gdrq_status check_network(const network *net, const char *cfg_path, bool anew,
                                  gdrq_error *err) {
-    if (gdrq_network_is_folded(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "%s: is folded: calibrate the network that it was made of, and fold anew",
-                         cfg_path);
-    if (!batch_norm && gdrq_network_stage(net) == GDRQ_STAGE_FLOAT)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "%s: has no quantised layers: make some with `darknet gdrq convert`",
-                         cfg_path);
-    return GDRQ_OK;
+    return anew && !gdrq_network_is_folded(net)
+               ? GDRQ_OK
+               : quantised_network_check(net, cfg_path, "calibrate", err);
 }
 
 static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error *err) {
@@ -128,8 +134,11 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
         status = picture_paths_find(operands->at[2], &paths, err);
     if (status == GDRQ_OK)
         status = folder_check_file(operands->at[3], err);
-    if (status == GDRQ_OK)
-        status = calibrate_on(net, &paths, f, err);
+    if (status == GDRQ_OK) {
+        work w = {net, &paths, work_progress_start("calibrating", count_passes(f) * paths.n)};
+        status = calibrate_on(&w, f, err);
+        work_progress_end(&w.progress);
+    }
     if (status == GDRQ_OK)
         status = gdrq_network_save(net, operands->at[3], err);
     if (status == GDRQ_OK) {
