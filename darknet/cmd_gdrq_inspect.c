@@ -13,8 +13,10 @@ typedef struct inspect_options {
     const char *before, *out, *json; /* NULL: not given */
 } inspect_options;
 
-static gdrq_status check_outputs(const inspect_options *o, gdrq_error *err) {
-    const gdrq_status status = o->json ? folder_check_file(o->json, err) : GDRQ_OK;
+static gdrq_status check_outputs(const arg_operands *operands, const inspect_options *o,
+                                 gdrq_error *err) {
+    const char *inputs[] = {operands->at[0], operands->at[1], operands->at[2], o->before};
+    const gdrq_status status = o->json ? folder_check_output(o->json, inputs, 4, err) : GDRQ_OK;
     return status == GDRQ_OK && o->out ? folder_prepare(o->out, "folder for pictures", err)
                                        : status;
 }
@@ -39,7 +41,7 @@ static gdrq_status run(const arg_operands *operands, const inspect_options *o, g
     if (status == GDRQ_OK)
         status = inspection_open(&in, err);
     if (status == GDRQ_OK)
-        status = check_outputs(o, err);
+        status = check_outputs(operands, o, err);
     if (status == GDRQ_OK)
         status = inspection_run(&in, &paths, err);
     if (status == GDRQ_OK) {

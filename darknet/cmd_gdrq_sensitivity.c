@@ -1,6 +1,5 @@
 #include "args.h"
 #include "base/alloc.h"
-#include "base/same_file.h"
 #include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
@@ -56,16 +55,9 @@ static gdrq_status read_bits(const flags *f, sensitivity *s, gdrq_error *err) {
 static gdrq_status check_outputs(const arg_operands *operands, const flags *f, gdrq_error *err) {
     const char *outputs[] = {operands->at[3], f->json, f->out};
     gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < 3 && status == GDRQ_OK; i++) {
-        if (!outputs[i])
-            continue;
-        for (int k = 0; k < 3; k++)
-            if (gdrq_same_file(outputs[i], operands->at[k]))
-                return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                                 "%s would be replaced: give the result another name",
-                                 operands->at[k]);
-        status = folder_check_file(outputs[i], err);
-    }
+    for (int i = 0; i < 3 && status == GDRQ_OK; i++)
+        if (outputs[i])
+            status = folder_check_output(outputs[i], operands->at, 3, err);
     if (status == GDRQ_OK && f->out && !picture_can_save(f->out))
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-out: %s must end in .png, .jpg or .jpeg",
                          f->out);

@@ -157,9 +157,9 @@ typedef enum gdrq_measuring {
     GDRQ_MEASURE_ANEW,      /* rolling ones become those of all images predicted since */
     GDRQ_MEASURE_REFERENCE, /* they stay, and what all images give is kept as the reference: for
                                the unquantised network */
-    GDRQ_MEASURE_SHIFT, /* rolling ones move by what all images since, the same ones, differ from
-                           the reference: a training's statistics stay in force, and few images
-                           are enough */
+    /* rolling ones move by what the images since, the same in the same order, differ from the
+       reference: a training's statistics stay in force, and few images are enough */
+    GDRQ_MEASURE_SHIFT,
 } gdrq_measuring;
 GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how,
                                             gdrq_error *err);

@@ -1,6 +1,7 @@
 #include "data/folder.h"
 
 #include "base/alloc.h"
+#include "base/same_file.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -72,4 +73,13 @@ gdrq_status folder_check_file(const char *path, gdrq_error *err) {
         status = gdrq_fail(err, status, "%.300s: can't be written: %.600s", path, reason.message);
     free(folder);
     return status;
+}
+
+gdrq_status folder_check_output(const char *path, const char *const *inputs, int n,
+                                gdrq_error *err) {
+    for (int i = 0; i < n; i++)
+        if (inputs[i] && gdrq_same_file(path, inputs[i]))
+            return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                             "%s would be replaced: give the result another name", inputs[i]);
+    return folder_check_file(path, err);
 }

@@ -17,4 +17,8 @@ gdrq_status folder_prepare(const char *folder, const char *what, gdrq_error *err
  */
 gdrq_status folder_check_file(const char *path, gdrq_error *err);
 
+/* The same, and it must be none of the n files that are read, of which some may be NULL. */
+gdrq_status folder_check_output(const char *path, const char *const *inputs, int n,
+                                gdrq_error *err);
+
 #endif

@@ -77,10 +77,9 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     if (!state)
         return GDRQ_OK;
     if (how == GDRQ_MEASURE_SHIFT)
-        return state->statistics && gdrq_statistics_shift(state->statistics)
-                   ? GDRQ_OK
-                   : gdrq_fail(err, GDRQ_ERROR_STATE,
-                               "a shift of batch norm's statistics needs a reference");
+        return state->statistics ? gdrq_statistics_shift(state->statistics, err)
+                                 : gdrq_fail(err, GDRQ_ERROR_STATE,
+                                             "batch norm's statistics were not measured before");
     gdrq_statistics_free(state->statistics);
     state->statistics = NULL;
     return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;
@@ -92,6 +91,12 @@ void gdrq_network_restart(struct network *net) {
         return;
     state->training.iteration = 0;
     state->training.start = -(int64_t)*net->t;
+    /* Behind a reshape stage they are learned anew. */
+    for (int i = 0; i < net->n; ++i) {
+        const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
+        if (quantised && gdrq_quantised_reshapes(quantised))
+            gdrq_quantised_forget(&net->layers[i]);
+    }
 }
 
 float gdrq_network_ema(const struct network *net) {

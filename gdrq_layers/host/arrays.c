@@ -33,7 +33,11 @@ static bool visit_optimiser(void *user, const gdrq_weight_span *span) {
     return true;
 }
 
-/* The same of learned thresholds; these themselves travel with the weights. */
+/*
+ * The same of learned thresholds. These themselves are not among the weights: they travel in the
+ * trailer, and a mean of weights goes without a mean of them, since a T is one number for many
+ * weights or values, whose noise it does not share, and may not be set yet when the mean begins.
+ */
 static void visit_thresholds(const struct network *net, gdrq_visit *visit, void *user) {
     enum { FLOATS = sizeof(gdrq_threshold_optimiser) / sizeof(float) };
     gdrq_network_state *state = gdrq_network_state_find(net);

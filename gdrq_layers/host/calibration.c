@@ -46,7 +46,7 @@ void gdrq_network_unquantised(struct network *net, bool on) {
 /* A T of a tensor that was counted. */
 static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
                                  gdrq_error *err) {
-    if (t->histogram->total == 0)
+    if (!t->histogram || t->histogram->total == 0)
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "layer %d: its input's values were not counted, or none was finite",
                          t->first_reader);
@@ -71,7 +71,7 @@ gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration ho
     gdrq_network_state *state = gdrq_network_state_find(net);
     gdrq_status status = GDRQ_OK;
     for (int i = 0; state && status == GDRQ_OK && i < state->tensors.n; i++)
-        if (state->tensors.classes[i].histogram)
+        if (!state->tensors.classes[i].fixed)
             status = set_threshold(&state->tensors.classes[i], how, share, err);
     return status;
 }

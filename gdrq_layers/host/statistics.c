@@ -14,9 +14,15 @@ typedef struct layer_statistics {
     int channels; /* 0: a layer without batch norm of its own */
     double count; /* values per channel */
     double *mean, *squares;
-    /* What SHIFT starts from: of the reference run, and the rolling ones as they were. */
-    double *reference_mean, *reference_variance;
+    /*
+     * What SHIFT needs: the rolling ones as they were, and mean and variance after each forward of
+     * the reference run. What the first forwards of both runs give is compared, which saw the same
+     * images: so images that differ don't count as a shift.
+     */
     float *rolling_mean, *rolling_variance;
+    double *reference;         /* forwards * 2 * channels */
+    size_t forwards, capacity; /* of the reference run, and that there is room for */
+    size_t forward;            /* of this run */
     float *room[2];
 } layer_statistics; /* arrays of `channels` */
 
@@ -24,6 +30,7 @@ struct gdrq_statistics {
     const network *net;
     gdrq_measuring how;
     const float *input; /* of the forward that runs */
+    bool out_of_memory; /* the reference has gaps */
     layer_statistics *of_layer;
 };
 
@@ -37,14 +44,12 @@ static bool make_room(layer_statistics *s, int channels) {
     s->channels = channels;
     s->mean = gdrq_alloc(n, sizeof *s->mean);
     s->squares = gdrq_alloc(n, sizeof *s->squares);
-    s->reference_mean = gdrq_alloc(n, sizeof *s->reference_mean);
-    s->reference_variance = gdrq_alloc(n, sizeof *s->reference_variance);
     s->rolling_mean = gdrq_alloc(n, sizeof *s->rolling_mean);
     s->rolling_variance = gdrq_alloc(n, sizeof *s->rolling_variance);
     s->room[0] = gdrq_alloc(n, sizeof *s->room[0]);
     s->room[1] = gdrq_alloc(n, sizeof *s->room[1]);
-    return s->mean && s->squares && s->reference_mean && s->reference_variance && s->rolling_mean &&
-           s->rolling_variance && s->room[0] && s->room[1];
+    return s->mean && s->squares && s->rolling_mean && s->rolling_variance && s->room[0] &&
+           s->room[1];
 }
 
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how, gdrq_statistics **out,
@@ -87,37 +92,70 @@ static double variance_of(const layer_statistics *s, int c) {
     return s->count > 1 ? s->squares[c] / (s->count - 1) : 0;
 }
 
-bool gdrq_statistics_shift(gdrq_statistics *s) {
+gdrq_status gdrq_statistics_shift(gdrq_statistics *s, gdrq_error *err) {
     if (s->how != GDRQ_MEASURE_REFERENCE)
-        return false;
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "a shift of batch norm's statistics needs a reference");
+    if (s->out_of_memory)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the statistics of batch norm");
     for (int i = 0; i < s->net->n; i++) {
         layer_statistics *of = &s->of_layer[i];
         const layer *l = &s->net->layers[i];
         for (int c = 0; c < of->channels; c++) {
-            of->reference_mean[c] = of->mean[c];
-            of->reference_variance[c] = variance_of(of, c);
             of->rolling_mean[c] = l->rolling_mean[c];
             of->rolling_variance[c] = l->rolling_variance[c];
             of->mean[c] = of->squares[c] = 0;
         }
         of->count = 0;
+        of->forward = 0;
     }
     s->how = GDRQ_MEASURE_SHIFT;
+    return GDRQ_OK;
+}
+
+/* Room for one forward more. */
+static bool grow(layer_statistics *s) {
+    if (s->forwards < s->capacity)
+        return true;
+    const size_t capacity = 2 * s->capacity + 8, of_forward = 2 * (size_t)s->channels;
+    double *reference = gdrq_realloc(s->reference, capacity * of_forward, sizeof *reference);
+    if (!reference)
+        return false;
+    s->reference = reference;
+    s->capacity = capacity;
     return true;
 }
 
-static void set_rolling(const layer_statistics *s, gdrq_measuring how, const layer *l) {
-    for (int c = 0; s->count > 1 && c < s->channels; c++) {
-        const double mean = s->mean[c], variance = variance_of(s, c);
-        if (how == GDRQ_MEASURE_ANEW) {
-            l->rolling_mean[c] = (float)mean;
-            l->rolling_variance[c] = (float)variance;
-        } else {
-            l->rolling_mean[c] = (float)(s->rolling_mean[c] + mean - s->reference_mean[c]);
-            if (s->reference_variance[c] > 0)
-                l->rolling_variance[c] =
-                    (float)(s->rolling_variance[c] * variance / s->reference_variance[c]);
-        }
+static bool note_reference(layer_statistics *s) {
+    if (!grow(s))
+        return false;
+    double *reference = s->reference + s->forwards++ * 2 * (size_t)s->channels;
+    for (int c = 0; c < s->channels; c++) {
+        reference[c] = s->mean[c];
+        reference[s->channels + c] = variance_of(s, c);
+    }
+    return true;
+}
+
+static void set_anew(const layer_statistics *s, const layer *l) {
+    for (int c = 0; c < s->channels; c++) {
+        l->rolling_mean[c] = (float)s->mean[c];
+        l->rolling_variance[c] = (float)variance_of(s, c);
+    }
+}
+
+/* Forwards beyond those of the reference are compared with all of it. */
+static void shift(layer_statistics *s, const layer *l) {
+    if (s->forwards == 0)
+        return;
+    const size_t last = s->forwards - 1, at = s->forward < last ? s->forward : last;
+    const double *reference = s->reference + at * 2 * (size_t)s->channels;
+    s->forward++;
+    for (int c = 0; c < s->channels; c++) {
+        const double before = reference[s->channels + c], variance = variance_of(s, c);
+        l->rolling_mean[c] = (float)(s->rolling_mean[c] + s->mean[c] - reference[c]);
+        if (before > 0 && variance > 0)
+            l->rolling_variance[c] = (float)(s->rolling_variance[c] * variance / before);
     }
 }
 
@@ -139,9 +177,14 @@ static void measure(void *user, int i) {
     const gdrq_bn_shape shape = {l.batch, of->channels, l.outputs / of->channels};
     gdrq_batchnorm_statistics(&shape, sums, factor, of->room[0], of->room[1]);
     join(of, (double)shape.batch * shape.spatial, of->room[0], of->room[1]);
-    if (s->how == GDRQ_MEASURE_REFERENCE)
+    if (s->how == GDRQ_MEASURE_REFERENCE) {
+        s->out_of_memory |= !note_reference(of);
         return;
-    set_rolling(of, s->how, &l);
+    }
+    if (s->how == GDRQ_MEASURE_SHIFT)
+        shift(of, &l);
+    else if (of->count > 1)
+        set_anew(of, &l);
     gdrq_normalise_sums(&l, factor, sums, false, of->room[0], of->room[1]);
 }
 
@@ -155,8 +198,7 @@ void gdrq_statistics_free(gdrq_statistics *s) {
         layer_statistics *of = &s->of_layer[i];
         free(of->mean);
         free(of->squares);
-        free(of->reference_mean);
-        free(of->reference_variance);
+        free(of->reference);
         free(of->rolling_mean);
         free(of->rolling_variance);
         free(of->room[0]);

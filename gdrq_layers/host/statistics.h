@@ -11,15 +11,15 @@ typedef struct gdrq_statistics gdrq_statistics;
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how,
                                 gdrq_statistics **statistics, gdrq_error *err);
 
-/* From REFERENCE to SHIFT; false if it was not REFERENCE. */
-bool gdrq_statistics_shift(gdrq_statistics *statistics);
+/* From REFERENCE to SHIFT. */
+gdrq_status gdrq_statistics_shift(gdrq_statistics *statistics, gdrq_error *err);
 
 /*
  * As network_predict(). But for REFERENCE, behind every layer with batch norm its rolling
- * statistics become what all images so far say, this forward's included, and its output what they
- * make of it. So what a layer
- * measures already has the layers before it put right: measured all at once instead, each layer
- * would correct what the others correct, too.
+ * statistics become those of all images so far, this forward's included, or move by how far these
+ * are from the reference's of as many forwards; and its output is what they make of it. So what a
+ * layer measures already has the layers before it put right: measured all at once instead, each
+ * layer would correct what the others correct, too.
  */
 float *gdrq_statistics_predict(gdrq_statistics *statistics, float *input);
 

@@ -99,15 +99,24 @@ static gdrq_status check_agreement(const gdrq_outline *outline, const gdrq_runni
         return GDRQ_OK;
     const int a = t->first_reader, b = other->first_reader;
     const gdrq_layer_options *o = &outline->layers[a].options, *p = &outline->layers[b].options;
-    const char *what = t->bits != other->bits                     ? "activation_bits"
-                       : t->range != other->range                 ? "activation_range"
-                       : t->how != other->how                     ? "threshold_activations"
-                       : t->k != other->k                         ? "k_activations"
-                       : t->momentum != other->momentum           ? "activation_momentum"
-                       : t->norm != other->norm                   ? "search_norm"
-                       : o->threshold_rate != p->threshold_rate   ? "threshold_rate"
-                       : o->threshold_decay != p->threshold_decay ? "threshold_decay"
-                                                                  : NULL;
+    const bool scales = t->how == GDRQ_THRESHOLD_SCALE, learns = t->how == GDRQ_THRESHOLD_LEARNED;
+    const char *what = NULL;
+    if (t->bits != other->bits)
+        what = "activation_bits";
+    else if (t->range != other->range)
+        what = "activation_range";
+    else if (t->how != other->how)
+        what = "threshold_activations";
+    else if (t->momentum != other->momentum)
+        what = "activation_momentum";
+    else if (scales && t->k != other->k)
+        what = "k_activations";
+    else if (!scales && t->norm != other->norm)
+        what = "search_norm";
+    else if (learns && o->threshold_rate != p->threshold_rate)
+        what = "threshold_rate";
+    else if (learns && o->threshold_decay != p->threshold_decay)
+        what = "threshold_decay";
     if (!what)
         return GDRQ_OK;
     return gdrq_fail(

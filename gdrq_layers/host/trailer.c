@@ -9,13 +9,20 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "weights files are little-endian");
 
 static const char MAGIC[8] = {'G', 'D', 'R', 'Q', 'W', 'T', 'S', '1'};
-static const char LEARNED_MAGIC[8] = {'G', 'D', 'R', 'Q', 'W', 'T', 'S', '2'};
-enum { HEAD = 8 + 8 + 4, ENTRY = 4 + 4 + 4 + 8, LEARNED_HEAD = 4 + 4 + 4, MAX_ENTRIES = 65536 };
+static const char LONG_MAGIC[8] = {'G', 'D', 'R', 'Q', 'W', 'T', 'S', '2'};
+enum {
+    HEAD = 8 + 8 + 4,
+    ENTRY = 4 + 4 + 4 + 8,
+    LONG_ENTRY = ENTRY + 4 + 4,
+    LEARNED_HEAD = 4 + 4 + 4,
+    MAX_ENTRIES = 65536
+};
 
 typedef struct entry {
     int32_t tensor;
     float k, threshold;
     uint64_t moves;
+    uint32_t bits, how; /* 0, 0 in a short one: k*mean|x| of unknown bits */
 } entry;
 
 static void put(unsigned char **out, const void *value, size_t n) {
@@ -34,9 +41,9 @@ static gdrq_quantised *learned_state(const gdrq_network_state *state, int layer_
     return q && q->weight_thresholds_set ? q : NULL;
 }
 
-/* Bytes of the table of learned weight thresholds, 0 without any; *layers: its entries. */
+/* Bytes of the table of learned weight thresholds; *layers: its entries. */
 static size_t learned_size(const gdrq_network_state *state, uint32_t *layers) {
-    size_t size = 0;
+    size_t size = sizeof *layers;
     *layers = 0;
     for (int i = 0; i < state->net->n; ++i) {
         const gdrq_quantised *q = learned_state(state, i);
@@ -45,15 +52,30 @@ static size_t learned_size(const gdrq_network_state *state, uint32_t *layers) {
         ++*layers;
         size += LEARNED_HEAD + (size_t)q->options.quant_groups * sizeof(float);
     }
-    return *layers ? size + 4 : 0;
+    return size;
+}
+
+/* Whether the short form, which older versions read, can't say it all. */
+static bool needs_long(const gdrq_network_state *state) {
+    uint32_t layers;
+    learned_size(state, &layers);
+    bool all_scale = true;
+    for (int i = 0; i < state->tensors.n; ++i)
+        all_scale &= state->tensors.classes[i].how == GDRQ_THRESHOLD_SCALE ||
+                     state->tensors.classes[i].fixed;
+    return layers > 0 || !all_scale;
 }
 
 size_t gdrq_trailer_size(const gdrq_network_state *state) {
     uint32_t layers;
-    return HEAD + (size_t)state->tensors.n * ENTRY + learned_size(state, &layers);
+    const size_t n = (size_t)state->tensors.n;
+    return needs_long(state) ? HEAD + n * LONG_ENTRY + learned_size(state, &layers)
+                             : HEAD + n * ENTRY;
 }
 
-static void put_learned(const gdrq_network_state *state, uint32_t layers, unsigned char **out) {
+static void put_learned(const gdrq_network_state *state, unsigned char **out) {
+    uint32_t layers;
+    learned_size(state, &layers);
     put(out, &layers, 4);
     for (int32_t i = 0; i < state->net->n; ++i) {
         const gdrq_quantised *q = learned_state(state, i);
@@ -68,31 +90,45 @@ static void put_learned(const gdrq_network_state *state, uint32_t layers, unsign
     }
 }
 
-void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
-    const uint32_t n = (uint32_t)state->tensors.n;
-    uint32_t layers;
-    const bool learned = learned_size(state, &layers) > 0;
-    put(&out, learned ? LEARNED_MAGIC : MAGIC, sizeof MAGIC);
-    put(&out, &state->training.iteration, 8);
-    put(&out, &n, 4);
-    for (uint32_t i = 0; i < n; ++i) {
-        const gdrq_running_threshold *t = &state->tensors.classes[i];
-        const int32_t tensor = t->tensor;
-        put(&out, &tensor, 4);
-        put(&out, &t->k, 4);
-        put(&out, &t->threshold, 4);
-        put(&out, &t->moves, 8);
-    }
-    if (learned)
-        put_learned(state, layers, &out);
+static void put_entry(const gdrq_running_threshold *t, bool is_long, unsigned char **out) {
+    const int32_t tensor = t->tensor;
+    const uint32_t bits = (uint32_t)t->bits, how = (uint32_t)t->how;
+    put(out, &tensor, 4);
+    put(out, &t->k, 4);
+    put(out, &t->threshold, 4);
+    put(out, &t->moves, 8);
+    if (!is_long)
+        return;
+    put(out, &bits, 4);
+    put(out, &how, 4);
 }
 
-static entry read_entry(const unsigned char **in) {
-    entry e;
+void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
+    const uint32_t n = (uint32_t)state->tensors.n;
+    const bool is_long = needs_long(state);
+    put(&out, is_long ? LONG_MAGIC : MAGIC, sizeof MAGIC);
+    put(&out, &state->training.iteration, 8);
+    put(&out, &n, 4);
+    for (uint32_t i = 0; i < n; ++i)
+        put_entry(&state->tensors.classes[i], is_long, &out);
+    if (is_long)
+        put_learned(state, &out);
+}
+
+static bool is_long(const unsigned char *trailer) {
+    return memcmp(trailer, LONG_MAGIC, sizeof LONG_MAGIC) == 0;
+}
+
+static entry read_entry(const unsigned char **in, bool is_long) {
+    entry e = {.bits = 0};
     get(in, &e.tensor, 4);
     get(in, &e.k, 4);
     get(in, &e.threshold, 4);
     get(in, &e.moves, 8);
+    if (is_long) {
+        get(in, &e.bits, 4);
+        get(in, &e.how, 4);
+    }
     return e;
 }
 
@@ -100,10 +136,6 @@ static uint32_t count_entries(const unsigned char *trailer) {
     uint32_t n;
     memcpy(&n, trailer + 16, 4);
     return n;
-}
-
-static bool has_learned(const unsigned char *trailer) {
-    return memcmp(trailer, LEARNED_MAGIC, sizeof LEARNED_MAGIC) == 0;
 }
 
 /* One entry of the table of learned weight thresholds. */
@@ -121,9 +153,9 @@ static bool read_learned(const unsigned char **in, size_t *left, learned_entry *
     get(in, &e->bits, 4);
     get(in, &e->groups, 4);
     *left -= LEARNED_HEAD;
-    const size_t bytes = (size_t)e->groups * sizeof(float);
-    if (*left < bytes)
+    if (*left / sizeof(float) < e->groups)
         return false;
+    const size_t bytes = (size_t)e->groups * sizeof(float);
     e->thresholds = *in;
     *in += bytes;
     *left -= bytes;
@@ -164,7 +196,7 @@ static gdrq_status check_learned(const char *path, const unsigned char *in, size
         if (whole)
             status = check_learned_entry(path, &e, err);
     }
-    if (status == GDRQ_OK && (!whole || left > 0))
+    if (status == GDRQ_OK && (!whole || left > 0 || layers > MAX_ENTRIES))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: trailer: the weight thresholds of %u layers don't fit its size: the "
                          "file is damaged",
@@ -175,8 +207,9 @@ static gdrq_status check_learned(const char *path, const unsigned char *in, size
 /* n: bytes of the trailer, its hash included. */
 static gdrq_status check_sizes(const char *path, const unsigned char *trailer, size_t n,
                                gdrq_error *err) {
-    const size_t entries = count_entries(trailer), end = HEAD + entries * ENTRY + 8;
-    if (entries > MAX_ENTRIES || (has_learned(trailer) ? n < end : n != end))
+    const size_t entries = count_entries(trailer), of_entry = is_long(trailer) ? LONG_ENTRY : ENTRY;
+    const size_t end = HEAD + entries * of_entry + 8;
+    if (entries > MAX_ENTRIES || (is_long(trailer) ? n < end : n != end))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: trailer of %zu bytes for %zu thresholds: the file is damaged", path,
                          n, entries);
@@ -192,20 +225,24 @@ static gdrq_status check_entries(const char *path, const unsigned char *trailer,
         return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: trailer: iteration %lld is negative", path,
                          (long long)iteration);
     for (uint32_t i = 0; i < count_entries(trailer); ++i) {
-        const entry e = read_entry(&in);
+        const entry e = read_entry(&in, is_long(trailer));
+        if (e.bits > 8 || e.how > GDRQ_THRESHOLD_LEARNED)
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s: trailer: threshold %u has %u bits, found by way %u: unknown",
+                             path, i, e.bits, e.how);
         if (!isfinite(e.threshold) || e.threshold < 0 || !isfinite(e.k) || e.k <= 0)
             return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                              "%s: trailer: threshold %u (%g, k %g) is no positive number", path, i,
                              (double)e.threshold, (double)e.k);
     }
     const size_t left = n - 8 - (size_t)(in - trailer);
-    return has_learned(trailer) ? check_learned(path, in, left, err) : GDRQ_OK;
+    return is_long(trailer) ? check_learned(path, in, left, err) : GDRQ_OK;
 }
 
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err) {
     const unsigned char *trailer = file + body;
-    if (n < HEAD + 8 || (memcmp(trailer, MAGIC, sizeof MAGIC) != 0 && !has_learned(trailer)))
+    if (n < HEAD + 8 || (memcmp(trailer, MAGIC, sizeof MAGIC) != 0 && !is_long(trailer)))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: %zu bytes, but this network takes %zu: it belongs to another cfg",
                          path, body + n, body);
@@ -221,13 +258,19 @@ gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size
     return check_entries(path, trailer, n, err);
 }
 
+/* The tensor's T by what the file says of it; negative if that is of no use. */
+static float threshold_for(const entry *e, const gdrq_running_threshold *t) {
+    if (e->how == GDRQ_THRESHOLD_SCALE)
+        return t->how == GDRQ_THRESHOLD_SCALE ? e->threshold * (t->k / e->k) : e->threshold;
+    return (int)e->bits == t->bits ? e->threshold : -1;
+}
+
 static bool apply_entry(const entry *e, gdrq_network_state *state) {
     for (int i = 0; i < state->tensors.n; ++i) {
         gdrq_running_threshold *t = &state->tensors.classes[i];
-        if (t->tensor != e->tensor || t->fixed || e->moves == 0)
+        if (t->tensor != e->tensor || t->fixed || e->moves == 0 || threshold_for(e, t) < 0)
             continue;
-        /* T is proportional to k: a cfg with another k needs no new calibration. */
-        t->threshold = e->threshold * (t->k / e->k);
+        t->threshold = threshold_for(e, t);
         t->moves = e->moves;
         return true;
     }
@@ -260,10 +303,10 @@ int gdrq_trailer_apply(const unsigned char *trailer, size_t n, gdrq_network_stat
     state->training.start = state->training.iteration - *state->net->t;
     int applied = 0;
     for (uint32_t i = 0; i < count_entries(trailer); ++i) {
-        const entry e = read_entry(&in);
+        const entry e = read_entry(&in, is_long(trailer));
         applied += apply_entry(&e, state);
     }
-    if (has_learned(trailer))
+    if (is_long(trailer))
         apply_learned(in, n - 8 - (size_t)(in - trailer), state);
     return applied;
 }

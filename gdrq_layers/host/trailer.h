@@ -3,10 +3,11 @@
  * Darknet and OpenCV stop reading before it. Little-endian:
  *
  *   bytes  field
- *   8      magic "GDRQWTS1", or "GDRQWTS2" with learned weight thresholds
+ *   8      magic "GDRQWTS1" if all thresholds are k*mean|x|, else "GDRQWTS2"
  *   8      iteration: updates since the start of the training, int64
  *   4      number of thresholds n, uint32, at most 65536
- *   n x    { tensor int32, k float32, threshold float32, moves uint64 }
+ *   n x    { tensor int32, k float32, threshold float32, moves uint64 }, and in GDRQWTS2 behind
+ *          each { bits uint32, how uint32 }: of the tensor, and 0 = scale, 1 = search, 2 = learned
  *   only in GDRQWTS2:
  *   4      number of layers m with learned weight thresholds, uint32, at most 65536
  *   m x    { layer int32, weight_bits uint32, groups uint32, groups x threshold float32 }
@@ -14,7 +15,9 @@
  *   8      FNV-1a hash (64 bits) of everything before it in the file, header and weights included
  *
  * tensor is the index of the first layer whose output the threshold clips; -1: the network's input.
- * Learned weight thresholds count for a layer of the same bits and groups that learns them.
+ * A threshold that is k*mean|x| is proportional to k: a cfg with another k (or other bits, which k
+ * follows) needs no new calibration. Others hold for the same bits alone, and are unset with other
+ * ones. Learned weight thresholds count for a layer of the same bits and groups that learns them.
  */
 #ifndef GDRQ_HOST_TRAILER_H
 #define GDRQ_HOST_TRAILER_H

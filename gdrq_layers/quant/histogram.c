@@ -30,10 +30,11 @@ static float value_of_bin(int bin) {
 }
 
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share) {
-    const double enough = share * (double)h->total;
+    /* Bins of one sign are in the order of |x|; the first of each is that of zeros. */
+    const double zeros = (double)(h->counts[0] + h->counts[SIGN_BIN]);
+    const double enough = share * ((double)h->total - zeros);
     double below = 0;
-    /* Bins of one sign are in the order of |x|. */
-    for (int bin = 0; bin < SIGN_BIN; ++bin) {
+    for (int bin = 1; bin < SIGN_BIN; ++bin) {
         below += (double)(h->counts[bin] + h->counts[bin + SIGN_BIN]);
         if (below > 0 && below >= enough)
             return value_of_bin(bin);

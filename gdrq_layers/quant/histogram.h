@@ -22,7 +22,10 @@ typedef struct gdrq_histogram {
 /* Adds n values. Those that are not finite are left out. */
 void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n);
 
-/* The least T that `share` (0..1) of all |x| are not above; 0 for an empty histogram. */
+/*
+ * The T that `share` (0..1) of all |x| > 0 are not above, to within a bin; 0 if there are none.
+ * Behind relu half and more of a tensor are zeros, which no T clips.
+ */
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share);
 
 /* The T that loses least (quant/search.h). Needs memory: a negative result says that it is out. */

@@ -122,15 +122,12 @@ static float scaled_mean(const float *weights, size_t n, float k, bool divide) {
 
 static float group_threshold(const gdrq_weight_rule *rule, int g, const float *w, size_t n,
                              bool divide) {
-    switch (rule->threshold) {
-    case GDRQ_THRESHOLD_SEARCH:
-        return gdrq_search_threshold(w, n, &(gdrq_grid_family){rule->bits, GDRQ_RANGE_SIGNED, 0},
-                                     rule->norm);
-    case GDRQ_THRESHOLD_LEARNED:
-        return rule->learned[g];
-    default:
+    if (rule->threshold == GDRQ_THRESHOLD_SCALE)
         return scaled_mean(w, n, rule->k, divide);
-    }
+    if (rule->threshold == GDRQ_THRESHOLD_LEARNED && rule->learned[g] > 0)
+        return rule->learned[g];
+    return gdrq_search_threshold(w, n, &(gdrq_grid_family){rule->bits, GDRQ_RANGE_SIGNED, 0},
+                                 rule->norm);
 }
 
 void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
@@ -140,8 +137,10 @@ void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
     for (int g = 0; g < groups; ++g) {
         const size_t start = (size_t)g * group_size;
         const float *w = weights + start;
-        const gdrq_grid grid =
-            gdrq_weight_grid(rule->bits, group_threshold(rule, g, w, group_size, divide));
+        const float threshold = group_threshold(rule, g, w, group_size, divide);
+        const gdrq_grid grid = gdrq_weight_grid(rule->bits, threshold);
+        if (rule->found)
+            rule->found[g] = threshold;
         (divide ? gdrq_quantise : quantise_span)(w, group_size, &grid, round, codes + start);
         steps[g] = grid.step;
     }

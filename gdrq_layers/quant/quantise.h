@@ -29,7 +29,9 @@ typedef struct gdrq_weight_rule {
     gdrq_threshold threshold;
     float k;              /* of SCALE: T = k * mean|w| */
     int norm;             /* of SEARCH: p of the quantised loss */
-    const float *learned; /* of LEARNED: T of each group */
+    const float *learned; /* of LEARNED: T of each group; 0: searched, as without a gradient T=0
+                             would stay */
+    float *found; /* receives T of each group, from which the same steps follow; may be NULL */
 } gdrq_weight_rule;
 
 /*

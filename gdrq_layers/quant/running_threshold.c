@@ -14,14 +14,15 @@ gdrq_grid gdrq_threshold_grid(const gdrq_running_threshold *t) {
 }
 
 bool gdrq_threshold_follows(const gdrq_running_threshold *t) {
-    return !t->fixed && (t->how != GDRQ_THRESHOLD_LEARNED || t->moves == 0);
+    return !t->fixed && (t->how != GDRQ_THRESHOLD_LEARNED || t->moves == 0 || t->threshold == 0);
 }
 
-/* An odd stride meets all columns and channels, whose numbers are mostly powers of 2. */
+/* To the end of the tensor, in an odd stride: it meets all columns and channels, whose numbers are
+   mostly powers of 2. */
 static size_t take_samples(const float *x, size_t n, float *samples) {
-    const size_t stride = n <= SAMPLES ? 1 : n / SAMPLES | 1;
+    const size_t stride = n <= SAMPLES ? 1 : (n + SAMPLES - 1) / SAMPLES | 1;
     size_t count = 0;
-    for (size_t i = 0; i < n && count < SAMPLES; i += stride)
+    for (size_t i = 0; i < n; i += stride)
         samples[count++] = x[i];
     return count;
 }
@@ -53,9 +54,8 @@ void gdrq_threshold_commit(gdrq_running_threshold *t) {
     const double value = t->pending_sum / t->pending_count;
     const double mean_rate = 1.0 / ((double)t->moves + 1.0);
     const double rate = mean_rate > t->momentum ? mean_rate : t->momentum;
-    t->threshold = (float)(t->threshold + rate * (value - t->threshold));
-    if (t->moves == 0)
-        t->threshold = (float)value;
+    const bool starts = t->moves == 0 || t->threshold == 0;
+    t->threshold = (float)(starts ? value : t->threshold + rate * (value - t->threshold));
     ++t->moves;
     t->pending_sum = t->pending_count = 0;
 }

@@ -48,7 +48,8 @@ bool gdrq_threshold_is_set(const gdrq_running_threshold *t);
 /* The grid for the T in effect. */
 gdrq_grid gdrq_threshold_grid(const gdrq_running_threshold *t);
 
-/* Whether a training forward observes the tensor; a learned T is left to its gradient once set. */
+/* Whether a training forward observes the tensor; a learned T is left to its gradient once set. Of
+   0, from a tensor that was all zeros, it has none. */
 bool gdrq_threshold_follows(const gdrq_running_threshold *t);
 
 /* The value for T of n elements whose |x| add up to sum; searched on a part of them that is spread

@@ -7,8 +7,9 @@
 #include "quant/chunks.h"
 #include "quant/rounding.h"
 
-/* Halvings of T in the coarse part of the search: down to 1/128 of the whole range. */
-enum { LANES = 16, COARSE = 14, FINE = 5 };
+/* Halvings of T in the coarse part of the search, so many that a single outlier, 10,000 times as
+   large as the others, does not hide them; then of the ratio of one T to the next. */
+enum { LANES = 16, COARSE = 16, FINE = 6 };
 
 /* What a search is in; counts NULL: every value occurs once. */
 typedef struct values {
@@ -94,6 +95,8 @@ static gdrq_grid grid_at(const gdrq_grid_family *f, float threshold) {
 /* The loss at T, in the values' own units. */
 static double loss_at(const values *v, const gdrq_grid_family *f, float threshold, int norm) {
     const gdrq_grid grid = grid_at(f, threshold);
+    if (grid.step == 0)
+        return INFINITY;
     const double loss =
         v->counts ? counted_loss(v, &grid, norm) : gdrq_quantised_loss(v->x, v->n, &grid, norm);
     return loss * pow(grid.step, norm);
@@ -123,7 +126,7 @@ static float search(const values *v, const gdrq_grid_family *f, int norm) {
         return 0;
     float best = whole;
     double least = loss_at(v, f, whole, norm);
-    double ratio = M_SQRT2;
+    double ratio = 2;
     for (int i = 1; i <= COARSE; ++i) {
         const float threshold = (float)(whole * pow(ratio, -i));
         const double loss = loss_at(v, f, threshold, norm);

@@ -25,9 +25,9 @@ typedef struct gdrq_grid_family {
 double gdrq_quantised_loss(const float *x, size_t n, const gdrq_grid *grid, int norm);
 
 /*
- * The best T for n values, to about 1 %: from the least T that clips nothing downwards in steps of
- * sqrt(2), then in ever finer ones around the best. 0 if all values are. Results don't depend on
- * the number of threads.
+ * The best T for n values, to about 1 % where the loss has one valley: from the least T that clips
+ * nothing downwards by halves, then in ever finer steps around the best. 0 if all values are.
+ * Results don't depend on the number of threads.
  */
 float gdrq_search_threshold(const float *x, size_t n, const gdrq_grid_family *family, int norm);
 

@@ -18,10 +18,10 @@ double gdrq_step_gradient(const float *x, size_t n, const gdrq_grid *grid, bool 
                           const float *gradient);
 
 /*
- * What dL/dT is multiplied by before it goes to the optimiser, so that T and the weights move at
- * like rates whatever their sizes: LSQ's 1/sqrt(n*Q) for the step (section 2.2), with T = Q*step,
- * Q = grid->max, and T moving Q times as far as the step: sqrt(Q/n) times dL/dstep. n: weights of a
- * group, or values of a tensor per image.
+ * What dL/dstep is multiplied by to become T's gradient for the optimiser, so that T and the
+ * weights move at like rates whatever their sizes: LSQ's 1/sqrt(n*Q) for the step (section 2.2),
+ * and T = Q*step moves Q times as far as the step, Q = grid->max: sqrt(Q/n). n: weights of a group,
+ * or values of a tensor per image. (Adam makes up for any scale by itself.)
  */
 float gdrq_threshold_gradient_scale(int top, size_t n);
 

@@ -63,7 +63,7 @@ void backward_gdrq_connected_layer(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
     gdrq_backward_to_sums(&l, q->factor, net.train);
     add_weight_gradient(q, &l, net.workspace);
-    if (!net.delta)
+    if (!net.delta && !gdrq_quantised_learns_input(q))
         return;
     input_gradient(q, &l);
     gdrq_quantised_pass_gradient(q, &l, net.input, net.delta);

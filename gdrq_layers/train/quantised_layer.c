@@ -9,6 +9,7 @@
 #include "primitives/batchnorm.h"
 #include "primitives/blas.h"
 #include "primitives/update.h"
+#include "quant/fingerprint.h"
 #include "quant/quantise.h"
 #include "quant/step_gradient.h"
 #include "train/learn_threshold.h"
@@ -20,7 +21,8 @@
  *   forward    input codes: read I, write I; sum |x| comes along. The first forward ever: read I
  *              more, to have a threshold.
  *              weight codes: read W, write W. A group is read twice, for its threshold and for its
- *              codes, but is in the cache the second time unless it is larger.
+ *              codes, but is in the cache the second time unless it is larger. Searched thresholds:
+ *              some 30 times instead, but at inference only when the weights have changed.
  *   backward   the mask of the input's gradient: read I, in the pass that adds the gradient. Where
  *              thresholds are learned, read I and its gradient, read W and its gradient.
  *   update     only while reshaping: read W, write W, and a group twice as above.
@@ -38,6 +40,7 @@ static void free_state(gdrq_quantised *q) {
     free(q->weight_codes);
     free(q->weight_steps);
     free(q->weight_thresholds);
+    free(q->searched_thresholds);
     free(q->weight_optimisers);
     free(q->factor);
     free(q->scale);
@@ -70,12 +73,13 @@ static gdrq_quantised *new_state(const layer *l, const gdrq_layer_options *optio
     const size_t filters = (size_t)q->filters;
     q->weight_codes = gdrq_alloc(filters * q->filter_size, sizeof(float));
     q->weight_steps = gdrq_alloc((size_t)options->quant_groups, sizeof(float));
+    q->searched_thresholds = gdrq_alloc((size_t)options->quant_groups, sizeof(float));
     q->factor = gdrq_alloc(filters, sizeof(float));
     q->scale = gdrq_alloc(filters, sizeof(float));
     q->bias = gdrq_alloc(filters, sizeof(float));
     q->input_codes = gdrq_alloc(q->input_capacity, sizeof(float));
     if (q->weight_codes && q->weight_steps && q->factor && q->scale && q->bias && q->input_codes &&
-        make_learned(q))
+        q->searched_thresholds && make_learned(q))
         return q;
     free_state(q);
     return NULL;
@@ -190,11 +194,42 @@ static gdrq_weight_rule weight_rule(const gdrq_quantised *q, bool round) {
     return rule;
 }
 
-static void quantise_weights(gdrq_quantised *q, const float *weights, bool round) {
-    const int groups = q->options.quant_groups;
+/* T of a group as it was quantised last. */
+static float group_threshold(const gdrq_quantised *q, int g) {
+    return q->weight_steps[g] * (float)gdrq_weight_grid(q->options.weight_bits, 1).max;
+}
+
+static void quantise_by(gdrq_quantised *q, const gdrq_weight_rule *rule, const float *weights,
+                        bool round) {
+    gdrq_quantise_weights(weights, q->options.quant_groups, group_size(q), rule, round,
+                          q->weight_codes, q->weight_steps);
+}
+
+/*
+ * For inference, which sees the same weights again and again: a search takes some 30 passes over
+ * them, so its result is kept.
+ */
+static void quantise_by_search(gdrq_quantised *q, gdrq_weight_rule rule, const float *weights) {
+    const uint64_t fingerprint = gdrq_fingerprint(weights, (size_t)q->filters * q->filter_size);
+    if (q->searched.valid && q->searched.bits == rule.bits && q->searched.weights == fingerprint) {
+        rule.threshold = GDRQ_THRESHOLD_LEARNED;
+        rule.learned = q->searched_thresholds;
+        quantise_by(q, &rule, weights, true);
+        return;
+    }
+    rule.found = q->searched_thresholds;
+    quantise_by(q, &rule, weights, true);
+    q->searched.valid = true;
+    q->searched.bits = rule.bits;
+    q->searched.weights = fingerprint;
+}
+
+static void quantise_weights(gdrq_quantised *q, const float *weights, bool round, bool train) {
     const gdrq_weight_rule rule = weight_rule(q, round);
-    gdrq_quantise_weights(weights, groups, group_size(q), &rule, round, q->weight_codes,
-                          q->weight_steps);
+    if (rule.threshold == GDRQ_THRESHOLD_SEARCH && !train)
+        quantise_by_search(q, rule, weights);
+    else
+        quantise_by(q, &rule, weights, round);
 }
 
 static void set_factors(gdrq_quantised *q) {
@@ -205,11 +240,11 @@ static void set_factors(gdrq_quantised *q) {
 
 /* Learned thresholds start from what the first training forward that rounds has found. */
 static void start_learning(gdrq_quantised *q) {
-    if (!learns_weight_thresholds(q) || q->weight_thresholds_set)
+    if (!learns_weight_thresholds(q))
         return;
-    const float top = (float)gdrq_weight_grid(q->options.weight_bits, 1).max;
     for (int g = 0; g < q->options.quant_groups; ++g)
-        q->weight_thresholds[g] = q->weight_steps[g] * top;
+        if (!q->weight_thresholds_set || !(q->weight_thresholds[g] > 0))
+            q->weight_thresholds[g] = group_threshold(q, g);
     q->weight_thresholds_set = true;
 }
 
@@ -229,7 +264,7 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
     if (as_it_is || (!net->train && q->float_weights))
         take_weights(q, l->weights);
     else
-        quantise_weights(q, l->weights, round);
+        quantise_weights(q, l->weights, round, net->train);
     set_factors(q);
     if (net->train && round)
         start_learning(q);
@@ -238,7 +273,7 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
 void gdrq_quantised_fold(gdrq_quantised *q, const layer *l) {
     const size_t bytes = (size_t)q->filters * sizeof(float);
     q->grid = gdrq_threshold_grid(q->input);
-    quantise_weights(q, l->weights, true);
+    quantise_weights(q, l->weights, true, false);
     set_factors(q);
     if (l->batch_normalize) {
         gdrq_batchnorm_fold(q->filters, q->factor, l->scales, l->biases, l->rolling_mean,
@@ -261,10 +296,10 @@ bool gdrq_quantised_wants_weight_gradient(const gdrq_quantised *q) {
 static void finish_group_gradient(gdrq_quantised *q, int g, const float *weights, float *gradient,
                                   bool round) {
     const size_t n = group_size(q);
-    gdrq_grid grid = gdrq_weight_grid(q->options.weight_bits, 1);
-    grid.step = q->weight_steps[g];
-    grid.inv_step = grid.step > 0 ? 1 / grid.step : 0;
-    if (learns_weight_thresholds(q) && round)
+    const bool learns = learns_weight_thresholds(q) && round;
+    const gdrq_grid grid = gdrq_weight_grid(q->options.weight_bits, learns ? q->weight_thresholds[g]
+                                                                           : group_threshold(q, g));
+    if (learns)
         q->weight_optimisers[g].update +=
             gdrq_threshold_gradient_scale(grid.max, n) * q->grid.step *
             (float)gdrq_step_gradient(weights, n, &grid, round, gradient);
@@ -284,25 +319,30 @@ void gdrq_quantised_add_weight_gradient(gdrq_quantised *q, const layer *l, float
     gdrq_add_scaled(q->grid.step, gradient, (size_t)q->filters * q->filter_size, l->weight_updates);
 }
 
+bool gdrq_quantised_learns_input(const gdrq_quantised *q) {
+    return q->input->how == GDRQ_THRESHOLD_LEARNED && !q->input->fixed;
+}
+
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta) {
     const size_t n = (size_t)l->batch * (size_t)l->inputs;
-    gdrq_running_threshold *t = q->input;
-    if (t->how == GDRQ_THRESHOLD_LEARNED && !t->fixed)
-        t->optimiser.update +=
+    if (gdrq_quantised_learns_input(q))
+        q->input->optimiser.update +=
             gdrq_threshold_gradient_scale(q->grid.max, (size_t)l->inputs) *
             (float)gdrq_step_gradient(x, n, &q->grid, !gdrq_quantised_reshapes(q), q->input_codes);
-    gdrq_add_straight_through(x, n, &q->grid, q->input_codes, delta);
+    if (delta)
+        gdrq_add_straight_through(x, n, &q->grid, q->input_codes, delta);
 }
 
 static void learn_thresholds(gdrq_quantised *q, const layer *l, const update_args *a) {
     const gdrq_layer_options *o = &q->options;
     const gdrq_learning_rule rule = {o->threshold_rate * l->learning_rate_scale,
                                      o->threshold_decay};
-    for (int g = 0; q->weight_thresholds_set && g < o->quant_groups; ++g)
+    const bool of_weights = q->weight_thresholds_set && !gdrq_quantised_reshapes(q);
+    for (int g = 0; of_weights && g < o->quant_groups; ++g)
         gdrq_learn_threshold(&rule, a, &q->weight_thresholds[g], &q->weight_optimisers[g]);
     gdrq_running_threshold *t = q->input;
-    if (t->how != GDRQ_THRESHOLD_LEARNED || t->fixed || t->first_reader != q->index)
+    if (!gdrq_quantised_learns_input(q) || t->first_reader != q->index)
         return;
     gdrq_threshold_commit(t); /* the first T, which this is the first move from */
     gdrq_learn_threshold(&rule, a, &t->threshold, &t->optimiser);

@@ -46,6 +46,13 @@ typedef struct gdrq_quantised {
     float *weight_thresholds;
     gdrq_threshold_optimiser *weight_optimisers;
     bool weight_thresholds_set;
+    /* What inference searched last, and what for: it stays while the weights do. */
+    float *searched_thresholds;
+    struct {
+        bool valid;
+        int bits;
+        uint64_t weights; /* fingerprint */
+    } searched;
     float *factor;         /* filters: weight step * activation step */
     float *scale, *bias;   /* filters: what batch norm comes to */
     float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
@@ -107,9 +114,12 @@ bool gdrq_quantised_wants_weight_gradient(const gdrq_quantised *q);
  */
 void gdrq_quantised_add_weight_gradient(gdrq_quantised *q, const layer *l, float *gradient);
 
+/* Whether the gradient of the layer's input is needed whatever comes before the layer. */
+bool gdrq_quantised_learns_input(const gdrq_quantised *q);
+
 /*
  * delta += dL/dx, given dL/d(quantised x) in input_codes: passed on where x is representable. Adds
- * up the gradient of a learned activation threshold.
+ * up the gradient of a learned activation threshold. delta may be NULL.
  */
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta);

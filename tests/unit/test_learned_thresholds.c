@@ -251,7 +251,17 @@ static void thresholds_travel_with_the_weights(void **state) {
     network *same = parse_text(LAYERS[0]);
     network *other = parse_text(NET "weight_bits=3\n" FIRST CONVOLUTION END);
     network *scaled = parse_text("[net]\nwidth=7\nheight=7\nchannels=3\n" FIRST CONVOLUTION END);
+    network *wide = parse_text(NET "k_activations=13\n" FIRST CONVOLUTION END);
+    network *few = parse_text(NET "activation_bits=2\n" FIRST CONVOLUTION END);
     gdrq_error err;
+    assert_int_equal(gdrq_network_load(wide, path, false, NULL, &err), GDRQ_OK);
+    assert_int_equal(gdrq_network_load(few, path, false, NULL, &err), GDRQ_OK);
+    /* What was learned does not follow k, and holds for its bits alone. */
+    assert_true(gdrq_quantised_state(&wide->layers[1])->input->threshold ==
+                gdrq_quantised_state(&net->layers[1])->input->threshold);
+    assert_int_equal(gdrq_network_ready(few, &err), GDRQ_ERROR_STATE);
+    free_network(wide);
+    free_network(few);
     assert_int_equal(gdrq_network_load(same, path, false, NULL, &err), GDRQ_OK);
     assert_int_equal(gdrq_network_load(other, path, false, NULL, &err), GDRQ_OK);
     assert_int_equal(gdrq_network_load(scaled, path, false, NULL, &err), GDRQ_OK);
@@ -296,6 +306,36 @@ static void inference_uses_what_was_learned(void **state) {
     free(path);
     free_network(net);
     free_network(loaded);
+}
+
+/* A search is repeated when weights change, in whatever way, and its T's are the same to the bit.
+ */
+static void inference_keeps_what_it_searched(void **state) {
+    (void)state;
+    network *net = started(
+        "[net]\nwidth=7\nheight=7\nchannels=3\nthreshold=search\n" FIRST CONVOLUTION END, 48);
+    layer *l = &net->layers[1];
+    gdrq_quantised *q = gdrq_quantised_state(l);
+    network_predict(net, net->input);
+    assert_true(q->searched.valid);
+    const size_t n = (size_t)count_weights(l);
+    float *codes = copy_of(q->weight_codes, (int)n), *steps = copy_of(q->weight_steps, 6);
+    network_predict(net, net->input);
+    assert_memory_equal(codes, q->weight_codes, n * sizeof *codes);
+    assert_memory_equal(steps, q->weight_steps, 6 * sizeof *steps);
+    /* Two weights of one filter change places. */
+    const float swapped = l->weights[0];
+    l->weights[0] = l->weights[1];
+    l->weights[1] = swapped;
+    network_predict(net, net->input);
+    assert_true(q->weight_codes[0] == codes[1] && q->weight_codes[1] == codes[0]);
+    for (int i = 0; i < 4; ++i)
+        l->weights[i] *= 5;
+    network_predict(net, net->input);
+    assert_true(q->weight_steps[0] > 2 * steps[0]);
+    free(codes);
+    free(steps);
+    free_network(net);
 }
 
 static void count_floats(void *user, float *data, size_t n) {
@@ -352,6 +392,7 @@ int main(void) {
         cmocka_unit_test(masked_weight_gradients),
         cmocka_unit_test(thresholds_travel_with_the_weights),
         cmocka_unit_test(inference_uses_what_was_learned),
+        cmocka_unit_test(inference_keeps_what_it_searched),
         cmocka_unit_test(optimisers_are_among_the_arrays),
         cmocka_unit_test(searched_thresholds),
     };

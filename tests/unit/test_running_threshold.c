@@ -1,5 +1,6 @@
 /* The update rule of an activation tensor's threshold T. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "cmocka_all.h"
 #include "quant/running_threshold.h"
@@ -55,6 +56,42 @@ static void takes_effect_from_the_next_forward(void **state) {
     assert_float_equal(t.threshold, 12, 1e-6);
 }
 
+/* Searched on a part of the tensor that reaches to its end, whatever its size is. */
+static void search_sees_all_of_a_tensor(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    t.how = GDRQ_THRESHOLD_SEARCH;
+    t.norm = 2;
+    static const size_t sizes[] = {100, 8192, 8193, 12000, 16383, 16384, 30000, 32767, 100000};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
+        const size_t n = sizes[k];
+        float *x = malloc(n * sizeof *x);
+        /* Flat up to 1, and in the last quarter up to 10. */
+        for (size_t i = 0; i < n; i++)
+            x[i] = (float)((double)(i * 7919 % 1000) / 1000) * (4 * i >= 3 * n ? 10.f : 1.f);
+        const float whole =
+            gdrq_search_threshold(x, n, &(gdrq_grid_family){t.bits, t.range, t.slope}, t.norm);
+        assert_true(whole > 5);
+        assert_float_equal(gdrq_threshold_value(&t, x, n, 1), whole, .05 * whole);
+        free(x);
+    }
+}
+
+/* A learned T of 0, from a tensor of zeros, has no gradient: it is found anew. */
+static void a_learned_zero_is_found_anew(void **state) {
+    (void)state;
+    gdrq_running_threshold t = fresh();
+    t.how = GDRQ_THRESHOLD_LEARNED;
+    assert_true(gdrq_threshold_follows(&t));
+    gdrq_threshold_observe(&t, 0, 10);
+    gdrq_threshold_commit(&t);
+    assert_true(gdrq_threshold_is_set(&t) && gdrq_threshold_follows(&t));
+    gdrq_threshold_observe(&t, 3, 10);
+    gdrq_threshold_commit(&t);
+    assert_float_equal(t.threshold, 3, 0);
+    assert_false(gdrq_threshold_follows(&t));
+}
+
 static void not_finite_sums_are_left_out(void **state) {
     (void)state;
     gdrq_running_threshold t = fresh();
@@ -85,6 +122,8 @@ int main(void) {
         cmocka_unit_test(moves_by_the_larger_of_two_rates),
         cmocka_unit_test(reads_of_one_forward_are_pooled),
         cmocka_unit_test(takes_effect_from_the_next_forward),
+        cmocka_unit_test(search_sees_all_of_a_tensor),
+        cmocka_unit_test(a_learned_zero_is_found_anew),
         cmocka_unit_test(not_finite_sums_are_left_out),
         cmocka_unit_test(pixels_never_move),
     };

@@ -83,6 +83,33 @@ static void what_is_on_a_grid_loses_nothing(void **state) {
     assert_true(gdrq_search_threshold(x, 15, &f, 2) == 1.75f);
 }
 
+/* One value 1000 or 10,000 times as large as all others costs less when it is clipped. */
+static void outliers_do_not_hide_the_rest(void **state) {
+    (void)state;
+    seed_random(9);
+    const int n = 50000;
+    const gdrq_grid_family f = {4, GDRQ_RANGE_SIGNED, 0};
+    for (float outlier = 1e3f; outlier < 2e4f; outlier *= 10) {
+        float *x = random_array((size_t)n, 1);
+        x[n / 2] = outlier;
+        const float threshold = gdrq_search_threshold(x, (size_t)n, &f, 1);
+        assert_true(true_loss(x, NULL, n, &f, threshold, 1) <
+                    1.04 * true_loss(x, NULL, n, &f, 2.7, 1));
+        free(x);
+    }
+}
+
+/* Where a step would not be a normal number there is no grid to lose nothing on. */
+static void tiny_values_are_no_zeros(void **state) {
+    (void)state;
+    float x[20];
+    for (int i = 0; i < 20; ++i)
+        x[i] = (float)i * 3.2e-37f;
+    const gdrq_grid_family f = {4, GDRQ_RANGE_UNSIGNED, 0};
+    const float threshold = gdrq_search_threshold(x, 20, &f, 2);
+    assert_true(gdrq_activation_grid(4, GDRQ_RANGE_UNSIGNED, 0, threshold).step > 0);
+}
+
 static void zeros_and_nothing_have_no_threshold(void **state) {
     (void)state;
     const gdrq_grid_family f = {4, GDRQ_RANGE_UNSIGNED, 0};
@@ -167,6 +194,18 @@ static void percentiles_equal_the_sorted_values(void **state) {
     }
 }
 
+/* Behind relu most values are 0, and none of them is ever clipped. */
+static void percentiles_are_those_of_what_is_not_zero(void **state) {
+    (void)state;
+    float x[1000] = {0};
+    for (int i = 0; i < 100; ++i)
+        x[i] = (float)(i + 1);
+    gdrq_histogram *h = histogram_of(x, 1000);
+    assert_float_equal(gdrq_histogram_percentile(h, .5), 50, .4);
+    assert_float_equal(gdrq_histogram_percentile(h, 1), 100, .8);
+    free(h);
+}
+
 static void histograms_leave_out_what_is_not_finite(void **state) {
     (void)state;
     const float x[] = {NAN, INFINITY, -INFINITY, 1, 0, -0.f};
@@ -174,7 +213,7 @@ static void histograms_leave_out_what_is_not_finite(void **state) {
     assert_true(gdrq_histogram_percentile(h, .5) == 0);
     gdrq_histogram_add(h, x, 6);
     assert_int_equal(h->total, 3);
-    assert_true(gdrq_histogram_percentile(h, .5) == 0);
+    assert_float_equal(gdrq_histogram_percentile(h, .5), 1, 1. / 128);
     assert_float_equal(gdrq_histogram_percentile(h, 1), 1, 1. / 128);
     free(h);
 }
@@ -184,10 +223,13 @@ int main(void) {
         cmocka_unit_test(loss_equals_double_precision),
         cmocka_unit_test(search_finds_the_least_loss),
         cmocka_unit_test(what_is_on_a_grid_loses_nothing),
+        cmocka_unit_test(outliers_do_not_hide_the_rest),
+        cmocka_unit_test(tiny_values_are_no_zeros),
         cmocka_unit_test(zeros_and_nothing_have_no_threshold),
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(histograms_find_what_the_values_give),
         cmocka_unit_test(percentiles_equal_the_sorted_values),
+        cmocka_unit_test(percentiles_are_those_of_what_is_not_zero),
         cmocka_unit_test(histograms_leave_out_what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,40 @@ static void shifts_by_what_quantising_changes(void **state) {
     free_network(net);
 }
 
+/* Pictures that differ are no shift: a network that quantises nothing keeps its statistics. */
+static void differing_pictures_are_no_shift(void **state) {
+    (void)state;
+    seed_random(304);
+    enum { FORWARDS = 12 };
+    network *net = make_network();
+    const layer *last = &net->layers[net->n - 2];
+    float *mean = copy_of(last->rolling_mean, 4), *variance = copy_of(last->rolling_variance, 4);
+    float *inputs[FORWARDS];
+    const size_t n = (size_t)(net->inputs * net->batch);
+    for (int i = 0; i < FORWARDS; i++) {
+        random_pixels(net);
+        for (size_t k = 0; k < n; k++)
+            net->input[k] *= (float)(i + 1);
+        inputs[i] = copy_of(net->input, n);
+    }
+    gdrq_network_unquantised(net, true);
+    for (int pass = 0; pass < 2; pass++) {
+        measuring(net, pass ? GDRQ_MEASURE_SHIFT : GDRQ_MEASURE_REFERENCE);
+        for (int i = 0; i < FORWARDS; i++)
+            network_predict(net, inputs[i]);
+    }
+    measuring(net, GDRQ_MEASURE_NOTHING);
+    for (int c = 0; c < 4; c++) {
+        assert_float_equal(last->rolling_mean[c], mean[c], 1e-6);
+        assert_float_equal(last->rolling_variance[c], variance[c], 1e-6 * variance[c]);
+    }
+    for (int i = 0; i < FORWARDS; i++)
+        free(inputs[i]);
+    free(mean);
+    free(variance);
+    free_network(net);
+}
+
 static void a_network_freed_while_measuring_leaks_nothing(void **state) {
     (void)state;
     network *net = make_network();
@@ -173,6 +207,7 @@ int main(void) {
         cmocka_unit_test(one_batch_is_normalised_as_in_training),
         cmocka_unit_test(several_forwards_add_up),
         cmocka_unit_test(shifts_by_what_quantising_changes),
+        cmocka_unit_test(differing_pictures_are_no_shift),
         cmocka_unit_test(a_network_freed_while_measuring_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
