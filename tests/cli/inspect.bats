@@ -142,6 +142,7 @@ assert ["before" in l for l in json.load(open("a.json"))["layers"]] == [True, Tr
         small.cfg stock.weights "$photo"
     fails "none.weights" small.cfg small.weights -before none.weights
     fails "none/a.json: can't be written" small.cfg small.weights -json none/a.json
+    fails "small.weights would be replaced" small.cfg small.weights -json ./small.weights
     fails "text.jpg/sub: can't make the folder for pictures" small.cfg small.weights -out text.jpg/sub
     sed 's/gdrq_convolutional/convolutional/; /_bits=/d' small.cfg > stock.cfg
     fails "stock.cfg: has no quantised layers: make some with \`darknet gdrq convert\`" \

@@ -2,6 +2,7 @@
  * threshold=learned and search in layers: gradients of T, its updates, where it starts, and how it
  * travels with the weights.
  */
+#include "base/hash.h"
 #include "cmocka_all.h"
 #include "host/network_state.h"
 #include "quant/step_gradient.h"
@@ -283,6 +284,61 @@ static void thresholds_travel_with_the_weights(void **state) {
     free_network(scaled);
 }
 
+/* Writes `value` at `place` bytes before the file's end, mends the closing hash, and loads. */
+static gdrq_status load_altered(network *net, const char *path, size_t place, uint32_t value,
+                                gdrq_error *err) {
+    unsigned char bytes[1 << 14];
+    FILE *f = fopen(path, "rb");
+    const size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    memcpy(bytes + n - place, &value, sizeof value);
+    const uint64_t hash = gdrq_hash(GDRQ_HASH, bytes, n - sizeof hash);
+    memcpy(bytes + n - sizeof hash, &hash, sizeof hash);
+    char *altered = temporary_file(bytes, n);
+    const gdrq_status status = gdrq_network_load(net, altered, false, NULL, err);
+    unlink(altered);
+    free(altered);
+    return status;
+}
+
+/* The trailer's end: count of layers, then layer, bits, groups and 6 thresholds, then the hash. */
+static void damaged_tables_are_refused(void **state) {
+    (void)state;
+    enum { GROUPS = 8 + 6 * 4 + 4, BITS = GROUPS + 4, LAYER = BITS + 4, COUNT = LAYER + 4 };
+    char *path = temporary_file("", 0);
+    network *net = started(LAYERS[0], 49);
+    save(net, path);
+    gdrq_error err;
+    assert_int_equal(load_altered(net, path, GROUPS, 6, &err), GDRQ_OK);
+    static const struct {
+        size_t place;
+        uint32_t value;
+        const char *message;
+    } cases[] = {
+        {GROUPS, 7, "don't fit its size"},
+        {GROUPS, 5, "don't fit its size"},
+        {GROUPS, UINT32_MAX, "don't fit its size"},
+        {COUNT, 0, "don't fit its size"},
+        {COUNT, 2, "don't fit its size"},
+        {COUNT, UINT32_MAX, "don't fit its size"},
+        {GROUPS - 4, 0x7fc00000, "no positive number"},
+        {COUNT + 4, 3, "found by way 3"},
+        {COUNT + 8, 9, "has 9 bits"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; ++i) {
+        assert_int_equal(load_altered(net, path, cases[i].place, cases[i].value, &err),
+                         GDRQ_ERROR_FORMAT);
+        if (!strstr(err.message, cases[i].message))
+            fail_msg("'%s' lacks '%s'", err.message, cases[i].message);
+    }
+    /* Of another cfg: no harm. */
+    assert_int_equal(load_altered(net, path, LAYER, 77, &err), GDRQ_OK);
+    assert_false(gdrq_quantised_state(&net->layers[1])->weight_thresholds_set);
+    unlink(path);
+    free(path);
+    free_network(net);
+}
+
 /* Inference, saving and folding give the T that was learned: outputs are equal after a load. */
 static void inference_uses_what_was_learned(void **state) {
     (void)state;
@@ -391,6 +447,7 @@ int main(void) {
         cmocka_unit_test(rate_and_decay_are_their_own),
         cmocka_unit_test(masked_weight_gradients),
         cmocka_unit_test(thresholds_travel_with_the_weights),
+        cmocka_unit_test(damaged_tables_are_refused),
         cmocka_unit_test(inference_uses_what_was_learned),
         cmocka_unit_test(inference_keeps_what_it_searched),
         cmocka_unit_test(optimisers_are_among_the_arrays),
