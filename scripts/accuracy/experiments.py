@@ -75,7 +75,7 @@ def ablations(start):
     learned_row = variant(start, "learned", "thresholds learned, a group per filter",
                           epochs=ABLATION_EPOCHS)
     learned = learned_row[1]
-    scale_row = variant(learned, "scale", "thresholds k·mean, k = 2 for weights",
+    scale_row = variant(learned, "scale", "thresholds k·mean, k = 2 for weights and 6 for activations",
                         {"threshold": "scale"})
     scale = scale_row[1]
     return [learned_row,
@@ -83,7 +83,7 @@ def ablations(start):
             with_groups(1, "the same, 1 group per layer"),
             variant(learned, "search", "thresholds searched", {"threshold": "search"}),
             scale_row,
-            variant(scale, "scale-k3", "the same, k = 3", {"k_weights": 3}),
+            variant(scale, "scale-k10", "the same, k = 10 for activations", {"k_activations": 10}),
             with_stage("project", "k = 2 behind an epoch of reshaping"),
             with_stage("copy", "the same, reshape=copy")]
 
