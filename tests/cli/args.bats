@@ -146,3 +146,13 @@ setup() {
     one_line_error 1 "no/such/folder/out.cfg"
     [ ! -e out.cfg ]
 }
+
+@test "without a wait policy the command sets one and goes on with its arguments" {
+    unset GOMP_SPINCOUNT
+    run darknet version
+    [ "$status" -eq 0 ]
+    [ "$output" = "$(GOMP_SPINCOUNT=1000 darknet version)" ]
+    run darknet gdrq convert "no such.cfg" out.cfg
+    [ "$status" -eq 1 ]
+    says "no such.cfg"
+}

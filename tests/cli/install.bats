@@ -38,7 +38,7 @@ EOF
     fi
     cmp "$top/scripts/darknet.bash-completion" $share/bash-completion/completions/darknet
     for kind in cfg data labels; do
-        [ -e $share/darknet-gdrq/cfg/cifar10*.$kind ]
+        ls $share/darknet-gdrq/cfg/cifar10*.$kind
     done
     diff <(cd "$top/cfg" && ls ./*.cfg ./*.data ./*.labels) <(cd $share/darknet-gdrq/cfg && ls ./*)
     [ -z "$(find stage -type f ! -perm 644 ! -path '*/bin/darknet')" ]
