@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-static bool is_detector(LAYER_TYPE type) {
+static bool finds_boxes(LAYER_TYPE type) {
     return type == YOLO || type == REGION || type == DETECTION;
 }
 
@@ -19,7 +19,7 @@ static gdrq_status check_layers(const network *net, const char *cfg_path, gdrq_e
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: not a classifier: its last section must be [softmax], [logistic] or "
                          "[cost]%s",
-                         cfg_path, is_detector(last->type) ? "; see: darknet detector" : "");
+                         cfg_path, finds_boxes(last->type) ? "; see: darknet detector" : "");
     const layer output = get_network_output_layer((network *)net);
     if (output.type == SOFTMAX && !output.softmax_tree && output.groups > 1)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,

@@ -42,11 +42,7 @@ static int count_passes(const flags *f) {
 static gdrq_status predict_all(work *w, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < w->paths->n && status == GDRQ_OK; i++) {
-        picture p;
-        status = picture_load(w->paths->at[i], &p, err);
-        if (status == GDRQ_OK)
-            status = predict_picture(w->net, &p, NULL, err);
-        picture_free(&p);
+        status = predict_picture_file(w->net, w->paths->at[i], err);
         work_progress_add(&w->progress, 1);
     }
     return status;
@@ -109,9 +105,7 @@ static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
 
 static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {
     const char *words[] = {"DATA", cfg_path, weights_path};
-    const LAYER_TYPE last = net->layers[net->n - 1].type;
-    suggest("measure", last == YOLO || last == REGION ? "detector map" : "classifier valid", words,
-            3);
+    suggest("measure", is_detector(net) ? "detector map" : "classifier valid", words, 3);
 }
 
 /* Batch norm's statistics can be measured anew in any network that is not folded. */

@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
+#include "detect.h"
 #include "image/picture.h"
 #include "report.h"
 #include "sensitivity/proposal.h"
@@ -83,9 +84,7 @@ static gdrq_status write_cfg(const sensitivity *s, const proposal *p, const char
 /* -clear: the weights bring their count of iterations. */
 static void suggest_training(const sensitivity *s, const char *cfg_path) {
     const char *words[] = {s->data ? s->data : "DATA", cfg_path, s->weights, "-clear"};
-    const LAYER_TYPE last = s->net->layers[s->net->n - 1].type;
-    suggest("train", last == YOLO || last == REGION ? "detector train" : "classifier train", words,
-            4);
+    suggest("train", is_detector(s->net) ? "detector train" : "classifier train", words, 4);
 }
 
 static gdrq_status write_outputs(const sensitivity *s, const proposal *p, const char *cfg_path,

@@ -26,11 +26,6 @@ typedef struct verification {
     int same_class;                     /* images with the same likeliest class */
 } verification;
 
-static bool is_detector(const network *net) {
-    const LAYER_TYPE last = net->layers[net->n - 1].type;
-    return last == YOLO || last == REGION;
-}
-
 static bool is_object(const detection *d, int class_id, float thresh) {
     return d->prob[class_id] > thresh;
 }

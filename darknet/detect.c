@@ -16,6 +16,20 @@ gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdr
     return gdrq_network_predict_pixels(net, &pixels, seconds, err);
 }
 
+gdrq_status predict_picture_file(network *net, const char *path, gdrq_error *err) {
+    picture p;
+    gdrq_status status = picture_load(path, &p, err);
+    if (status == GDRQ_OK)
+        status = predict_picture(net, &p, NULL, err);
+    picture_free(&p);
+    return status;
+}
+
+bool is_detector(const network *net) {
+    const LAYER_TYPE last = net->layers[net->n - 1].type;
+    return last == YOLO || last == REGION;
+}
+
 static void run_single(network *net, float *input, double *seconds) {
     const int batch = net->batch;
     set_batch_network(net, 1);

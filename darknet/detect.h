@@ -13,6 +13,12 @@
  */
 gdrq_status predict_picture(network *net, const picture *p, double *seconds, gdrq_error *err);
 
+/* The same with the picture in a file, for what the network holds then. */
+gdrq_status predict_picture_file(network *net, const char *path, gdrq_error *err);
+
+/* Whether the network ends in a [yolo] or [region] layer: it finds boxes, and no one class. */
+bool is_detector(const network *net);
+
 /*
  * After non-maximum suppression; boxes are in fractions of the picture's sides. Zeroed before the
  * first use; filled again, they keep their memory.

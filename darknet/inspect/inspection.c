@@ -97,13 +97,9 @@ static gdrq_status gather_before(inspection *in, gdrq_error *err) {
 gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
-        picture p;
-        status = picture_load(paths->at[i], &p, err);
-        if (status == GDRQ_OK)
-            status = predict_picture(in->net, &p, NULL, err);
+        status = predict_picture_file(in->net, paths->at[i], err);
         if (status == GDRQ_OK)
             status = gdrq_network_add_inputs(in->net, in->inputs, err);
-        picture_free(&p);
         if (status == GDRQ_OK && paths->n > 1)
             list_progress(NULL, i + 1, paths->n);
     }

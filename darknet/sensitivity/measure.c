@@ -59,13 +59,9 @@ static gdrq_status count_values(measurement *m, gdrq_error *err) {
     gdrq_status status = gdrq_network_counting(net, true, err);
     gdrq_network_unquantised(net, true);
     for (int i = 0; i < m->s->paths.n && status == GDRQ_OK; i++) {
-        picture p;
-        status = picture_load(m->s->paths.at[i], &p, err);
-        if (status == GDRQ_OK)
-            status = predict_picture(net, &p, NULL, err);
+        status = predict_picture_file(net, m->s->paths.at[i], err);
         if (status == GDRQ_OK)
             status = go_on(m, work_per_picture(m->s), err);
-        picture_free(&p);
     }
     gdrq_network_unquantised(net, false);
     if (status == GDRQ_OK)
@@ -88,16 +84,11 @@ typedef gdrq_status after_float(measurement *m, void *user, gdrq_error *err);
 
 static gdrq_status run_picture(measurement *m, const char *path, after_float *after, void *user,
                                gdrq_error *err) {
-    picture p;
-    gdrq_status status = picture_load(path, &p, err);
-    if (status == GDRQ_OK)
-        status = predict_picture(m->s->net, &p, NULL, err);
-    if (status == GDRQ_OK) {
-        m->energy += outputs_keep(&m->reference, m->s->net);
-        status = after(m, user, err);
-    }
-    picture_free(&p);
-    return status;
+    const gdrq_status status = predict_picture_file(m->s->net, path, err);
+    if (status != GDRQ_OK)
+        return status;
+    m->energy += outputs_keep(&m->reference, m->s->net);
+    return after(m, user, err);
 }
 
 /* Calls `after` behind a run in float of each picture. */

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "classifier.h"
+#include "detect.h"
 #include "detector.h"
 #include "eval/detector_map.h"
 #include "eval/topk.h"
@@ -39,8 +40,7 @@ gdrq_status metric_open(const char *data_path, const char *cfg_path, network *ne
     metric *m = *out = gdrq_alloc(1, sizeof *m);
     if (!m)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
-    const LAYER_TYPE last = net->layers[net->n - 1].type;
-    m->is_detector = last == YOLO || last == REGION;
+    m->is_detector = is_detector(net);
     return (m->is_detector ? open_detector : open_classifier)(m, data_path, cfg_path, net, err);
 }
 

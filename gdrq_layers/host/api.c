@@ -36,8 +36,9 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
     for (int i = 0; state && i < state->tensors.n; ++i)
         gdrq_threshold_commit(&state->tensors.classes[i]);
     gdrq_status status = state && state->folded ? gdrq_folded_check(state->folded, err) : GDRQ_OK;
-    const int check = state && state->training.unquantised ? 0 : net->n;
-    for (int i = 0; status == GDRQ_OK && i < check; ++i) {
+    if (state && state->training.unquantised)
+        return status;
+    for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
         const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised)
             status = gdrq_quantised_check(quantised, err);

@@ -76,10 +76,6 @@ gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration ho
     return status;
 }
 
-static bool are_bits(int bits) {
-    return bits == 0 || (bits >= 2 && bits <= 8);
-}
-
 /* Of the tensor that t is about, for all of its readers. */
 static gdrq_status set_tensor_bits(const struct network *net, gdrq_running_threshold *t, int bits,
                                    gdrq_error *err) {
@@ -101,7 +97,8 @@ gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bit
                                   int activation_bits, gdrq_error *err) {
     gdrq_quantised *q =
         layer >= 0 && layer < net->n ? gdrq_quantised_state(&net->layers[layer]) : NULL;
-    if (!q || !are_bits(weight_bits) || !are_bits(activation_bits))
+    if (!q || !(weight_bits == 0 || gdrq_are_bits(weight_bits)) ||
+        !(activation_bits == 0 || gdrq_are_bits(activation_bits)))
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "layer %d can't have %d and %d bits: only quantised ones can, from 2 to 8",
                          layer, weight_bits, activation_bits);

@@ -33,10 +33,6 @@ static gdrq_status fail_bits(const char *path, const gdrq_layer_bits *b, gdrq_er
                      path, b->layer, b->weight_bits, b->activation_bits);
 }
 
-static bool are_bits(int bits) {
-    return bits == 0 || (bits >= 2 && bits <= 8);
-}
-
 static gdrq_status plan(edit *e, const char *path, const gdrq_layer_bits *bits, int n,
                         gdrq_error *err) {
     const gdrq_outline *o = &e->outline;
@@ -47,8 +43,9 @@ static gdrq_status plan(edit *e, const char *path, const gdrq_layer_bits *bits, 
         const gdrq_layer_bits *b = &bits[i];
         const gdrq_outline_layer *l =
             b->layer >= 0 && b->layer < o->n ? &o->layers[b->layer] : NULL;
-        if (!l || !l->quantised || l->folded || !are_bits(b->weight_bits) ||
-            !are_bits(b->activation_bits))
+        if (!l || !l->quantised || l->folded ||
+            !(b->weight_bits == 0 || gdrq_are_bits(b->weight_bits)) ||
+            !(b->activation_bits == 0 || gdrq_are_bits(b->activation_bits)))
             return fail_bits(path, b, err);
         if (b->weight_bits != l->options.weight_bits)
             e->layers[b->layer].of[WEIGHTS] = b->weight_bits;

@@ -45,7 +45,7 @@ static int max_int(int a, int b) {
 }
 
 static gdrq_status check_bits(const char *what, int bits, gdrq_error *err) {
-    if (bits >= 2 && bits <= 8)
+    if (gdrq_are_bits(bits))
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "%s is %d; allowed: 2 to 8", what, bits);
 }

@@ -115,7 +115,7 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
         put_learned(state, &out);
 }
 
-static bool is_long(const unsigned char *trailer) {
+static bool has_long_entries(const unsigned char *trailer) {
     return memcmp(trailer, LONG_MAGIC, sizeof LONG_MAGIC) == 0;
 }
 
@@ -207,9 +207,10 @@ static gdrq_status check_learned(const char *path, const unsigned char *in, size
 /* n: bytes of the trailer, its hash included. */
 static gdrq_status check_sizes(const char *path, const unsigned char *trailer, size_t n,
                                gdrq_error *err) {
-    const size_t entries = count_entries(trailer), of_entry = is_long(trailer) ? LONG_ENTRY : ENTRY;
+    const size_t entries = count_entries(trailer),
+                 of_entry = has_long_entries(trailer) ? LONG_ENTRY : ENTRY;
     const size_t end = HEAD + entries * of_entry + 8;
-    if (entries > MAX_ENTRIES || (is_long(trailer) ? n < end : n != end))
+    if (entries > MAX_ENTRIES || (has_long_entries(trailer) ? n < end : n != end))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: trailer of %zu bytes for %zu thresholds: the file is damaged", path,
                          n, entries);
@@ -225,7 +226,7 @@ static gdrq_status check_entries(const char *path, const unsigned char *trailer,
         return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: trailer: iteration %lld is negative", path,
                          (long long)iteration);
     for (uint32_t i = 0; i < count_entries(trailer); ++i) {
-        const entry e = read_entry(&in, is_long(trailer));
+        const entry e = read_entry(&in, has_long_entries(trailer));
         if (e.bits > 8 || e.how > GDRQ_THRESHOLD_LEARNED)
             return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                              "%s: trailer: threshold %u has %u bits, found by way %u: unknown",
@@ -236,13 +237,13 @@ static gdrq_status check_entries(const char *path, const unsigned char *trailer,
                              (double)e.threshold, (double)e.k);
     }
     const size_t left = n - 8 - (size_t)(in - trailer);
-    return is_long(trailer) ? check_learned(path, in, left, err) : GDRQ_OK;
+    return has_long_entries(trailer) ? check_learned(path, in, left, err) : GDRQ_OK;
 }
 
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err) {
     const unsigned char *trailer = file + body;
-    if (n < HEAD + 8 || (memcmp(trailer, MAGIC, sizeof MAGIC) != 0 && !is_long(trailer)))
+    if (n < HEAD + 8 || (memcmp(trailer, MAGIC, sizeof MAGIC) != 0 && !has_long_entries(trailer)))
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "%s: %zu bytes, but this network takes %zu: it belongs to another cfg",
                          path, body + n, body);
@@ -303,10 +304,10 @@ int gdrq_trailer_apply(const unsigned char *trailer, size_t n, gdrq_network_stat
     state->training.start = state->training.iteration - *state->net->t;
     int applied = 0;
     for (uint32_t i = 0; i < count_entries(trailer); ++i) {
-        const entry e = read_entry(&in, is_long(trailer));
+        const entry e = read_entry(&in, has_long_entries(trailer));
         applied += apply_entry(&e, state);
     }
-    if (is_long(trailer))
+    if (has_long_entries(trailer))
         apply_learned(in, n - 8 - (size_t)(in - trailer), state);
     return applied;
 }

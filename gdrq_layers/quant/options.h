@@ -46,6 +46,11 @@ typedef struct gdrq_layer_options {
     gdrq_reshape reshape;
 } gdrq_layer_options;
 
+/* Whether weights and activations can have so many bits. */
+static inline bool gdrq_are_bits(int bits) {
+    return bits >= 2 && bits <= 8;
+}
+
 /*
  * k where the cfg says nothing. Few bits: 2, which a uniform distribution exactly fills and which
  * training reshapes the weights towards; 6 for activations, of which many are zero. With more bits
