@@ -8,7 +8,7 @@
 typedef enum gdrq_threshold {
     GDRQ_THRESHOLD_SCALE,   /* T = k * mean|x| (Scale-Clip, arXiv 1908.01477) */
     GDRQ_THRESHOLD_SEARCH,  /* T minimises the quantised loss (quant/search.h) */
-    GDRQ_THRESHOLD_LEARNED, /* T starts from SEARCH and is trained (quant/step_gradient.h) */
+    GDRQ_THRESHOLD_LEARNED, /* T starts from SEARCH and is trained (quant/gradient.h) */
 } gdrq_threshold;
 
 /* Which codes an activation tensor of b bits uses. */

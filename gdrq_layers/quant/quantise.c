@@ -44,13 +44,6 @@ GDRQ_KERNEL void clip_block(const float *x, size_t n, const gdrq_grid *grid, flo
     }
 }
 
-/* delta[i] += dx[i] where x[i] lies in [low, high] */
-GDRQ_KERNEL void pass_block(const float *restrict x, size_t n, float low, float high,
-                            const float *restrict dx, float *restrict delta) {
-    for (size_t i = 0; i < n; ++i)
-        delta[i] += x[i] >= low && x[i] <= high ? dx[i] : 0.f;
-}
-
 /* w[i] clipped to [-limit, limit] */
 GDRQ_KERNEL void clamp_values(float *w, size_t n, float limit) {
     for (size_t i = 0; i < n; ++i) {
@@ -160,12 +153,4 @@ void gdrq_project_weights(float *weights, int groups, size_t group_size, float k
         const float limit = scaled_mean(w, group_size, k, divide);
         (divide ? clamp_in_parallel : clamp_values)(w, group_size, limit);
     }
-}
-
-void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
-                               float *delta) {
-    const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
-#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
-    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
-        pass_block(x + i, gdrq_chunk_block_length(i, n), low, high, dx + i, delta + i);
 }

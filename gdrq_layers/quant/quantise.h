@@ -46,11 +46,4 @@ void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
  */
 void gdrq_project_weights(float *weights, int groups, size_t group_size, float k);
 
-/*
- * Straight-through gradient of an activation quantiser: delta[i] += dx[i] where x[i] lies in the
- * grid's representable range [min*step, max*step], else nothing.
- */
-void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
-                               float *delta);
-
 #endif

@@ -11,7 +11,7 @@
 #include "primitives/update.h"
 #include "quant/fingerprint.h"
 #include "quant/quantise.h"
-#include "quant/step_gradient.h"
+#include "quant/gradient.h"
 #include "train/learn_threshold.h"
 
 /*
@@ -23,9 +23,9 @@
  *              weight codes: read W, write W. A group is read twice, for its threshold and for its
  *              codes, but is in the cache the second time unless it is larger. Searched thresholds:
  *              some 30 times instead, but at inference only when the weights have changed.
- *   backward   the mask of the input's gradient: read I, in the pass that adds the gradient. Where
- *              thresholds are learned, read I and its gradient, read W and its gradient.
- *   update     only while reshaping: read W, write W, and a group twice as above.
+ *   backward   the mask of the input's gradient: read I, in the pass that adds the gradient; a
+ * learned threshold's comes along. Those of weights: read W and its gradient. update     only while
+ * reshaping: read W, write W, and a group twice as above.
  */
 
 /* The host sets self_layer in recurrent layers only, where it is one of the layers inside. */
@@ -326,12 +326,14 @@ bool gdrq_quantised_learns_input(const gdrq_quantised *q) {
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta) {
     const size_t n = (size_t)l->batch * (size_t)l->inputs;
-    if (gdrq_quantised_learns_input(q))
+    if (gdrq_quantised_learns_input(q)) {
+        const double of_step = gdrq_pass_and_step_gradient(
+            x, n, &q->grid, !gdrq_quantised_reshapes(q), q->input_codes, delta);
         q->input->optimiser.update +=
-            gdrq_threshold_gradient_scale(q->grid.max, (size_t)l->inputs) *
-            (float)gdrq_step_gradient(x, n, &q->grid, !gdrq_quantised_reshapes(q), q->input_codes);
-    if (delta)
+            gdrq_threshold_gradient_scale(q->grid.max, (size_t)l->inputs) * (float)of_step;
+    } else {
         gdrq_add_straight_through(x, n, &q->grid, q->input_codes, delta);
+    }
 }
 
 static void learn_thresholds(gdrq_quantised *q, const layer *l, const update_args *a) {

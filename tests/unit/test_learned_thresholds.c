@@ -5,7 +5,7 @@
 #include "base/hash.h"
 #include "cmocka_all.h"
 #include "host/network_state.h"
-#include "quant/step_gradient.h"
+#include "quant/gradient.h"
 #include "quantised_test.h"
 
 #define NET                                                                                    \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmocka_all.h"
+#include "quant/gradient.h"
 #include "quant/quantise.h"
 #include "random_data.h"
 

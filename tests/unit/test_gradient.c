@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "cmocka_all.h"
-#include "quant/step_gradient.h"
+#include "quant/gradient.h"
 #include "random_data.h"
 
 static const gdrq_range RANGES[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};

@@ -1,4 +1,4 @@
-#include "quant/step_gradient.h"
+#include "quant/gradient.h"
 
 #include <math.h>
 
@@ -34,22 +34,54 @@ GDRQ_KERNEL double sum_block(const float *x, size_t n, const gdrq_grid *grid, bo
     return sum;
 }
 
+/* delta[i] += dx[i] where x[i] lies in [low, high] */
+GDRQ_KERNEL void pass_block(const float *restrict x, size_t n, float low, float high,
+                            const float *restrict dx, float *restrict delta) {
+    for (size_t i = 0; i < n; ++i)
+        delta[i] += x[i] >= low && x[i] <= high ? dx[i] : 0.f;
+}
+
 GDRQ_KERNEL void mask_block(const float *restrict x, size_t n, float low, float high,
                             float *restrict gradient) {
     for (size_t i = 0; i < n; ++i)
         gradient[i] = x[i] >= low && x[i] <= high ? gradient[i] : 0.f;
 }
 
+static float lowest(const gdrq_grid *grid) {
+    return (float)grid->min * grid->step;
+}
+
+static float highest(const gdrq_grid *grid) {
+    return (float)grid->max * grid->step;
+}
+
+void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
+                               float *delta) {
+    const float low = lowest(grid), high = highest(grid);
+#pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
+    for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
+        pass_block(x + i, gdrq_chunk_block_length(i, n), low, high, dx + i, delta + i);
+}
+
 double gdrq_step_gradient(const float *x, size_t n, const gdrq_grid *grid, bool round,
                           const float *gradient) {
+    return gdrq_pass_and_step_gradient(x, n, grid, round, gradient, NULL);
+}
+
+double gdrq_pass_and_step_gradient(const float *x, size_t n, const gdrq_grid *grid, bool round,
+                                   const float *dx, float *delta) {
+    const float low = lowest(grid), high = highest(grid);
     double sums[GDRQ_CHUNKS];
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (int i = 0; i < GDRQ_CHUNKS; ++i) {
         const size_t end = gdrq_chunk_start(n, i + 1);
         sums[i] = 0;
-        for (size_t at = gdrq_chunk_start(n, i); at < end; at += GDRQ_CHUNK_BLOCK)
-            sums[i] +=
-                sum_block(x + at, gdrq_chunk_block_length(at, end), grid, round, gradient + at);
+        for (size_t at = gdrq_chunk_start(n, i); at < end; at += GDRQ_CHUNK_BLOCK) {
+            const size_t count = gdrq_chunk_block_length(at, end);
+            sums[i] += sum_block(x + at, count, grid, round, dx + at);
+            if (delta)
+                pass_block(x + at, count, low, high, dx + at, delta + at);
+        }
     }
     return gdrq_add_in_order(sums);
 }
@@ -59,7 +91,7 @@ float gdrq_threshold_gradient_scale(int top, size_t n) {
 }
 
 void gdrq_mask_gradient(const float *x, size_t n, const gdrq_grid *grid, float *gradient) {
-    const float low = (float)grid->min * grid->step, high = (float)grid->max * grid->step;
+    const float low = lowest(grid), high = highest(grid);
 #pragma omp parallel for schedule(static) if (n >= GDRQ_PARALLEL_FROM)
     for (size_t i = 0; i < n; i += GDRQ_CHUNK_BLOCK)
         mask_block(x + i, gdrq_chunk_block_length(i, n), low, high, gradient + i);
