@@ -42,6 +42,17 @@ def make_cfg(name, batch, size, classes=None, **net_keys):
     return write_cfg(CFGS / f"{name}.cfg", target, keys, classes)
 
 
+def write_single_convolution(channels, filters, side):
+    """A 3x3 convolution between two small ones, which it gets its codes from and gives them to."""
+    target = RESULTS / f"single-{channels}-{filters}-{side}.cfg"
+    layers = [(channels, 1, 1, "leaky"), (filters, 3, 1, "leaky"), (16, 1, 0, "linear")]
+    target.write_text(f"[net]\nbatch=1\nwidth={side}\nheight={side}\nchannels=3\n" + "".join(
+        f"[convolutional]\nfilters={n}\nsize={size}\nstride=1\npad=1\n"
+        f"batch_normalize={normalised}\nactivation={activation}\n"
+        for n, size, normalised, activation in layers))
+    return target
+
+
 def convert(cfg, bits=4):
     """Quantises all but the first and the head layers, which have 8 bits, to that many."""
     quantised = cfg.with_name(f"{cfg.stem}-{bits}bit.cfg")
