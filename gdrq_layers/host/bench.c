@@ -64,7 +64,7 @@ static double tensor_bytes(const gdrq_folded_network *f, int i, double values) {
         bytes += values * sizeof(float);
     if (f && gdrq_plan_is_interleaved(f->plan, i))
         bytes += values * sizeof(float);
-    if (f && gdrq_plan_class(f->plan, i) >= 0)
+    if (f && gdrq_plan_has_codes(f->plan, i))
         bytes += values;
     return bytes;
 }

@@ -20,6 +20,7 @@ typedef struct gdrq_conv_limits {
 typedef struct gdrq_conv_kernel {
     const char *name; /* "avx2 direct" */
     gdrq_cpu cpu;     /* the level that it needs */
+    bool pools;       /* can give `pooled` codes */
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     /* About how many cycles 2x2 outputs of all filters take; likewise. */

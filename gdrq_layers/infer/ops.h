@@ -74,6 +74,9 @@ typedef struct gdrq_int_output {
     uint8_t *codes;     /* stored codes, NHWC */
     float *values;      /* NCHW */
     float *interleaved; /* values in NHWC; may be what the shortcut adds */
+    /* The largest codes of 2x2 outputs, which begin at even places and may lack a row and a column
+       at the end, in the place of codes, and nothing else; kernels that pool. */
+    uint8_t *pooled;
 } gdrq_int_output;
 
 /* A part of an output: some pixels, in their order in rows, of some filters. */

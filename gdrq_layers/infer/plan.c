@@ -33,7 +33,8 @@ typedef struct tensor {
 struct gdrq_plan {
     gdrq_node *nodes;
     const gdrq_conv_kernel **kernels; /* of CONV nodes */
-    int *fused; /* of CONV nodes: the shortcut that it does as well; of that, itself; else -1 */
+    int *fused; /* of CONV nodes: the shortcut or maxpool that it does as well; of that, itself;
+                   else -1 */
     int n;
     tensor *tensors; /* of -1..n-1, by index + 1 */
     size_t arena_size, scratch_size;
@@ -133,7 +134,7 @@ static bool is_only_added(const gdrq_plan *plan, int i) {
  * Nothing but SAMEs may stand between the two: it could read what the shortcut takes the place of.
  * A shortcut's values go to the host by a way of their own.
  */
-static void fuse(gdrq_plan *plan, int shortcut) {
+static void fuse_shortcut(gdrq_plan *plan, int shortcut) {
     const int *reads = plan->nodes[shortcut].reads;
     int conv = shortcut - 1;
     if (reads[0] != conv || tensor_of(plan, shortcut)->values)
@@ -149,11 +150,33 @@ static void fuse(gdrq_plan *plan, int shortcut) {
     tensor_of(plan, shortcut)->written = conv;
 }
 
-static void fuse_shortcuts(gdrq_plan *plan) {
+/* Windows of 2x2 that begin at even places, as a kernel pools them. */
+static bool pools_pairs(const gdrq_node *n) {
+    return n->size == 2 && n->stride == 2 && n->pad < 2 && n->out.w == (n->in.w + 1) / 2 &&
+           n->out.h == (n->in.h + 1) / 2;
+}
+
+/* The layer before a maxpool that alone reads its codes then writes a quarter as many. */
+static void fuse_maxpool(gdrq_plan *plan, int maxpool) {
+    const int conv = maxpool - 1;
+    if (conv < 0 || plan->nodes[maxpool].reads[0] != conv || !pools_pairs(&plan->nodes[maxpool]))
+        return;
+    const tensor *t = tensor_of(plan, conv);
+    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->kernels[conv]->pools || t->values ||
+        t->slots[INTERLEAVED].exists || t->class < 0 || !is_read_once(plan, conv))
+        return;
+    slot_of(plan, conv, CODES)->exists = false;
+    plan->fused[conv] = plan->fused[maxpool] = maxpool;
+    tensor_of(plan, maxpool)->written = conv;
+}
+
+static void fuse(gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
         plan->fused[i] = -1;
         if (plan->nodes[i].kind == GDRQ_NODE_SHORTCUT)
-            fuse(plan, i);
+            fuse_shortcut(plan, i);
+        if (plan->nodes[i].kind == GDRQ_NODE_MAXPOOL)
+            fuse_maxpool(plan, i);
     }
 }
 
@@ -311,10 +334,10 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
     for (int i = -1; i < n; i++)
         *tensor_of(plan, i) =
             (tensor){.shape = i < 0 ? input : nodes[i].out, .class = -1, .written = i};
-    choose_formats(plan);
-    fuse_shortcuts(plan);
-    place_all(plan);
     choose_kernels(plan);
+    choose_formats(plan);
+    fuse(plan);
+    place_all(plan);
     plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
 }
@@ -348,11 +371,17 @@ const char *gdrq_plan_way(const gdrq_plan *plan, int i) {
     const gdrq_node_kind kind = plan->nodes[i].kind;
     if (kind == GDRQ_NODE_CONV)
         return plan->kernels[i]->name;
+    if (plan->fused[i] == i)
+        return "fused";
     if (kind == GDRQ_NODE_SHORTCUT)
-        return plan->fused[i] == i ? "fused" : "interleaved";
+        return "interleaved";
     if (kind == GDRQ_NODE_FLOAT || tensor_of(plan, i)->values)
         return "float";
     return tensor_of(plan, i)->class >= 0 ? "codes" : "interleaved";
+}
+
+bool gdrq_plan_has_codes(const gdrq_plan *plan, int i) {
+    return slot_of(plan, i, CODES)->exists;
 }
 
 int gdrq_plan_class(const gdrq_plan *plan, int i) {
@@ -439,24 +468,24 @@ static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *wei
     const gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
     const int result = plan->fused[i] >= 0 ? plan->fused[i] : i;
     const int class = tensor_of(plan, result)->class;
-    const gdrq_int_output output = output_of(plan, result, b, values);
+    gdrq_int_output output = output_of(plan, result, b, values);
     if (!output.codes && !output.interleaved && !output.values)
         return; /* nothing reads it */
     gdrq_epilogue epilogue = weights->epilogue;
     gdrq_int_shortcut shortcut;
     epilogue.grid = class >= 0 ? &grids[class] : NULL;
-    if (result != i) {
+    if (plan->nodes[result].kind == GDRQ_NODE_SHORTCUT) {
         shortcut = shortcut_of(plan, result, b);
         epilogue.shortcut = &shortcut;
     }
+    if (plan->nodes[result].kind == GDRQ_NODE_MAXPOOL)
+        output = (gdrq_int_output){.pooled = output.codes};
     plan->kernels[i]->run(&conv, &node->limits, weights->packed, &epilogue,
                           gdrq_plan_codes(plan, node->reads[0], b), plan->scratch, &output);
 }
 
 static void run_shortcut(const gdrq_plan *plan, int i, int b, const gdrq_grid *grids,
                          float *values) {
-    if (plan->fused[i] == i)
-        return;
     const int class = tensor_of(plan, i)->class;
     const gdrq_int_shortcut shortcut = shortcut_of(plan, i, b);
     const gdrq_int_output output = output_of(plan, i, b, values);
@@ -519,6 +548,8 @@ void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weigh
                    const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
     const tensor *out = tensor_of(plan, i);
+    if (plan->fused[i] == i)
+        return;
     switch (node->kind) {
     case GDRQ_NODE_CONV:
         run_conv(plan, i, b, weights, grids, values);

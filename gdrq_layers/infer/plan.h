@@ -8,7 +8,7 @@
  * Codes and interleaved values live in one arena that tensors share whose lives don't overlap.
  *
  * A shortcut that alone reads the convolution before it is done with that one's sums, in the place
- * of what it adds if nothing reads that any more.
+ * of what it adds if nothing reads that any more; a maxpool of 2x2 outputs, likewise.
  */
 #ifndef GDRQ_INFER_PLAN_H
 #define GDRQ_INFER_PLAN_H
@@ -55,7 +55,9 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
 
 void gdrq_plan_free(gdrq_plan *plan);
 
-/* Of a tensor: -1..n-1. The class of its codes, -1: it has none. */
+/* Of a tensor: -1..n-1. The class of its codes, -1: it has none. A maxpool that is done by the
+   convolution before it leaves that one's codes nowhere. */
+bool gdrq_plan_has_codes(const gdrq_plan *plan, int tensor);
 bool gdrq_plan_has_values(const gdrq_plan *plan, int tensor);
 bool gdrq_plan_is_interleaved(const gdrq_plan *plan, int tensor);
 int gdrq_plan_class(const gdrq_plan *plan, int tensor);

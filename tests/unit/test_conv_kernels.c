@@ -168,6 +168,29 @@ static void check_run(const problem *p, const gdrq_conv_kernel *kernel, int want
     free_guarded(out.interleaved);
 }
 
+/* The largest codes of 2x2 outputs, without the shortcut. */
+static void check_pooled(const problem *p, const gdrq_conv_kernel *kernel, const void *packed,
+                         void *scratch) {
+    const gdrq_int_pool pool = {
+        .in = p->conv.out,
+        .out = {(p->conv.out.w + 1) / 2, (p->conv.out.h + 1) / 2, p->conv.out.c},
+        .size = 2,
+        .stride = 2,
+        .pad = 1};
+    const size_t n = count(pool.out);
+    uint8_t *const codes = malloc(count(pool.in)), *const expected = malloc(n);
+    gdrq_epilogue epilogue = p->epilogue;
+    epilogue.shortcut = NULL;
+    gdrq_int_conv_run(&p->conv, &epilogue, p->in, NULL, &(gdrq_int_output){.codes = codes});
+    gdrq_int_maxpool(&pool, codes, expected);
+    const gdrq_int_output out = {.pooled = guarded(n)};
+    kernel->run(&p->conv, &p->limits, packed, &epilogue, p->in, scratch, &out);
+    check_equal(p, kernel, "pooled codes", out.pooled, expected, n);
+    free_guarded(out.pooled);
+    free(codes);
+    free(expected);
+}
+
 static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const forms *expected) {
     const size_t packed_size = kernel->packed_size(&p->conv),
                  scratch_size = kernel->scratch(&p->conv);
@@ -178,6 +201,8 @@ static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const
     check_guards("packing", packed, packed_size);
     for (int wanted = 1; wanted < 8; wanted++)
         check_run(p, kernel, wanted, packed, scratch, expected);
+    if (kernel->pools)
+        check_pooled(p, kernel, packed, scratch);
     check_guards("scratch", scratch, scratch_size);
     free(all_packed);
     free(all_scratch);

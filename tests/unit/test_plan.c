@@ -260,12 +260,79 @@ static void test_sums_in_place(void **unused) {
     gdrq_plan_free(plan);
 }
 
+/*
+ * 0 conv, 1 maxpool of 2x2, 2 conv; `twice`: 3 conv, which reads what the maxpool does. W and H are
+ * even; with stride 1, windows overlap.
+ */
+static gdrq_plan *pooling_plan(const char *cpu, int stride, bool twice, gdrq_node *nodes) {
+    const gdrq_tensor_shape shape = {W, H, 4}, pooled = {W / stride, H / stride, 4};
+    gdrq_plan *plan;
+    gdrq_error err;
+    nodes[0] = conv(input, 3, 4, 0);
+    nodes[1] = (gdrq_node){.kind = GDRQ_NODE_MAXPOOL,
+                           .reads = first,
+                           .n_reads = 1,
+                           .in = shape,
+                           .out = pooled,
+                           .size = 2,
+                           .stride = stride,
+                           .pad = 1};
+    nodes[2] = conv(second, 4, 4, 1);
+    nodes[2].in = nodes[2].out = pooled;
+    nodes[3] = conv(first, 4, 4, 1);
+    assert_int_equal(gdrq_set_cpu(cpu, &err), GDRQ_OK);
+    assert_int_equal(
+        gdrq_plan_make(nodes, twice ? 4 : 3, (gdrq_tensor_shape){W, H, 3}, &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 1, &err), GDRQ_OK);
+    return plan;
+}
+
+/* Codes of the maxpool, of the same input and weights whatever the plan; freed by the caller. */
+static uint8_t *pooled_codes(const char *cpu, int stride, bool twice, bool fuses) {
+    const gdrq_grid grids[2] = {{.inv_step = 255, .max = 255}, {.inv_step = 20, .max = 15}};
+    gdrq_node nodes[4];
+    gdrq_node_weights weights;
+    int8_t codes[MOST_WEIGHTS];
+    gdrq_plan *plan = pooling_plan(cpu, stride, twice, nodes);
+    assert_int_equal(gdrq_plan_has_codes(plan, 0), !fuses);
+    assert_string_equal(gdrq_plan_way(plan, 1), fuses ? "fused" : "codes");
+    seed_random(78);
+    random_weights(&nodes[0], &weights, codes);
+    for (int i = 0; i < W * H * 3; i++)
+        gdrq_plan_codes(plan, -1, 0)[i] = (uint8_t)random_int(0, 255);
+    for (int i = 0; i < 2; i++)
+        gdrq_plan_run(plan, i, 0, i ? NULL : &weights, grids, NULL);
+    const size_t n = gdrq_tensor_size(nodes[1].out);
+    uint8_t *const out = malloc(n);
+    memcpy(out, gdrq_plan_codes(plan, 1, 0), n);
+    gdrq_node_weights_free(&weights);
+    gdrq_plan_free(plan);
+    return out;
+}
+
+/* A maxpool is done by the convolution before it if that one's kernel can, its windows are apart,
+ * and nothing else reads those codes. */
+static void test_fused_maxpool(void **unused) {
+    (void)unused;
+    const bool can = gdrq_cpu_detect() >= GDRQ_CPU_AVX2;
+    for (int stride = 1; stride <= 2; stride++) {
+        uint8_t *const plain = pooled_codes("c", stride, false, false);
+        for (int twice = 0; twice < 2; twice++) {
+            uint8_t *const codes =
+                pooled_codes("avx512vnni", stride, twice, can && stride == 2 && !twice);
+            assert_memory_equal(codes, plain, W / stride * (H / stride) * 4);
+            free(codes);
+        }
+        free(plain);
+    }
+}
+
 int main(void) {
     seed_random(77);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formats),       cmocka_unit_test(test_memory),
         cmocka_unit_test(test_running),       cmocka_unit_test(test_fused_shortcuts),
-        cmocka_unit_test(test_sums_in_place),
+        cmocka_unit_test(test_sums_in_place), cmocka_unit_test(test_fused_maxpool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

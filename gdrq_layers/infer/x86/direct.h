@@ -87,7 +87,8 @@ static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
 /* ---- all of it ---- */
 
 enum {
-    CHUNK = 16,                 /* tiles that a thread takes at a time for the same filters */
+    TILES = 4,  /* of one vector of filters and one line, which are finished together */
+    CHUNK = 16, /* tiles that a thread takes at a time for the same filters */
     CACHED_WEIGHTS = 256 * 1024 /* bytes that a second-level cache keeps beside the codes */
 };
 
@@ -103,24 +104,61 @@ typedef struct work {
     int flush;
 } work;
 
-static void convolve_tile(const work *k, const tile *t, int filter, int filters,
-                          const char *weights, const int32_t *start, const tile_scales *scales) {
+/* The sums of so many outputs from (x, y) on. */
+static void multiply_pixels(const work *k, int x, int y, int pixels, int vectors,
+                            const char *weights, const int32_t *start, int32_t *sums) {
     const size_t stride = (size_t)k->conv->stride, pixel = stride * k->bordered.pixel;
     const windows w = {
-        .first = k->input + (size_t)t->line * stride * k->bordered.pitch + (size_t)t->x * pixel,
+        .first = k->input + (size_t)y * stride * k->bordered.pitch + (size_t)x * pixel,
         .pixel = pixel,
         .row = k->bordered.pitch,
         .rows = k->conv->size,
         .row_bytes = k->row_bytes,
         .flush = k->flush,
     };
-    const place at = {.pixel = t->line * k->lines.pixels + t->x,
-                      .pixels = t->pixels,
-                      .filter = filter,
-                      .filters = filters};
-    _Alignas(64) int32_t sums[PIXELS * FILTERS];
-    (*k->layout->multiply)[vectors_of(filters) - 1][t->pixels - 1](&w, weights, start, sums);
+    (*k->layout->multiply)[vectors - 1][pixels - 1](&w, weights, start, sums);
+}
+
+/* n tiles of one line from t on, which moves behind them. */
+static void convolve_tiles(const work *k, tile *t, int n, int filter, const char *weights,
+                           const int32_t *start, const tile_scales *scales) {
+    const int filters = filters_of_block(k->conv, filter);
+    place at = {.pixel = t->line * k->lines.pixels + t->x, .filter = filter, .filters = filters};
+    _Alignas(64) int32_t sums[TILES * PIXELS * FILTERS];
+    for (int i = 0; i < n; i++) {
+        multiply_pixels(k, t->x, t->line, t->pixels, vectors_of(filters), weights, start,
+                        sums + at.pixels * FILTERS);
+        at.pixels += t->pixels;
+        *t = next_tile(&k->lines, *t);
+    }
     finish(k->conv, k->epilogue, scales, &at, sums, k->out);
+}
+
+/* The same of tiles of pairs of pixels in a pair of rows. */
+static void pool_tiles(const work *k, tile *t, int n, int filter, const char *weights,
+                       const int32_t *start, const tile_scales *scales) {
+    const gdrq_int_conv *conv = k->conv;
+    const int filters = filters_of_block(conv, filter), x = 2 * t->x, y = 2 * t->line;
+    const int rows = min_int(2, conv->out.h - y);
+    const size_t first = (size_t)t->line * (size_t)k->lines.pixels + (size_t)t->x;
+    const tile begin = *t;
+    _Alignas(64) int32_t sums[TILES * PIXELS * FILTERS];
+    _Alignas(64) uint8_t codes[2][TILES * PIXELS * FILTERS];
+    int pixels = 0;
+    for (int row = 0; row < rows; row++) {
+        *t = begin;
+        pixels = 0;
+        for (int i = 0; i < n; i++) {
+            const int of_tile = min_int(2 * t->pixels, conv->out.w - 2 * t->x);
+            multiply_pixels(k, x + pixels, y + row, of_tile, vectors_of(filters), weights, start,
+                            sums + pixels * FILTERS);
+            pixels += of_tile;
+            *t = next_tile(&k->lines, *t);
+        }
+        finish_aside(k->epilogue, scales, filters, pixels, sums, codes[row]);
+    }
+    pool_pairs(codes[0], codes[rows - 1], pixels, filters,
+               k->out->pooled + first * (size_t)conv->out.c + filter, (size_t)conv->out.c);
 }
 
 /* The codes are stored ones: the zero code's share of the sum is taken out at the start. */
@@ -136,8 +174,11 @@ static void convolve_chunk(const work *k, int filter, int first_tile) {
                    multiply_ints(load_ints(of_weights + half * LANES), set_ints(-k->conv->zero)));
     const char *weights = k->packed + weights_size(k->conv, k->layout, filter);
     tile t = tile_at(&k->lines, first_tile);
-    for (int i = first_tile; i < end; i++, t = next_tile(&k->lines, t))
-        convolve_tile(k, &t, filter, filters, weights, start, &scales);
+    const int most = vectors_of(filters) == 1 ? TILES : 1;
+    for (int i = first_tile, n; i < end; i += n) {
+        n = min_int(min_int(most, end - i), k->lines.tiles - t.number);
+        (k->out->pooled ? pool_tiles : convolve_tiles)(k, &t, n, filter, weights, start, &scales);
+    }
 }
 
 /* Whichever does not stay in the cache, weights or codes, is read once. */
@@ -145,7 +186,7 @@ static void convolve_chunks(const work *k) {
     const int blocks = (k->conv->out.c + FILTERS - 1) / FILTERS;
     const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
     const bool filters_inside = sums_offset(k->conv, k->layout) <= CACHED_WEIGHTS;
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait
     for (int i = 0; i < blocks * chunks; i++)
         if (filters_inside)
             convolve_chunk(k, i % blocks * FILTERS, i / blocks * CHUNK);
@@ -160,7 +201,7 @@ static void run(work *k, const uint8_t *in, char *copy) {
     k->bordered = gdrq_bordered_make(k->conv, k->layout->code_size);
     if (copies) /* what the last step reads beyond it: weights of 0 times something */
         memset(copy + gdrq_bordered_size(&k->bordered), 0, STEP);
-    k->lines = lines_of(k->conv);
+    k->lines = k->out->pooled ? lines_of_pairs(k->conv) : lines_of(k->conv);
     k->row_bytes = row_bytes(k->conv, k->layout);
 #pragma omp parallel
     {
@@ -203,6 +244,7 @@ static void run(work *k, const uint8_t *in, char *copy) {
     }                                                                                            \
     const gdrq_conv_kernel kernel = {.name = label,                                              \
                                      .cpu = level,                                               \
+                                     .pools = true,                                              \
                                      .fits = fits_##kind,                                        \
                                      .cost = cost_##kind,                                        \
                                      .packed_size = packed_size_##kind,                          \

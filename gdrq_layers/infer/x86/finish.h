@@ -15,8 +15,14 @@ typedef struct tile_scales {
     float scale[FILTERS], bias[FILTERS];
 } tile_scales;
 
-static inline tile_scales scales_at(const gdrq_epilogue *e, int filter, int filters) {
-    tile_scales s = {{0}, {0}};
+INLINE tile_scales scales_at(const gdrq_epilogue *e, int filter, int filters) {
+    tile_scales s;
+    if (filters == FILTERS) {
+        memcpy(s.scale, e->scale + filter, sizeof s.scale);
+        memcpy(s.bias, e->bias + filter, sizeof s.bias);
+        return s;
+    }
+    memset(&s, 0, sizeof s);
     memcpy(s.scale, e->scale + filter, (size_t)filters * sizeof *s.scale);
     memcpy(s.bias, e->bias + filter, (size_t)filters * sizeof *s.bias);
     return s;
@@ -93,6 +99,10 @@ INLINE void store_pixels(bytes all, const int vectors, int pixels, int filters, 
             store_high_half(to + stride, all);
         return;
     }
+    if (vectors == 1 && filters == LANES && pixels == 4 && stride == LANES) {
+        store_bytes(to, all);
+        return;
+    }
     store_bytes(row, all);
     for (int t = 0; t < pixels; t++)
         copy_few(to + (size_t)t * stride, row + t * vectors * LANES, filters);
@@ -127,15 +137,49 @@ INLINE void store_codes(const gdrq_int_activation_kind a, const int vectors, con
                      stride);
 }
 
-/* Constants for the compiler. Where the lowest code is that of 0, clipping does what relu does. */
-INLINE void finish_codes(const int vectors, const gdrq_epilogue *e, const tile_scales *s,
-                         const place *at, const int32_t *sums, uint8_t *to, size_t stride) {
-    if (e->activation.kind == GDRQ_INT_LEAKY)
-        store_codes(GDRQ_INT_LEAKY, vectors, e->grid, s, at, sums, to, stride);
-    else if (e->activation.kind == GDRQ_INT_RELU && e->grid->min < 0)
-        store_codes(GDRQ_INT_RELU, vectors, e->grid, s, at, sums, to, stride);
-    else
-        store_codes(GDRQ_INT_LINEAR, vectors, e->grid, s, at, sums, to, stride);
+/* Whether codes are all that is wanted, and can go from registers to memory. */
+static inline bool codes_alone(const gdrq_epilogue *e, const gdrq_int_output *out) {
+    return !out->values && !out->interleaved && !e->shortcut &&
+           e->activation.kind != GDRQ_INT_OTHER;
+}
+
+/* What codes alone need of an activation: where the lowest one is that of 0, clipping does what
+ * relu does. */
+static inline gdrq_int_activation_kind activation_of_codes(const gdrq_epilogue *e) {
+    const bool clipped = e->activation.kind == GDRQ_INT_RELU && e->grid->min >= 0;
+    return clipped ? GDRQ_INT_LINEAR : e->activation.kind;
+}
+
+/* function(kind, ...) with an activation, which is not GDRQ_INT_OTHER, as a constant. */
+#define WITH_ACTIVATION(kind, function, ...)        \
+    do {                                            \
+        if ((kind) == GDRQ_INT_LEAKY)               \
+            function(GDRQ_INT_LEAKY, __VA_ARGS__);  \
+        else if ((kind) == GDRQ_INT_RELU)           \
+            function(GDRQ_INT_RELU, __VA_ARGS__);   \
+        else                                        \
+            function(GDRQ_INT_LINEAR, __VA_ARGS__); \
+    } while (0)
+
+/* Codes of two vectors of filters: of both halves, of two neighbouring pixels. */
+INLINE bytes coded_pair(const coder *c, const floats low[2], const floats high[2]) {
+    return narrowed(coded(c, low[0]), coded(c, high[0]), coded(c, low[1]), coded(c, high[1]),
+                    c->min);
+}
+
+/* A vector of filters with those of other[] added. */
+INLINE floats with_shortcut(const gdrq_int_shortcut *s, floats v, const float *other) {
+    const floats y = multiply_floats(set_floats(s->a), v);
+    const floats x = multiply_floats(set_floats(s->b), load_floats(other));
+    return activated(s->activation.kind, add_floats(y, x));
+}
+
+/* Whether a shortcut adds whole vectors of filters to values that are not wanted in planes. */
+static inline bool in_whole_vectors(const gdrq_int_conv *conv, const gdrq_epilogue *e,
+                                    const gdrq_int_output *out) {
+    const gdrq_int_shortcut *s = e->shortcut;
+    return !out->values && e->activation.kind != GDRQ_INT_OTHER && conv->out.c % LANES == 0 &&
+           (!s || (s->activation.kind != GDRQ_INT_OTHER && gdrq_same_shape(s->from, s->to)));
 }
 
 enum { VALUE_PIXELS = 16 }; /* whose values are at hand together */
@@ -182,9 +226,7 @@ static inline void add_vectors(group *g, const gdrq_int_shortcut *s) {
     for (int p = 0; p < g->pixels; p++)
         for (int f = 0; f < g->filters; f += LANES) {
             const float *other = s->other + g->index + (size_t)p * g->stride + (size_t)f;
-            const floats y = multiply_floats(set_floats(s->a), load_floats(g->y[p] + f));
-            const floats x = multiply_floats(set_floats(s->b), load_floats(other));
-            store_floats(g->y[p] + f, activated(s->activation.kind, add_floats(y, x)));
+            store_floats(g->y[p] + f, with_shortcut(s, load_floats(g->y[p] + f), other));
         }
 }
 
@@ -249,15 +291,54 @@ static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue 
 static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const tile_scales *s,
                           const place *at, const int32_t *sums, const gdrq_int_output *out) {
     const size_t stride = (size_t)conv->out.c;
-    if (out->values || out->interleaved || e->shortcut || e->activation.kind == GDRQ_INT_OTHER) {
+    if (!codes_alone(e, out)) {
         finish_values(conv, e, s, at, sums, out);
         return;
     }
+    const gdrq_int_activation_kind a = activation_of_codes(e);
     uint8_t *const to = out->codes + (size_t)at->pixel * stride + at->filter;
     if (vectors_of(at->filters) == 2)
-        finish_codes(2, e, s, at, sums, to, stride);
+        WITH_ACTIVATION(a, store_codes, 2, e->grid, s, at, sums, to, stride);
     else
-        finish_codes(1, e, s, at, sums, to, stride);
+        WITH_ACTIVATION(a, store_codes, 1, e->grid, s, at, sums, to, stride);
+}
+
+/* Codes of a block, by themselves: [pixels][vectors * LANES]. */
+static inline void finish_aside(const gdrq_epilogue *e, const tile_scales *s, int filters,
+                                int pixels, const int32_t *sums, uint8_t *codes) {
+    const gdrq_int_conv aside = {.out = {pixels, 1, vectors_of(filters) * LANES}};
+    const place at = {.pixels = pixels, .filters = filters};
+    finish(&aside, e, s, &at, sums, &(gdrq_int_output){.codes = codes});
+}
+
+INLINE void pool_vectors(const int vectors, const uint8_t *upper, const uint8_t *lower, int pixels,
+                         int filters, uint8_t *to, size_t stride) {
+    const int pixel = vectors * LANES;
+    for (int p = 0; p < pixels; p += 2, to += stride) {
+        const int left = p * pixel, right = min_int(p + 1, pixels - 1) * pixel;
+        uint8_t most[FILTERS];
+        for (int i = 0; i < pixel; i++) {
+            const uint8_t a =
+                upper[left + i] > upper[right + i] ? upper[left + i] : upper[right + i];
+            const uint8_t b =
+                lower[left + i] > lower[right + i] ? lower[left + i] : lower[right + i];
+            most[i] = a > b ? a : b;
+        }
+        if (filters == pixel)
+            memcpy(to, most, (size_t)pixel);
+        else
+            copy_few(to, most, filters);
+    }
+}
+
+/* The largest of 2x2 codes of two rows as finish_aside() leaves them; what lacks at the end doesn't
+ * count. `to`: of the first ones, `stride` bytes before the next. */
+static inline void pool_pairs(const uint8_t *upper, const uint8_t *lower, int pixels, int filters,
+                              uint8_t *to, size_t stride) {
+    if (vectors_of(filters) == 2)
+        pool_vectors(2, upper, lower, pixels, filters, to, stride);
+    else
+        pool_vectors(1, upper, lower, pixels, filters, to, stride);
 }
 
 #endif

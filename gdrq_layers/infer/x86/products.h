@@ -29,11 +29,7 @@ INLINE int32_t step_at(const pixels *x, const int t, size_t offset) {
     return codes;
 }
 
-/* A loop over the pixels of a tile: unrolled before the compiler decides what stays in registers.
- */
-#define UNROLL _Pragma("GCC unroll 16")
-
-enum { AHEAD = 8 * STEP * FILTERS }; /* bytes that weights are fetched before they are needed */
+enum { AHEAD = 64 * STEP * FILTERS }; /* bytes that weights are fetched before they are needed */
 
 INLINE void multiply_at_once(const int m, const int v, const windows *w, const char *weights,
                              const int32_t *start, int32_t *sums) {

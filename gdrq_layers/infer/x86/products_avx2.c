@@ -18,8 +18,10 @@ INLINE void add_narrow(const int m, const int v, const bool first, const pixels 
         acc[t][0] = acc[t][1] = _mm256_setzero_si256();
     do {
         __m256i of_half[2];
-        for (int half = 0; half < v; half++)
+        for (int half = 0; half < v; half++) {
             of_half[half] = load_ints((const int32_t *)(weights + half * 32));
+            _mm_prefetch(weights + half * 32 + AHEAD, _MM_HINT_T0);
+        }
         UNROLL
         for (int t = 0; t < m; t++) {
             const __m256i codes = _mm256_set1_epi32(step_at(x, t, offset));

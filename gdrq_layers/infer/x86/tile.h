@@ -22,6 +22,9 @@ enum {
     STEP = 4,
 };
 
+/* A loop of few rounds: unrolled before the compiler decides what stays in registers. */
+#define UNROLL _Pragma("GCC unroll 16")
+
 static inline int min_int(int a, int b) {
     return a < b ? a : b;
 }
@@ -79,14 +82,23 @@ typedef struct lines {
     int size, larger;     /* of tiles, and how many of a line have one pixel more */
 } lines;
 
-/* The pixels of a 1x1 convolution are one line. */
-static inline lines lines_of(const gdrq_int_conv *conv) {
-    const bool one = conv->size == 1 && conv->stride == 1 && conv->pad == 0;
-    lines l = {.n = one ? 1 : conv->out.h, .pixels = one ? conv->out.w * conv->out.h : conv->out.w};
-    l.tiles = (l.pixels + PIXELS - 1) / PIXELS;
+static inline lines lines_of_so_many(int n, int pixels, int of_tile) {
+    lines l = {.n = n, .pixels = pixels, .tiles = (pixels + of_tile - 1) / of_tile};
     l.size = l.pixels / l.tiles;
     l.larger = l.pixels % l.tiles;
     return l;
+}
+
+/* The pixels of a 1x1 convolution are one line. */
+static inline lines lines_of(const gdrq_int_conv *conv) {
+    const bool one = conv->size == 1 && conv->stride == 1 && conv->pad == 0;
+    return lines_of_so_many(one ? 1 : conv->out.h, one ? conv->out.w * conv->out.h : conv->out.w,
+                            PIXELS);
+}
+
+/* Where 2x2 outputs are pooled: pairs of rows, and pixels two by two. */
+static inline lines lines_of_pairs(const gdrq_int_conv *conv) {
+    return lines_of_so_many((conv->out.h + 1) / 2, (conv->out.w + 1) / 2, PIXELS / 2);
 }
 
 /* A tile: so many pixels from x on. */

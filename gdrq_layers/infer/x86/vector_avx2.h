@@ -39,6 +39,10 @@ INLINE ints subtract_ints(ints a, ints b) {
     return _mm256_sub_epi32(a, b);
 }
 
+INLINE ints max_ints(ints a, ints b) {
+    return _mm256_max_epi32(a, b);
+}
+
 INLINE ints multiply_ints(ints a, ints b) {
     return _mm256_mullo_epi32(a, b);
 }

@@ -36,6 +36,10 @@ INLINE ints subtract_ints(ints a, ints b) {
     return _mm512_sub_epi32(a, b);
 }
 
+INLINE ints max_ints(ints a, ints b) {
+    return _mm512_max_epi32(a, b);
+}
+
 INLINE ints multiply_ints(ints a, ints b) {
     return _mm512_mullo_epi32(a, b);
 }

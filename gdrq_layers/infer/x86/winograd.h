@@ -28,7 +28,6 @@
 #include "infer/x86/winograd_weights.h"
 
 enum {
-    MIDDLE = 5,    /* the position i = j = 1 */
     CHANNELS = 16, /* a multiple of so many */
     TOGETHER = 64, /* tiles of an image that is one block */
 };
@@ -119,27 +118,31 @@ typedef struct block {
  * B^T d B of as many channels as a vector has, and 2q where it may be negative; rows are `pitch`
  * bytes apart, pixels and positions `pixel` and `position`. A macro, for vectors of any width.
  */
-#define TRANSFORM(name, vector, load, store, set1, add, sub)                                  \
-    INLINE void name(const uint8_t *restrict d, size_t pitch, size_t pixel, int offset,       \
-                     uint8_t *restrict to, size_t position) {                                 \
-        static const int minuend[4] = {0, 1, 2, 1}, other[4] = {2, 2, 1, 3};                  \
-        const vector shift = set1((char)offset);                                              \
-        for (int i = 0; i < 4; i++) {                                                         \
-            vector t[4];                                                                      \
-            for (int j = 0; j < 4; j++) {                                                     \
-                const vector a =                                                              \
-                    load((const void *)(d + (size_t)minuend[i] * pitch + (size_t)j * pixel)); \
-                const vector b =                                                              \
-                    load((const void *)(d + (size_t)other[i] * pitch + (size_t)j * pixel));   \
-                t[j] = i == 1 ? add(a, b) : sub(a, b);                                        \
-            }                                                                                 \
-            const vector sum = add(t[1], t[2]);                                               \
-            uint8_t *const row = to + 4 * (size_t)i * position;                               \
-            store((void *)row, add(sub(t[0], t[2]), shift));                                  \
-            store((void *)(row + position), i == 1 ? sum : add(sum, shift));                  \
-            store((void *)(row + 2 * position), add(sub(t[2], t[1]), shift));                 \
-            store((void *)(row + 3 * position), add(sub(t[1], t[3]), shift));                 \
-        }                                                                                     \
+#define TRANSFORM(name, vector, load, store, set1, add, sub)                            \
+    INLINE void name(const uint8_t *restrict d, size_t pitch, size_t pixel, int offset, \
+                     uint8_t *restrict to, size_t position) {                           \
+        const vector shift = set1((char)offset);                                        \
+        vector t[4][4];                                                                 \
+        UNROLL                                                                          \
+        for (int j = 0; j < 4; j++, d += pixel) {                                       \
+            const vector top = load((const void *)d);                                   \
+            const vector upper = load((const void *)(d + pitch));                       \
+            const vector lower = load((const void *)(d + 2 * pitch));                   \
+            const vector bottom = load((const void *)(d + 3 * pitch));                  \
+            t[0][j] = sub(top, lower);                                                  \
+            t[1][j] = add(upper, lower);                                                \
+            t[2][j] = sub(lower, upper);                                                \
+            t[3][j] = sub(upper, bottom);                                               \
+        }                                                                               \
+        UNROLL                                                                          \
+        for (int i = 0; i < 4; i++) {                                                   \
+            const vector sum = add(t[i][1], t[i][2]);                                   \
+            store((void *)to, add(sub(t[i][0], t[i][2]), shift));                       \
+            store((void *)(to += position), i == 1 ? sum : add(sum, shift));            \
+            store((void *)(to += position), add(sub(t[i][2], t[i][1]), shift));         \
+            store((void *)(to += position), add(sub(t[i][1], t[i][3]), shift));         \
+            to += position;                                                             \
+        }                                                                               \
     }
 TRANSFORM(transform_16, __m128i, _mm_loadu_si128, _mm_storeu_si128, _mm_set1_epi8, _mm_add_epi8,
           _mm_sub_epi8)
@@ -169,14 +172,25 @@ static void gather_patch(const gdrq_int_conv *conv, const uint8_t *in, int x, in
     }
 }
 
-/* Tile number t of a block. */
-static void transform_patch(const work *k, const block *b, int t) {
+/* n channels of a patch, all of a panel. */
+INLINE void transform_panel(const uint8_t *d, size_t pitch, size_t pixel, int n, int offset,
+                            uint8_t *to, size_t position) {
+    int c = 0;
+    for (; c + 64 <= n; c += 64)
+        transform_64(d + c, pitch, pixel, offset, to + c, position);
+    for (; c + 32 <= n; c += 32)
+        transform_32(d + c, pitch, pixel, offset, to + c, position);
+    if (c < n)
+        transform_16(d + c, pitch, pixel, offset, to + c, position);
+}
+
+/* Tile number t of a block, which is the one at (column, row) of the image. */
+static void transform_patch(const work *k, const block *b, int t, int column, int row) {
     const gdrq_int_conv *conv = k->conv;
-    const int tile = b->begin + t, panel = k->grid.panel;
-    const int x = 2 * (tile % k->grid.columns) - conv->pad;
-    const int y = 2 * (tile / k->grid.columns) - conv->pad;
-    const size_t pixel = (size_t)conv->in.c, position = (size_t)k->grid.most * pixel;
+    const int x = 2 * column - conv->pad, y = 2 * row - conv->pad, panel = k->grid.panel;
+    const size_t pixel = (size_t)conv->in.c, most = (size_t)k->grid.most;
     size_t pitch = (size_t)conv->in.w * pixel;
+    uint8_t *to = b->patches + (size_t)t * (size_t)panel;
     const uint8_t *d;
     if (x >= 0 && y >= 0 && x + 4 <= conv->in.w && y + 4 <= conv->in.h) {
         d = k->in + (size_t)y * pitch + (size_t)x * pixel;
@@ -185,34 +199,23 @@ static void transform_patch(const work *k, const block *b, int t) {
         d = b->patch;
         pitch = 4 * pixel;
     }
-    for (int c = 0, n; c < conv->in.c; c += n) {
-        uint8_t *const to = b->patches + (size_t)(c / panel * panel) * (size_t)k->grid.most +
-                            (size_t)(t * panel + c % panel);
-        const int left = panel - c % panel;
-        n = left >= 64 ? 64 : left >= 32 ? 32 : 16;
-        if (n == 64)
-            transform_64(d + c, pitch, pixel, k->offset, to, position);
-        else if (n == 32)
-            transform_32(d + c, pitch, pixel, k->offset, to, position);
-        else
-            transform_16(d + c, pitch, pixel, k->offset, to, position);
+    for (int c = 0; c < conv->in.c; c += panel, to += most * (size_t)panel)
+        transform_panel(d + c, pitch, pixel, panel, k->offset, to, most * pixel);
+}
+
+static void transform_patches(const work *k, const block *b) {
+    const int columns = k->grid.columns;
+    int column = b->begin % columns, row = b->begin / columns;
+    for (int t = 0; t < b->tiles; t++) {
+        transform_patch(k, b, t, column, row);
+        if (++column == columns) {
+            column = 0;
+            row++;
+        }
     }
 }
 
 /* ---- products ---- */
-
-/*
- * What sums at position p begin with: the offset's share taken out and, in the middle, whose
- * products all four outputs have with a plus, four times the zero code's share.
- */
-static void start_position(const work *k, int p, int filter, int vectors, int32_t *start) {
-    const int32_t *of_u = sums_of_position(k->conv, k->packed, p) + filter;
-    const int32_t *of_weights = sums_of_weights(k->conv, k->packed) + filter;
-    const ints factor = set_ints(p == MIDDLE ? -4 * k->conv->zero : -k->offset);
-    for (int i = 0; i < vectors * LANES; i += LANES)
-        store_ints(start + i,
-                   multiply_ints(factor, load_ints((p == MIDDLE ? of_weights : of_u) + i)));
-}
 
 /* Sums of products at position p of all patches with a block of filters. */
 static void multiply(const work *k, const block *b, int p, int filter, int vectors) {
@@ -221,13 +224,12 @@ static void multiply(const work *k, const block *b, int p, int filter, int vecto
     const char *patches = (const char *)b->patches + (size_t)p * (size_t)g->most * channels;
     const char *weights = (const char *)weights_at(k->conv, k->packed, filter, p);
     const int groups = (b->tiles + PIXELS - 1) / PIXELS;
-    int32_t start[FILTERS];
+    const int32_t *start = starts_of_position(k->conv, k->packed, p) + filter;
     windows w = {.pixel = panel,
                  .row = (size_t)g->most * panel,
                  .rows = k->conv->in.c / g->panel,
                  .row_bytes = g->panel,
                  .flush = steps_of_block(k->conv, k->packed, filter)[p]};
-    start_position(k, p, filter, vectors, start);
     for (int i = 0; i < groups; i++) {
         const int t = share_of(b->tiles, i, groups), n = share_of(b->tiles, i + 1, groups) - t;
         w.first = patches + (size_t)t * panel;
@@ -238,22 +240,118 @@ static void multiply(const work *k, const block *b, int p, int filter, int vecto
 
 /* ---- output ---- */
 
-/* A^T M A / 4 of LANES filters of one tile, from products and to outputs at t and 2*t. */
-INLINE void transform_products(const int32_t *restrict m, size_t position, int32_t *restrict y,
-                               size_t row) {
-    ints a[2][4];
-    for (int j = 0; j < 4; j++) {
-        ints column[4];
-        for (int i = 0; i < 4; i++)
-            column[i] = load_ints(m + (size_t)(4 * i + j) * position);
-        a[0][j] = add_ints(add_ints(column[0], column[1]), column[2]);
-        a[1][j] = subtract_ints(subtract_ints(column[1], column[2]), column[3]);
+/* A^T M A / 4 of LANES filters of one tile: y[row][column]. Column by column of M, for registers.
+ */
+INLINE void transform_products(const int32_t *m, size_t position, ints y[2][2]) {
+    UNROLL
+    for (int j = 0; j < 4; j++, m += position) {
+        const ints first = load_ints(m), second = load_ints(m + 4 * position);
+        const ints third = load_ints(m + 8 * position), last = load_ints(m + 12 * position);
+        const ints of_row[2] = {add_ints(add_ints(second, third), first),
+                                subtract_ints(subtract_ints(second, third), last)};
+        UNROLL
+        for (int r = 0; r < 2; r++) {
+            if (j < 3)
+                y[r][0] = j ? add_ints(y[r][0], of_row[r]) : of_row[r];
+            if (j > 0)
+                y[r][1] = j > 1 ? subtract_ints(y[r][1], of_row[r]) : of_row[r];
+        }
     }
-    for (int r = 0; r < 2; r++) {
-        store_ints(y + (size_t)r * row,
-                   quarter_ints(add_ints(add_ints(a[r][0], a[r][1]), a[r][2])));
-        store_ints(y + (size_t)r * row + FILTERS,
-                   quarter_ints(subtract_ints(subtract_ints(a[r][1], a[r][2]), a[r][3])));
+    for (int i = 0; i < 4; i++)
+        y[i / 2][i % 2] = quarter_ints(y[i / 2][i % 2]);
+}
+
+/* What a tile's values become besides codes, or before; [half][row][column], where `rows` and
+ * `columns` exist, whose place in NHWC begins at `index`. */
+INLINE void pass_values(const work *k, floats v[2][2][2], size_t index, int rows, int columns) {
+    const gdrq_int_shortcut *s = k->epilogue->shortcut;
+    float *const to = k->out->interleaved;
+    const size_t stride = (size_t)k->conv->out.c, line = (size_t)k->conv->out.w * stride;
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        const int half = i % 2, column = i / 2 % 2, row = i / 4;
+        const size_t at =
+            index + (size_t)row * line + (size_t)column * stride + (size_t)(half * LANES);
+        if (row >= rows || column >= columns)
+            continue;
+        if (s)
+            v[half][row][column] = with_shortcut(s, v[half][row][column], s->other + at);
+        if (to)
+            store_floats(to + at, v[half][row][column]);
+    }
+}
+
+/*
+ * Two vectors of filters, whose outputs go from the products of all tiles of a block to memory in
+ * registers. `alone`: as codes, and nothing else.
+ */
+INLINE void finish_in_registers(const gdrq_int_activation_kind a, const bool alone, const work *k,
+                                const block *b, int filter, const tile_scales *scales) {
+    const gdrq_int_conv *conv = k->conv;
+    const int filters = filters_of_block(conv, filter), columns = k->grid.columns;
+    const size_t position = (size_t)k->grid.most * FILTERS, stride = (size_t)conv->out.c;
+    const size_t line = (size_t)conv->out.w * stride;
+    const coder c =
+        alone || k->out->codes ? coder_of(k->epilogue->grid) : (coder){.max = set_floats(0)};
+    const factors f = factors_of(scales);
+    const int32_t *m = b->products;
+    int row = b->begin / columns, column = b->begin % columns;
+    for (int t = 0; t < b->tiles; t++, m += FILTERS) {
+        const int x = 2 * column, y = 2 * row;
+        const int pixels = min_int(2, conv->out.w - x), lines = min_int(2, conv->out.h - y);
+        const size_t index = (size_t)y * line + (size_t)x * stride + (size_t)filter;
+        floats v[2][2][2];
+        UNROLL
+        for (int half = 0; half < 2; half++) {
+            ints sums[2][2];
+            transform_products(m + half * LANES, position, sums);
+            UNROLL
+            for (int i = 0; i < 4; i++)
+                v[half][i / 2][i % 2] = value_of(a, &f, half, sums[i / 2][i % 2]);
+        }
+        if (!alone)
+            pass_values(k, v, index, lines, pixels);
+        if (alone || k->out->codes) {
+            uint8_t *const to = k->out->codes + index;
+            store_pixels(coded_pair(&c, v[0][0], v[1][0]), 2, pixels, filters, to, stride);
+            if (lines == 2)
+                store_pixels(coded_pair(&c, v[0][1], v[1][1]), 2, pixels, filters, to + line,
+                             stride);
+        }
+        if (++column == columns) {
+            column = 0;
+            row++;
+        }
+    }
+}
+
+/* The same to the largest code of each tile. */
+INLINE void pool_in_registers(const gdrq_int_activation_kind a, const work *k, const block *b,
+                              int filter, const tile_scales *scales) {
+    const gdrq_int_conv *conv = k->conv;
+    const int filters = filters_of_block(conv, filter), columns = k->grid.columns;
+    const size_t position = (size_t)k->grid.most * FILTERS, stride = (size_t)conv->out.c;
+    const coder c = coder_of(k->epilogue->grid);
+    const factors f = factors_of(scales);
+    for (int t = 0; t < b->tiles; t++) {
+        const int tile = b->begin + t;
+        const bool right = 2 * (tile % columns) + 1 < conv->out.w;
+        const bool below = 2 * (tile / columns) + 1 < conv->out.h;
+        ints most[2];
+        UNROLL
+        for (int half = 0; half < 2; half++) {
+            ints sums[2][2];
+            transform_products(b->products + t * FILTERS + half * LANES, position, sums);
+            most[half] = coded(&c, value_of(a, &f, half, sums[0][0]));
+            if (right)
+                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[0][1])));
+            if (below)
+                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[1][0])));
+            if (right && below)
+                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[1][1])));
+        }
+        store_pixels(narrowed(most[0], most[1], most[0], most[1], c.min), 2, 1, filters,
+                     k->out->pooled + (size_t)tile * stride + filter, stride);
     }
 }
 
@@ -261,29 +359,59 @@ INLINE void transform_products(const int32_t *restrict m, size_t position, int32
 static void finish_tiles(const work *k, const block *b, int t, int n, int filter,
                          const tile_scales *scales) {
     const gdrq_int_conv *conv = k->conv;
-    const int tile = b->begin + t;
+    const int tile = b->begin + t, filters = filters_of_block(conv, filter);
     const int x = 2 * (tile % k->grid.columns), y = 2 * (tile / k->grid.columns);
-    for (int r = 0; r < 2 && y + r < conv->out.h; r++) {
+    const int rows = min_int(2, conv->out.h - y), pixels = min_int(2 * n, conv->out.w - x);
+    uint8_t codes[2][2 * TOGETHER * FILTERS];
+    for (int r = 0; r < rows; r++) {
         const place at = {.pixel = (y + r) * conv->out.w + x,
-                          .pixels = min_int(2 * n, conv->out.w - x),
+                          .pixels = pixels,
                           .filter = filter,
-                          .filters = filters_of_block(conv, filter)};
+                          .filters = filters};
         const size_t first = (size_t)r * 2 * (size_t)k->grid.most + 2 * (size_t)t;
-        finish(conv, k->epilogue, scales, &at, b->outputs + first * FILTERS, k->out);
+        const int32_t *sums = b->outputs + first * FILTERS;
+        if (k->out->pooled)
+            finish_aside(k->epilogue, scales, filters, pixels, sums, codes[r]);
+        else
+            finish(conv, k->epilogue, scales, &at, sums, k->out);
+    }
+    if (k->out->pooled)
+        pool_pairs(codes[0], codes[rows - 1], pixels, filters,
+                   k->out->pooled + (size_t)tile * (size_t)conv->out.c + filter,
+                   (size_t)conv->out.c);
+}
+
+/* Whatever is wanted, by way of all outputs of a block in memory. */
+static void finish_by_rows(const work *k, const block *b, int filter, const tile_scales *scales) {
+    const size_t position = (size_t)k->grid.most * FILTERS;
+    const int lanes = vectors_of(filters_of_block(k->conv, filter)) * LANES;
+    for (int t = 0; t < b->tiles; t++)
+        for (int i = 0; i < lanes; i += LANES) {
+            ints y[2][2];
+            transform_products(b->products + (size_t)t * FILTERS + i, position, y);
+            for (int p = 0; p < 4; p++)
+                store_ints(b->outputs + (size_t)(p / 2) * 2 * position +
+                               (size_t)(2 * t + p % 2) * FILTERS + i,
+                           y[p / 2][p % 2]);
+        }
+    for (int t = 0, n; t < b->tiles; t += n) {
+        n = min_int(b->tiles - t, k->grid.columns - (b->begin + t) % k->grid.columns);
+        finish_tiles(k, b, t, n, filter, scales);
     }
 }
 
 static void finish_block(const work *k, const block *b, int filter, int vectors) {
-    const size_t position = (size_t)k->grid.most * FILTERS;
     const tile_scales scales = scales_at(k->epilogue, filter, filters_of_block(k->conv, filter));
-    for (int t = 0; t < b->tiles; t++)
-        for (int i = 0; i < vectors * LANES; i += LANES)
-            transform_products(b->products + (size_t)t * FILTERS + i, position,
-                               b->outputs + 2 * (size_t)t * FILTERS + i, 2 * position);
-    for (int t = 0, n; t < b->tiles; t += n) {
-        n = min_int(b->tiles - t, k->grid.columns - (b->begin + t) % k->grid.columns);
-        finish_tiles(k, b, t, n, filter, &scales);
-    }
+    if (vectors == 2 && codes_alone(k->epilogue, k->out) && k->out->pooled)
+        WITH_ACTIVATION(activation_of_codes(k->epilogue), pool_in_registers, k, b, filter, &scales);
+    else if (vectors == 2 && codes_alone(k->epilogue, k->out))
+        WITH_ACTIVATION(activation_of_codes(k->epilogue), finish_in_registers, true, k, b, filter,
+                        &scales);
+    else if (vectors == 2 && in_whole_vectors(k->conv, k->epilogue, k->out))
+        WITH_ACTIVATION(k->epilogue->activation.kind, finish_in_registers, false, k, b, filter,
+                        &scales);
+    else
+        finish_by_rows(k, b, filter, &scales);
 }
 
 static void convolve(const work *k, const block *b, int filter) {
@@ -303,8 +431,7 @@ static block transformed_block(const work *k, uint8_t *memory, int i) {
     b.patch = memory + g->room.patch;
     b.products = (int32_t *)(memory + g->room.products);
     b.outputs = (int32_t *)(memory + g->room.outputs);
-    for (int t = 0; t < b.tiles; t++)
-        transform_patch(k, &b, t);
+    transform_patches(k, &b);
     return b;
 }
 
@@ -324,11 +451,11 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
             (uint8_t *)scratch + k.grid.room.size * (size_t)omp_get_thread_num();
         if (k.grid.together) {
             const block b = transformed_block(&k, memory, 0);
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait
             for (int filter = 0; filter < conv->out.c; filter += FILTERS)
                 convolve(&k, &b, filter);
         } else {
-#pragma omp for schedule(dynamic)
+#pragma omp for schedule(dynamic) nowait
             for (int i = 0; i < k.grid.blocks; i++) {
                 const block b = transformed_block(&k, memory, i);
                 for (int filter = 0; filter < conv->out.c; filter += FILTERS)
@@ -356,6 +483,7 @@ static bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *limits) {
 #define WINOGRAD_KERNEL(kernel, label, level)                    \
     const gdrq_conv_kernel kernel = {.name = label,              \
                                      .cpu = level,               \
+                                     .pools = true,              \
                                      .fits = fits,               \
                                      .cost = cost,               \
                                      .packed_size = packed_size, \

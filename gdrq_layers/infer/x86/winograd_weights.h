@@ -1,9 +1,9 @@
 /*
  * The weights of winograd.h, which explains U. The file that includes it defines narrow_steps().
  *
- * Packed weights: U as [blocks of filters][position][channels / 4][filters][4] bytes; the sums of
- * each filter's U as [position][filters]; the filters' sums of weights; and how many steps a narrow
- * sum holds, as [blocks][position] (narrow_steps()). Missing filters are zeros.
+ * Packed weights: U as [blocks of filters][position][channels / 4][filters][4] bytes; what the sums
+ * of a position begin with, as [position][filters] int32; and how many steps a narrow sum holds, as
+ * [blocks][position] (narrow_steps()). Missing filters are zeros.
  */
 #ifndef GDRQ_INFER_X86_WINOGRAD_WEIGHTS_H
 #define GDRQ_INFER_X86_WINOGRAD_WEIGHTS_H
@@ -12,31 +12,27 @@
 
 enum {
     POSITIONS = 16,
-    PART = 64, /* channels that are transformed at a time, if there are so many */
+    MIDDLE = 5, /* the position i = j = 1 */
+    PART = 64,  /* channels that are transformed at a time, if there are so many */
 };
 
 static size_t transformed_size(const gdrq_int_conv *conv, int filters) {
     return (size_t)filters * POSITIONS * (size_t)conv->in.c;
 }
 
-static const int32_t *sums_of_position(const gdrq_int_conv *conv, const char *packed, int p) {
+static const int32_t *starts_of_position(const gdrq_int_conv *conv, const char *packed, int p) {
     const int filters = padded_filters(conv);
     return (const int32_t *)(packed + transformed_size(conv, filters)) + p * filters;
 }
 
-static const int32_t *sums_of_weights(const gdrq_int_conv *conv, const char *packed) {
-    return sums_of_position(conv, packed, POSITIONS);
-}
-
 static size_t packed_size(const gdrq_int_conv *conv) {
     const size_t filters = (size_t)padded_filters(conv), blocks = (filters + FILTERS - 1) / FILTERS;
-    return transformed_size(conv, (int)filters) +
-           ((POSITIONS + 1) * filters + POSITIONS * blocks) * sizeof(int32_t);
+    return transformed_size(conv, (int)filters) + POSITIONS * (filters + blocks) * sizeof(int32_t);
 }
 
 /* Of the block that begins with a filter, by position. */
 static const int32_t *steps_of_block(const gdrq_int_conv *conv, const char *packed, int filter) {
-    return sums_of_weights(conv, packed) + padded_filters(conv) + filter / FILTERS * POSITIONS;
+    return starts_of_position(conv, packed, POSITIONS) + filter / FILTERS * POSITIONS;
 }
 
 /* (2G) g (2G)^T of n channels from g on, whose positions are `stride` bytes apart. */
@@ -63,7 +59,11 @@ static void transform_weights(const int8_t *restrict g, size_t stride, int n,
     }
 }
 
-static void pack_filter(const gdrq_int_conv *conv, int f, char *packed) {
+/*
+ * U of filter f, and what its sums begin with: the share of the offset 2q taken out and, in the
+ * middle, whose products all four outputs have with a plus, four times the zero code's share.
+ */
+static void pack_filter(const gdrq_int_conv *conv, int f, int offset, char *packed) {
     const size_t channels = (size_t)conv->in.c;
     const int first = f / FILTERS * FILTERS;
     const size_t step = (size_t)(STEP * LANES * vectors_of(filters_of_block(conv, first)));
@@ -74,13 +74,14 @@ static void pack_filter(const gdrq_int_conv *conv, int f, char *packed) {
         transform_weights(conv->weights + (size_t)f * 9 * channels + channel, channels, n, u);
         for (int p = 0; p < POSITIONS; p++) {
             char *const to = block + ((size_t)p * channels + (size_t)channel) / STEP * step;
-            int32_t *const sum = (int32_t *)sums_of_position(conv, packed, p) + f;
+            int32_t *const start = (int32_t *)starts_of_position(conv, packed, p) + f;
             for (int c = 0; c < n; c += STEP)
                 memcpy(to + (size_t)(c / STEP) * step, &u[p][c], STEP);
             for (int c = 0; c < n; c++)
-                *sum += u[p][c];
+                *start -= offset * u[p][c];
         }
     }
+    ((int32_t *)starts_of_position(conv, packed, MIDDLE))[f] = -4 * conv->zero * conv->sum[f];
 }
 
 /* The U of a block at position p, by steps. */
@@ -94,9 +95,7 @@ static void pack(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, void
     memset(packed, 0, packed_size(conv));
 #pragma omp parallel for schedule(static, FILTERS)
     for (int f = 0; f < conv->out.c; f++)
-        pack_filter(conv, f, packed);
-    memcpy((int32_t *)sums_of_weights(conv, packed), conv->sum,
-           (size_t)conv->out.c * sizeof *conv->sum);
+        pack_filter(conv, f, 2 * limits->code, packed);
 #pragma omp parallel for schedule(static)
     for (int filter = 0; filter < conv->out.c; filter += FILTERS)
         for (int p = 0; p < POSITIONS; p++)
