@@ -108,7 +108,8 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	  $(darknet_libs) $(libs) -lcmocka -o $@
 
 # The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
-$(BUILD)/obj/emulated/%.c.o: all_cflags += -isystem tests/emulated -Wno-psabi \
+# -O1: what counts is that they compile in time; emulated vectors are slow in any case.
+$(BUILD)/obj/emulated/%.c.o: all_cflags += -O1 -isystem tests/emulated -Wno-psabi \
   -Dgdrq_conv_avx512vnni_direct=gdrq_conv_emulated_direct \
   -Dgdrq_conv_avx512vnni_winograd=gdrq_conv_emulated_winograd \
   -Dgdrq_multiply_avx512vnni=gdrq_multiply_emulated

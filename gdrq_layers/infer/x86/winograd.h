@@ -400,16 +400,25 @@ static void finish_by_rows(const work *k, const block *b, int filter, const tile
     }
 }
 
+/* Codes, pooled or not, with what networks usually have before them as a constant. */
+INLINE void code_block(const gdrq_int_activation_kind a, const work *k, const block *b, int filter,
+                       const tile_scales *scales) {
+    if (k->out->pooled)
+        pool_in_registers(a, k, b, filter, scales);
+    else
+        finish_in_registers(a, true, k, b, filter, scales);
+}
+
 static void finish_block(const work *k, const block *b, int filter, int vectors) {
-    const tile_scales scales = scales_at(k->epilogue, filter, filters_of_block(k->conv, filter));
-    if (vectors == 2 && codes_alone(k->epilogue, k->out) && k->out->pooled)
-        WITH_ACTIVATION(activation_of_codes(k->epilogue), pool_in_registers, k, b, filter, &scales);
-    else if (vectors == 2 && codes_alone(k->epilogue, k->out))
-        WITH_ACTIVATION(activation_of_codes(k->epilogue), finish_in_registers, true, k, b, filter,
-                        &scales);
-    else if (vectors == 2 && in_whole_vectors(k->conv, k->epilogue, k->out))
-        WITH_ACTIVATION(k->epilogue->activation.kind, finish_in_registers, false, k, b, filter,
-                        &scales);
+    const gdrq_epilogue *e = k->epilogue;
+    const tile_scales scales = scales_at(e, filter, filters_of_block(k->conv, filter));
+    const bool whole = vectors == 2, codes = codes_alone(e, k->out);
+    if (whole && codes && activation_of_codes(e) == GDRQ_INT_LEAKY)
+        code_block(GDRQ_INT_LEAKY, k, b, filter, &scales);
+    else if (whole && codes && activation_of_codes(e) == GDRQ_INT_LINEAR)
+        code_block(GDRQ_INT_LINEAR, k, b, filter, &scales);
+    else if (whole && !k->out->pooled && in_whole_vectors(k->conv, e, k->out))
+        finish_in_registers(e->activation.kind, false, k, b, filter, &scales);
     else
         finish_by_rows(k, b, filter, &scales);
 }
