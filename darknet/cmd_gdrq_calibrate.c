@@ -145,11 +145,7 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     return status;
 }
 
-static gdrq_status check_flags(flags *f, gdrq_error *err) {
-    if (f->shift && f->anew)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-batch_norm_shift and -batch_norm: either keeps what a training measured "
-                         "or not; give one of them");
+static gdrq_status find_method(flags *f, gdrq_error *err) {
     for (int i = 0; i < METHODS; i++)
         if (!strcmp(f->method_name, method_names[i])) {
             f->method = (method)i;
@@ -159,8 +155,24 @@ static gdrq_status check_flags(flags *f, gdrq_error *err) {
                      "-method: %s is none of auto, percentile, search, mean", f->method_name);
 }
 
+static const float usual_percentile = 99.99f;
+
+static gdrq_status check_flags(flags *f, gdrq_error *err) {
+    if (find_method(f, err) != GDRQ_OK)
+        return GDRQ_ERROR_ARGUMENT;
+    if (f->shift && f->anew)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-batch_norm_shift and -batch_norm: either keeps what a training measured "
+                         "or not; give one of them");
+    if (f->percentile != usual_percentile && f->method != BY_PERCENTILE && f->method != BY_BITS)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-percentile: -method %s doesn't clip by it; leave one of them out",
+                         f->method_name);
+    return GDRQ_OK;
+}
+
 int cmd_gdrq_calibrate(int argc, char **argv) {
-    flags f = {.method_name = "auto", .percentile = 99.99f};
+    flags f = {.method_name = "auto", .percentile = usual_percentile};
     const arg_flag declared[] = {
         {.name = "method",
          .value_name = "NAME",

@@ -267,6 +267,9 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method best
     [ "$status" -eq 1 ]
     says "-method: best is none of auto, percentile, search, mean"
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method mean -percentile 99
+    [ "$status" -eq 1 ]
+    says "-percentile: -method mean doesn't clip by it"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm -batch_norm_shift
     [ "$status" -eq 1 ]
     says "give one of them"
