@@ -124,9 +124,10 @@ static void print_share(size_t equal, size_t all) {
         printf("  %10s", "-");
 }
 
-/* Returns how many layers differ more than they may. */
-static int print_layers(const verification *v) {
+/* Returns how many layers differ more than they may; *exact: whether no layer may differ at all. */
+static int print_layers(const verification *v, bool *exact) {
     int bad = 0;
+    *exact = true;
     printf("layer      sums %%    values %%     codes %%  furthest\n");
     for (int i = 0; i < v->trained->n; i++) {
         const gdrq_layer_match *m = &v->matches[i];
@@ -138,12 +139,14 @@ static int print_layers(const verification *v) {
         print_share(m->equal_codes, m->codes);
         printf("  %8d%s\n", m->worst_code, is_good(m) ? "" : "  DIFFERS");
         bad += !is_good(m);
+        *exact &= m->exact;
     }
     return bad;
 }
 
 static gdrq_status print_result(const verification *v, gdrq_error *err) {
-    const int bad = print_layers(v);
+    bool exact;
+    const int bad = print_layers(v, &exact);
     if (is_detector(v->trained))
         printf("Objects above %g in %d pictures: %d by the trained network, %d by the folded one, "
                "%d by both\n",
@@ -151,6 +154,12 @@ static gdrq_status print_result(const verification *v, gdrq_error *err) {
     else
         printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
     printf("Largest difference of an output: %g\n", v->worst_output);
+    if (!bad && exact && v->worst_output > 0)
+        return gdrq_fail(
+            err, GDRQ_ERROR_STATE,
+            "all layers agree, but the outputs of the networks differ by up to %g: this "
+            "is a bug of ours",
+            v->worst_output);
     return bad ? gdrq_fail(err, GDRQ_ERROR_STATE,
                            "%d layers of the folded network compute something else than what was "
                            "trained: fold the network anew",

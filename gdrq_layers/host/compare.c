@@ -98,7 +98,13 @@ static void compare_outputs(const comparison *c, int i, const buffers *b, gdrq_l
     compare_codes(b, n, m);
 }
 
-/* The folded layer on the trained one's own codes. */
+static void *aligned_scratch(size_t n) {
+    enum { ALIGNMENT = 64 };
+    return aligned_alloc(ALIGNMENT, (n / ALIGNMENT + 1) * ALIGNMENT);
+}
+
+/* The folded layer on the trained one's own codes, by the kernel and the packed weights that the
+ * network runs with. */
 static gdrq_status run_layer(const comparison *c, int i, const gdrq_node_weights *weights,
                              const buffers *b) {
     const gdrq_folded_network *f = c->folded;
@@ -108,14 +114,14 @@ static gdrq_status run_layer(const comparison *c, int i, const gdrq_node_weights
     const int class = gdrq_plan_class(f->plan, i);
     gdrq_epilogue epilogue = weights->epilogue;
     epilogue.grid = class >= 0 ? &f->grids[class] : NULL;
-    const size_t scratch_size = gdrq_int_conv_scratch(&conv);
-    void *scratch = gdrq_alloc(scratch_size, 1);
+    const gdrq_conv_kernel *kernel = gdrq_plan_kernel(f->plan, i);
+    void *scratch = aligned_scratch(kernel->scratch(&conv));
     if (!scratch)
         return gdrq_fail(c->err, GDRQ_ERROR_MEMORY, "layer %d: out of memory to compare it", i);
     store(f->tensors[node->reads[0] + 1], q->input_codes, q->grid.min, b->in);
     gdrq_int_conv_sums(&conv, b->in, b->sums);
-    gdrq_int_conv_run(&conv, &epilogue, b->in, scratch,
-                      &(gdrq_int_output){.codes = class >= 0 ? b->out : NULL, .values = b->values});
+    kernel->run(&conv, &node->limits, f->weights[i].packed, &epilogue, b->in, scratch,
+                &(gdrq_int_output){.codes = class >= 0 ? b->out : NULL, .values = b->values});
     free(scratch);
     return GDRQ_OK;
 }

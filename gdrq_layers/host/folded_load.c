@@ -165,6 +165,12 @@ gdrq_status gdrq_folded_unpack(const gdrq_folded_network *f, const gdrq_folded *
     return status;
 }
 
+static gdrq_status pack_layer(loading *in, int i) {
+    const gdrq_node *node = &in->to->nodes[i];
+    return gdrq_node_weights_pack(&in->weights[i], node, -in->grids[node->input_class].min,
+                                  in->err);
+}
+
 static gdrq_status read_all_weights(loading *in) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; status == GDRQ_OK && i < in->to->n; i++) {
@@ -173,7 +179,7 @@ static gdrq_status read_all_weights(loading *in) {
         status = gdrq_folded_unpack(in->to, &in->file, i, in->net->layers[i].activation,
                                     &in->weights[i], in->err);
         if (status == GDRQ_OK)
-            status = gdrq_node_weights_pack(&in->weights[i], &in->to->nodes[i], in->err);
+            status = pack_layer(in, i);
     }
     return status;
 }
@@ -274,7 +280,7 @@ static gdrq_status randomise_layer(loading *in, int i, uint32_t *state) {
     for (size_t f = 0; f < filters; f++)
         ((float *)w->epilogue.scale)[f] = 1.f / ((float)top * sqrtf((float)size));
     w->epilogue.activation = gdrq_folded_activation(in->net->layers[i].activation);
-    return gdrq_node_weights_pack(w, node, in->err);
+    return pack_layer(in, i);
 }
 
 gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gdrq_error *err) {

@@ -16,7 +16,7 @@ typedef struct gdrq_conv_limits {
 } gdrq_conv_limits;
 
 /* Of all functions, conv->weights and conv->sum are looked at by pack() and by the C kernel only.
- */
+ * conv->zero is the same for pack() and run(). */
 typedef struct gdrq_conv_kernel {
     const char *name; /* "avx2 direct" */
     gdrq_cpu cpu;     /* the level that it needs */

@@ -58,6 +58,7 @@ void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
     assert(tile->first_pixel + tile->pixels <= shape.w * shape.h);
     assert(tile->first_filter + tile->filters <= shape.c);
     assert(!out->codes || epilogue->grid);
+    assert(!out->pooled);
     const size_t first = (size_t)tile->first_filter, filters = (size_t)tile->filters;
     const size_t plane = (size_t)shape.w * (size_t)shape.h;
     float y[GDRQ_TILE_PIXELS][GDRQ_TILE_FILTERS];

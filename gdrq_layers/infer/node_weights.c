@@ -29,9 +29,9 @@ const gdrq_conv_kernel *gdrq_node_kernel(const gdrq_node *node) {
     return gdrq_conv_kernel_for(&conv, &node->limits);
 }
 
-gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node,
+gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node, int zero,
                                    gdrq_error *err) {
-    const gdrq_int_conv conv = gdrq_node_conv(node, weights, 0);
+    const gdrq_int_conv conv = gdrq_node_conv(node, weights, zero);
     const gdrq_conv_kernel *kernel = gdrq_node_kernel(node);
     const size_t size = kernel->packed_size(&conv);
     if (size == 0)

@@ -75,7 +75,7 @@ typedef struct gdrq_int_output {
     float *values;      /* NCHW */
     float *interleaved; /* values in NHWC; may be what the shortcut adds */
     /* The largest codes of 2x2 outputs, which begin at even places and may lack a row and a column
-       at the end, in the place of codes, and nothing else; kernels that pool. */
+       at the end. Only of kernels that pool, with nothing else and without a shortcut. */
     uint8_t *pooled;
 } gdrq_int_output;
 

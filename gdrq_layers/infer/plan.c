@@ -222,7 +222,7 @@ static void add_in_place(gdrq_plan *plan) {
         slot *s = slot_of(plan, i, INTERLEAVED);
         if (plan->nodes[i].kind == GDRQ_NODE_SAME)
             s->home = slot_of(plan, plan->nodes[i].reads[0], INTERLEAVED)->home;
-        if (plan->fused[i] != i || !s->exists)
+        if (plan->nodes[i].kind != GDRQ_NODE_SHORTCUT || plan->fused[i] != i || !s->exists)
             continue;
         const int home = slot_of(plan, plan->nodes[i].reads[1], INTERLEAVED)->home;
         slot *added = slot_of(plan, home, INTERLEAVED);
@@ -386,6 +386,10 @@ bool gdrq_plan_has_codes(const gdrq_plan *plan, int i) {
 
 int gdrq_plan_class(const gdrq_plan *plan, int i) {
     return tensor_of(plan, i)->class;
+}
+
+const gdrq_conv_kernel *gdrq_plan_kernel(const gdrq_plan *plan, int i) {
+    return plan->kernels[i];
 }
 
 size_t gdrq_plan_bytes(const gdrq_plan *plan) {

@@ -8,7 +8,8 @@
  * Codes and interleaved values live in one arena that tensors share whose lives don't overlap.
  *
  * A shortcut that alone reads the convolution before it is done with that one's sums, in the place
- * of what it adds if nothing reads that any more; a maxpool of 2x2 outputs, likewise.
+ * of what it adds if nothing reads that any more. So is a maxpool of 2x2 outputs with stride 2;
+ * what it reads is then nowhere in memory.
  */
 #ifndef GDRQ_INFER_PLAN_H
 #define GDRQ_INFER_PLAN_H
@@ -55,11 +56,12 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
 
 void gdrq_plan_free(gdrq_plan *plan);
 
-/* Of a tensor: -1..n-1. The class of its codes, -1: it has none. A maxpool that is done by the
-   convolution before it leaves that one's codes nowhere. */
+/* What a tensor, -1..n-1, has in memory. */
 bool gdrq_plan_has_codes(const gdrq_plan *plan, int tensor);
 bool gdrq_plan_has_values(const gdrq_plan *plan, int tensor);
 bool gdrq_plan_is_interleaved(const gdrq_plan *plan, int tensor);
+
+/* The class of its codes, in memory or not; -1: nothing reads it as codes. */
 int gdrq_plan_class(const gdrq_plan *plan, int tensor);
 
 /* Whether running node i computes the values of its tensor, if it has any. */
@@ -92,12 +94,15 @@ gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size
                                    gdrq_error *err);
 void gdrq_node_weights_free(gdrq_node_weights *weights);
 
-/* Packs codes and sums for the kernel of a CONV node, which then needs no codes. */
-gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node,
+/* Packs codes and sums for the kernel of a CONV node, which then needs no codes. `zero` is the
+   stored code of 0 in its input, of which packed weights may have a part. */
+gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *node, int zero,
                                    gdrq_error *err);
 
 /* What computes a CONV node. */
 const gdrq_conv_kernel *gdrq_node_kernel(const gdrq_node *node);
+/* What it was when the plan was made. */
+const gdrq_conv_kernel *gdrq_plan_kernel(const gdrq_plan *plan, int i);
 
 /* The convolution of a CONV node; weights may be NULL where its geometry alone matters. `zero` is
    the stored code of 0 in its input. */

@@ -50,6 +50,19 @@ static void add_shortcut(draft *d) {
     }
 }
 
+/* Of stride 1, or 2x2 with stride 2, which a convolution before it may do. */
+static void add_maxpool(draft *d, gdrq_tensor_shape in) {
+    if (random_int(0, 1) || in.w < 4 || in.h < 4) {
+        add(&d->text, "[maxpool]\nsize=%d\nstride=1\n", random_int(1, 3));
+    } else {
+        const int padding = random_int(0, 2);
+        add(&d->text, "[maxpool]\nsize=2\nstride=2\npadding=%d\n", padding);
+        in.w = (in.w + padding - 2) / 2 + 1;
+        in.h = (in.h + padding - 2) / 2 + 1;
+    }
+    d->shapes[d->n++] = in;
+}
+
 static void add_one(draft *d) {
     const gdrq_tensor_shape in = last_shape(d);
     const int back = random_int(1, d->n - 1);
@@ -69,8 +82,7 @@ static void add_one(draft *d) {
         add_conv(d, in.c, 3, 1, in.c);
         break;
     case 6:
-        add(&d->text, "[maxpool]\nsize=%d\nstride=1\n", random_int(1, 3));
-        d->shapes[d->n++] = in;
+        add_maxpool(d, in);
         break;
     case 7:
         add(&d->text, "[dropout]\nprobability=.3\n");

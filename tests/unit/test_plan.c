@@ -99,7 +99,7 @@ static void test_memory(void **unused) {
 enum { MOST_WEIGHTS = 64 };
 
 /* Packed for whatever kernel this machine has; the codes themselves go to `codes`. */
-static void random_weights(const gdrq_node *node, gdrq_node_weights *w, int8_t *codes) {
+static void random_weights(const gdrq_node *node, int zero, gdrq_node_weights *w, int8_t *codes) {
     gdrq_error err = {""};
     const int filters = node->out.c, c = node->in.c;
     assert_int_equal(gdrq_node_weights_make(w, filters, (size_t)c, &err), GDRQ_OK);
@@ -113,7 +113,7 @@ static void random_weights(const gdrq_node *node, gdrq_node_weights *w, int8_t *
         }
     }
     w->epilogue.activation.kind = GDRQ_INT_LEAKY;
-    assert_int_equal(gdrq_node_weights_pack(w, node, &err), GDRQ_OK);
+    assert_int_equal(gdrq_node_weights_pack(w, node, zero, &err), GDRQ_OK);
 }
 
 /* A 1x1 convolution of stored codes, in doubles; y[pixel][filter]. */
@@ -144,7 +144,7 @@ static void test_running(void **unused) {
     double y[W * H * 10];
     for (int i = 0; i < N; i++)
         if (nodes[i].kind == GDRQ_NODE_CONV)
-            random_weights(&nodes[i], &weights[i], codes[i]);
+            random_weights(&nodes[i], -grids[nodes[i].input_class].min, &weights[i], codes[i]);
     for (int b = 0; b < 2; b++) {
         for (int i = 0; i < W * H * 3; i++)
             gdrq_plan_codes(plan, -1, b)[i] = (uint8_t)random_int(0, 255);
@@ -260,70 +260,99 @@ static void test_sums_in_place(void **unused) {
     gdrq_plan_free(plan);
 }
 
-/*
- * 0 conv, 1 maxpool of 2x2, 2 conv; `twice`: 3 conv, which reads what the maxpool does. W and H are
- * even; with stride 1, windows overlap.
- */
-static gdrq_plan *pooling_plan(const char *cpu, int stride, bool twice, gdrq_node *nodes) {
-    const gdrq_tensor_shape shape = {W, H, 4}, pooled = {W / stride, H / stride, 4};
-    gdrq_plan *plan;
-    gdrq_error err;
+/* 0 conv, 1 maxpool of 2x2, and who reads its codes: 2 conv; and perhaps 3 something else. */
+typedef struct pooling {
+    int w, h, stride, pad;
+    gdrq_node_kind other; /* GDRQ_NODE_SAME: none; a CONV reads what the maxpool does */
+    bool fuses;
+} pooling;
+
+enum { POOLING = 4 };
+static const int both[] = {1, 1};
+
+static int pooled_side(const pooling *p, int side) {
+    return (side + p->pad - 2) / p->stride + 1;
+}
+
+static int make_pooling(const pooling *p, gdrq_node nodes[POOLING]) {
+    const gdrq_tensor_shape shape = {p->w, p->h, 4};
+    const gdrq_tensor_shape pooled = {pooled_side(p, p->w), pooled_side(p, p->h), 4};
     nodes[0] = conv(input, 3, 4, 0);
+    nodes[0].in = (gdrq_tensor_shape){p->w, p->h, 3};
+    nodes[0].out = shape;
     nodes[1] = (gdrq_node){.kind = GDRQ_NODE_MAXPOOL,
                            .reads = first,
                            .n_reads = 1,
                            .in = shape,
                            .out = pooled,
                            .size = 2,
-                           .stride = stride,
-                           .pad = 1};
+                           .stride = p->stride,
+                           .pad = p->pad};
     nodes[2] = conv(second, 4, 4, 1);
     nodes[2].in = nodes[2].out = pooled;
-    nodes[3] = conv(first, 4, 4, 1);
-    assert_int_equal(gdrq_set_cpu(cpu, &err), GDRQ_OK);
-    assert_int_equal(
-        gdrq_plan_make(nodes, twice ? 4 : 3, (gdrq_tensor_shape){W, H, 3}, &plan, &err), GDRQ_OK);
-    assert_int_equal(gdrq_plan_reserve(plan, 1, &err), GDRQ_OK);
-    return plan;
+    nodes[3] = p->other == GDRQ_NODE_CONV ? conv(first, 4, 4, 1) : shortcut(both, 4);
+    nodes[3].kind = p->other;
+    nodes[3].in = nodes[3].out = p->other == GDRQ_NODE_CONV ? shape : pooled;
+    return p->other == GDRQ_NODE_SAME ? 3 : 4;
 }
 
-/* Codes of the maxpool, of the same input and weights whatever the plan; freed by the caller. */
-static uint8_t *pooled_codes(const char *cpu, int stride, bool twice, bool fuses) {
+static bool lie_apart(const gdrq_plan *plan, int a, size_t size_a, int b, size_t size_b) {
+    const uint8_t *x = gdrq_plan_codes(plan, a, 0), *y = gdrq_plan_codes(plan, b, 0);
+    return x >= y + size_b || y >= x + size_a;
+}
+
+/* Codes of the maxpool in the second image, of the same input and weights whatever runs it; freed
+ * by the caller. */
+static uint8_t *pooled_codes(const pooling *p, const char *cpu, bool fuses) {
     const gdrq_grid grids[2] = {{.inv_step = 255, .max = 255}, {.inv_step = 20, .max = 15}};
-    gdrq_node nodes[4];
+    gdrq_node nodes[POOLING];
     gdrq_node_weights weights;
     int8_t codes[MOST_WEIGHTS];
-    gdrq_plan *plan = pooling_plan(cpu, stride, twice, nodes);
+    gdrq_plan *plan;
+    gdrq_error err;
+    const int n = make_pooling(p, nodes);
+    const size_t size = gdrq_tensor_size(nodes[1].out), inputs = gdrq_tensor_size(nodes[0].in);
+    assert_int_equal(gdrq_set_cpu(cpu, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_make(nodes, n, nodes[0].in, &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 2, &err), GDRQ_OK);
     assert_int_equal(gdrq_plan_has_codes(plan, 0), !fuses);
-    assert_string_equal(gdrq_plan_way(plan, 1), fuses ? "fused" : "codes");
+    assert_int_equal(strcmp(gdrq_plan_way(plan, 1), "fused") == 0, fuses);
+    assert_true(!fuses || lie_apart(plan, -1, inputs, 1, size));
     seed_random(78);
-    random_weights(&nodes[0], &weights, codes);
-    for (int i = 0; i < W * H * 3; i++)
-        gdrq_plan_codes(plan, -1, 0)[i] = (uint8_t)random_int(0, 255);
+    random_weights(&nodes[0], 0, &weights, codes);
+    for (size_t i = 0; i < inputs; i++)
+        gdrq_plan_codes(plan, -1, 1)[i] = (uint8_t)random_int(0, 255);
+    float *const values = malloc(gdrq_tensor_size(nodes[0].out) * sizeof *values);
     for (int i = 0; i < 2; i++)
-        gdrq_plan_run(plan, i, 0, i ? NULL : &weights, grids, NULL);
-    const size_t n = gdrq_tensor_size(nodes[1].out);
-    uint8_t *const out = malloc(n);
-    memcpy(out, gdrq_plan_codes(plan, 1, 0), n);
+        gdrq_plan_run(plan, i, 1, i ? NULL : &weights, grids,
+                      i == 0 && gdrq_plan_has_values(plan, 0) ? values : NULL);
+    uint8_t *const out = malloc(size);
+    memcpy(out, gdrq_plan_codes(plan, 1, 1), size);
     gdrq_node_weights_free(&weights);
     gdrq_plan_free(plan);
+    free(values);
     return out;
 }
 
-/* A maxpool is done by the convolution before it if that one's kernel can, its windows are apart,
- * and nothing else reads those codes. */
+/* A maxpool is done by the convolution before it if that one's kernel can, its windows are apart
+ * and begin in the image's corner, and nothing else reads what is between or values of it. */
 static void test_fused_maxpool(void **unused) {
     (void)unused;
+    static const pooling cases[] = {
+        {8, 6, 2, 1, GDRQ_NODE_SAME, true},      {8, 6, 2, 0, GDRQ_NODE_SAME, true},
+        {7, 5, 2, 1, GDRQ_NODE_SAME, true},      {7, 6, 2, 0, GDRQ_NODE_SAME, false},
+        {8, 5, 2, 0, GDRQ_NODE_SAME, false},     {7, 5, 2, 2, GDRQ_NODE_SAME, false},
+        {8, 6, 1, 1, GDRQ_NODE_SAME, false},     {8, 6, 2, 1, GDRQ_NODE_CONV, false},
+        {8, 6, 2, 1, GDRQ_NODE_SHORTCUT, false}, {8, 6, 2, 1, GDRQ_NODE_FLOAT, false},
+    };
     const bool can = gdrq_cpu_detect() >= GDRQ_CPU_AVX2;
-    for (int stride = 1; stride <= 2; stride++) {
-        uint8_t *const plain = pooled_codes("c", stride, false, false);
-        for (int twice = 0; twice < 2; twice++) {
-            uint8_t *const codes =
-                pooled_codes("avx512vnni", stride, twice, can && stride == 2 && !twice);
-            assert_memory_equal(codes, plain, W / stride * (H / stride) * 4);
-            free(codes);
-        }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const pooling *p = &cases[i];
+        uint8_t *const plain = pooled_codes(p, "c", false);
+        uint8_t *const codes = pooled_codes(p, "avx512vnni", can && p->fuses);
+        assert_memory_equal(codes, plain, pooled_side(p, p->w) * pooled_side(p, p->h) * 4);
         free(plain);
+        free(codes);
     }
 }
 

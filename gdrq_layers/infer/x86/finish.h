@@ -8,6 +8,8 @@
 #ifndef GDRQ_INFER_X86_FINISH_H
 #define GDRQ_INFER_X86_FINISH_H
 
+#include <assert.h>
+
 #include "infer/x86/tile.h"
 
 /* Of the filters of a block; zeros where there are fewer. */
@@ -15,6 +17,7 @@ typedef struct tile_scales {
     float scale[FILTERS], bias[FILTERS];
 } tile_scales;
 
+/* Once per block of tiles: whole blocks of filters are copied by a few vectors. */
 INLINE tile_scales scales_at(const gdrq_epilogue *e, int filter, int filters) {
     tile_scales s;
     if (filters == FILTERS) {
@@ -257,9 +260,9 @@ static inline void encode(const group *g, const gdrq_grid *grid, uint8_t *to) {
     for (int p = 0; p < g->pixels; p += together, to += (size_t)together * g->stride) {
         const int n = min_int(together, g->pixels - p);
         const float *a = g->y[p], *b = g->y[p + n - 1];
-        const bytes codes =
-            narrowed(coded(&c, load_floats(a)), coded(&c, load_floats(a + LANES)),
-                     coded(&c, load_floats(b)), coded(&c, load_floats(b + LANES)), c.min);
+        const floats low[2] = {load_floats(a), load_floats(b)};
+        const floats high[2] = {load_floats(a + LANES), load_floats(b + LANES)};
+        const bytes codes = coded_pair(&c, low, high);
         store_pixels(codes, 2, n, g->filters, to, g->stride);
     }
 }
@@ -306,6 +309,7 @@ static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, con
 /* Codes of a block, by themselves: [pixels][vectors * LANES]. */
 static inline void finish_aside(const gdrq_epilogue *e, const tile_scales *s, int filters,
                                 int pixels, const int32_t *sums, uint8_t *codes) {
+    assert(!e->shortcut);
     const gdrq_int_conv aside = {.out = {pixels, 1, vectors_of(filters) * LANES}};
     const place at = {.pixels = pixels, .filters = filters};
     finish(&aside, e, s, &at, sums, &(gdrq_int_output){.codes = codes});

@@ -29,7 +29,7 @@
 
 enum {
     CHANNELS = 16, /* a multiple of so many */
-    TOGETHER = 64, /* tiles of an image that is one block */
+    TOGETHER = 64, /* tiles of an image that is one block; no block has more */
 };
 
 /* ---- geometry ---- */
@@ -55,6 +55,19 @@ typedef struct grid {
     bool together;              /* one block, of which each thread does some filters */
     room room;
 } grid;
+
+/* Where a tile is among the others. */
+typedef struct corner {
+    int column, row;
+} corner;
+
+static corner corner_of(const grid *g, int tile) {
+    return (corner){.column = tile % g->columns, .row = tile / g->columns};
+}
+
+INLINE corner next_corner(const grid *g, corner c) {
+    return c.column + 1 < g->columns ? (corner){c.column + 1, c.row} : (corner){0, c.row + 1};
+}
 
 static size_t take(size_t *place, size_t n) {
     const size_t at = *place;
@@ -82,7 +95,7 @@ static grid grid_of(const gdrq_int_conv *conv) {
     const int threads = omp_get_max_threads();
     grid g = {.columns = (conv->out.w + 1) / 2, .panel = panel_of(conv->in.c)};
     g.tiles = g.columns * ((conv->out.h + 1) / 2);
-    const int most = tiles_of_block(conv->in.c);
+    const int most = min_int(tiles_of_block(conv->in.c), TOGETHER);
     g.together = g.tiles <= TOGETHER && conv->out.c >= threads * FILTERS;
     g.blocks = g.together ? 1 : round_up((g.tiles + most - 1) / most, threads);
     g.most = (g.tiles + g.blocks - 1) / g.blocks;
@@ -184,10 +197,10 @@ INLINE void transform_panel(const uint8_t *d, size_t pitch, size_t pixel, int n,
         transform_16(d + c, pitch, pixel, offset, to + c, position);
 }
 
-/* Tile number t of a block, which is the one at (column, row) of the image. */
-static void transform_patch(const work *k, const block *b, int t, int column, int row) {
+/* Tile number t of a block. */
+static void transform_patch(const work *k, const block *b, int t, corner at) {
     const gdrq_int_conv *conv = k->conv;
-    const int x = 2 * column - conv->pad, y = 2 * row - conv->pad, panel = k->grid.panel;
+    const int x = 2 * at.column - conv->pad, y = 2 * at.row - conv->pad, panel = k->grid.panel;
     const size_t pixel = (size_t)conv->in.c, most = (size_t)k->grid.most;
     size_t pitch = (size_t)conv->in.w * pixel;
     uint8_t *to = b->patches + (size_t)t * (size_t)panel;
@@ -204,15 +217,9 @@ static void transform_patch(const work *k, const block *b, int t, int column, in
 }
 
 static void transform_patches(const work *k, const block *b) {
-    const int columns = k->grid.columns;
-    int column = b->begin % columns, row = b->begin / columns;
-    for (int t = 0; t < b->tiles; t++) {
-        transform_patch(k, b, t, column, row);
-        if (++column == columns) {
-            column = 0;
-            row++;
-        }
-    }
+    corner at = corner_of(&k->grid, b->begin);
+    for (int t = 0; t < b->tiles; t++, at = next_corner(&k->grid, at))
+        transform_patch(k, b, t, at);
 }
 
 /* ---- products ---- */
@@ -261,9 +268,35 @@ INLINE void transform_products(const int32_t *m, size_t position, ints y[2][2]) 
         y[i / 2][i % 2] = quarter_ints(y[i / 2][i % 2]);
 }
 
-/* What a tile's values become besides codes, or before; [half][row][column], where `rows` and
- * `columns` exist, whose place in NHWC begins at `index`. */
-INLINE void pass_values(const work *k, floats v[2][2][2], size_t index, int rows, int columns) {
+/* Of two vectors of filters: [half][row][column] of the tile whose products begin at m. */
+INLINE void values_of_tile(const gdrq_int_activation_kind a, const work *k, const factors *f,
+                           const int32_t *m, floats v[2][2][2]) {
+    UNROLL
+    for (int half = 0; half < 2; half++) {
+        ints sums[2][2];
+        transform_products(m + half * LANES, (size_t)k->grid.most * FILTERS, sums);
+        UNROLL
+        for (int i = 0; i < 4; i++)
+            v[half][i / 2][i % 2] = value_of(a, f, half, sums[i / 2][i % 2]);
+    }
+}
+
+/* What exists of a tile's outputs, and where its first value is in NHWC. */
+typedef struct extent {
+    int rows, columns;
+    size_t index;
+} extent;
+
+INLINE extent extent_of(const gdrq_int_conv *conv, corner at, int filter) {
+    const int x = 2 * at.column, y = 2 * at.row;
+    return (extent){.rows = min_int(2, conv->out.h - y),
+                    .columns = min_int(2, conv->out.w - x),
+                    .index = ((size_t)y * (size_t)conv->out.w + (size_t)x) * (size_t)conv->out.c +
+                             (size_t)filter};
+}
+
+/* Adds the shortcut to a tile's values and stores them, as far as either is wanted. */
+INLINE void pass_values(const work *k, floats v[2][2][2], const extent *e) {
     const gdrq_int_shortcut *s = k->epilogue->shortcut;
     float *const to = k->out->interleaved;
     const size_t stride = (size_t)k->conv->out.c, line = (size_t)k->conv->out.w * stride;
@@ -271,8 +304,8 @@ INLINE void pass_values(const work *k, floats v[2][2][2], size_t index, int rows
     for (int i = 0; i < 8; i++) {
         const int half = i % 2, column = i / 2 % 2, row = i / 4;
         const size_t at =
-            index + (size_t)row * line + (size_t)column * stride + (size_t)(half * LANES);
-        if (row >= rows || column >= columns)
+            e->index + (size_t)row * line + (size_t)column * stride + (size_t)(half * LANES);
+        if (row >= e->rows || column >= e->columns)
             continue;
         if (s)
             v[half][row][column] = with_shortcut(s, v[half][row][column], s->other + at);
@@ -287,71 +320,53 @@ INLINE void pass_values(const work *k, floats v[2][2][2], size_t index, int rows
  */
 INLINE void finish_in_registers(const gdrq_int_activation_kind a, const bool alone, const work *k,
                                 const block *b, int filter, const tile_scales *scales) {
-    const gdrq_int_conv *conv = k->conv;
-    const int filters = filters_of_block(conv, filter), columns = k->grid.columns;
-    const size_t position = (size_t)k->grid.most * FILTERS, stride = (size_t)conv->out.c;
-    const size_t line = (size_t)conv->out.w * stride;
-    const coder c =
-        alone || k->out->codes ? coder_of(k->epilogue->grid) : (coder){.max = set_floats(0)};
+    const int filters = filters_of_block(k->conv, filter);
+    const size_t stride = (size_t)k->conv->out.c, line = (size_t)k->conv->out.w * stride;
+    const bool codes = alone || k->out->codes;
+    const coder c = coder_of(codes ? k->epilogue->grid : &(gdrq_grid){0});
     const factors f = factors_of(scales);
-    const int32_t *m = b->products;
-    int row = b->begin / columns, column = b->begin % columns;
-    for (int t = 0; t < b->tiles; t++, m += FILTERS) {
-        const int x = 2 * column, y = 2 * row;
-        const int pixels = min_int(2, conv->out.w - x), lines = min_int(2, conv->out.h - y);
-        const size_t index = (size_t)y * line + (size_t)x * stride + (size_t)filter;
+    corner at = corner_of(&k->grid, b->begin);
+    for (int t = 0; t < b->tiles; t++, at = next_corner(&k->grid, at)) {
+        const extent e = extent_of(k->conv, at, filter);
         floats v[2][2][2];
-        UNROLL
-        for (int half = 0; half < 2; half++) {
-            ints sums[2][2];
-            transform_products(m + half * LANES, position, sums);
-            UNROLL
-            for (int i = 0; i < 4; i++)
-                v[half][i / 2][i % 2] = value_of(a, &f, half, sums[i / 2][i % 2]);
-        }
+        values_of_tile(a, k, &f, b->products + t * FILTERS, v);
         if (!alone)
-            pass_values(k, v, index, lines, pixels);
-        if (alone || k->out->codes) {
-            uint8_t *const to = k->out->codes + index;
-            store_pixels(coded_pair(&c, v[0][0], v[1][0]), 2, pixels, filters, to, stride);
-            if (lines == 2)
-                store_pixels(coded_pair(&c, v[0][1], v[1][1]), 2, pixels, filters, to + line,
-                             stride);
-        }
-        if (++column == columns) {
-            column = 0;
-            row++;
-        }
+            pass_values(k, v, &e);
+        if (!codes)
+            continue;
+        uint8_t *const to = k->out->codes + e.index;
+        store_pixels(coded_pair(&c, v[0][0], v[1][0]), 2, e.columns, filters, to, stride);
+        if (e.rows == 2)
+            store_pixels(coded_pair(&c, v[0][1], v[1][1]), 2, e.columns, filters, to + line,
+                         stride);
     }
 }
 
 /* The same to the largest code of each tile. */
 INLINE void pool_in_registers(const gdrq_int_activation_kind a, const work *k, const block *b,
                               int filter, const tile_scales *scales) {
-    const gdrq_int_conv *conv = k->conv;
-    const int filters = filters_of_block(conv, filter), columns = k->grid.columns;
-    const size_t position = (size_t)k->grid.most * FILTERS, stride = (size_t)conv->out.c;
+    const int filters = filters_of_block(k->conv, filter);
+    const size_t stride = (size_t)k->conv->out.c;
     const coder c = coder_of(k->epilogue->grid);
     const factors f = factors_of(scales);
-    for (int t = 0; t < b->tiles; t++) {
-        const int tile = b->begin + t;
-        const bool right = 2 * (tile % columns) + 1 < conv->out.w;
-        const bool below = 2 * (tile / columns) + 1 < conv->out.h;
+    corner at = corner_of(&k->grid, b->begin);
+    for (int t = 0; t < b->tiles; t++, at = next_corner(&k->grid, at)) {
+        const extent e = extent_of(k->conv, at, filter);
+        floats v[2][2][2];
         ints most[2];
+        values_of_tile(a, k, &f, b->products + t * FILTERS, v);
         UNROLL
         for (int half = 0; half < 2; half++) {
-            ints sums[2][2];
-            transform_products(b->products + t * FILTERS + half * LANES, position, sums);
-            most[half] = coded(&c, value_of(a, &f, half, sums[0][0]));
-            if (right)
-                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[0][1])));
-            if (below)
-                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[1][0])));
-            if (right && below)
-                most[half] = max_ints(most[half], coded(&c, value_of(a, &f, half, sums[1][1])));
+            most[half] = coded(&c, v[half][0][0]);
+            if (e.columns == 2)
+                most[half] = max_ints(most[half], coded(&c, v[half][0][1]));
+            if (e.rows == 2)
+                most[half] = max_ints(most[half], coded(&c, v[half][1][0]));
+            if (e.columns == 2 && e.rows == 2)
+                most[half] = max_ints(most[half], coded(&c, v[half][1][1]));
         }
         store_pixels(narrowed(most[0], most[1], most[0], most[1], c.min), 2, 1, filters,
-                     k->out->pooled + (size_t)tile * stride + filter, stride);
+                     k->out->pooled + (size_t)(b->begin + t) * stride + filter, stride);
     }
 }
 

@@ -77,7 +77,7 @@ static void pack_filter(const gdrq_int_conv *conv, int f, int offset, char *pack
             int32_t *const start = (int32_t *)starts_of_position(conv, packed, p) + f;
             for (int c = 0; c < n; c += STEP)
                 memcpy(to + (size_t)(c / STEP) * step, &u[p][c], STEP);
-            for (int c = 0; c < n; c++)
+            for (int c = 0; c < n && p != MIDDLE; c++)
                 *start -= offset * u[p][c];
         }
     }
