@@ -96,6 +96,7 @@ static void make_node(gdrq_folded_network *f, const network *net, const gdrq_out
         .pad = l->pad,
         .groups = l->type == CONNECTED ? 1 : l->groups,
         .reverse = l->type == REORG && gdrq_value_int(l->section, "reverse", 0) != 0,
+        .rises = gdrq_folded_activation(host->activation).kind != GDRQ_INT_OTHER,
         .input_class = f->classes->of_layer[i],
         .shortcut = {.a = host->alpha,
                      .b = host->beta,

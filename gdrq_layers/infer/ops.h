@@ -75,7 +75,8 @@ typedef struct gdrq_int_output {
     float *values;      /* NCHW */
     float *interleaved; /* values in NHWC; may be what the shortcut adds */
     /* The largest codes of 2x2 outputs, which begin at even places and may lack a row and a column
-       at the end. Only of kernels that pool, with nothing else and without a shortcut. */
+       at the end. Only of kernels that pool, with nothing else, without a shortcut, and of
+       activations that don't fall, all but GDRQ_INT_OTHER; scales and biases are finite. */
     uint8_t *pooled;
 } gdrq_int_output;
 

@@ -162,8 +162,9 @@ static void fuse_maxpool(gdrq_plan *plan, int maxpool) {
     if (conv < 0 || plan->nodes[maxpool].reads[0] != conv || !pools_pairs(&plan->nodes[maxpool]))
         return;
     const tensor *t = tensor_of(plan, conv);
-    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->kernels[conv]->pools || t->values ||
-        t->slots[INTERLEAVED].exists || t->class < 0 || !is_read_once(plan, conv))
+    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->nodes[conv].rises ||
+        !plan->kernels[conv]->pools || t->values || t->slots[INTERLEAVED].exists || t->class < 0 ||
+        !is_read_once(plan, conv))
         return;
     slot_of(plan, conv, CODES)->exists = false;
     plan->fused[conv] = plan->fused[maxpool] = maxpool;

@@ -42,6 +42,7 @@ typedef struct gdrq_node {
                 */
     int size, stride, pad, groups;
     bool reverse;
+    bool rises;                 /* CONV: no activation of GDRQ_INT_OTHER */
     int input_class;            /* CONV: of the codes that it reads */
     gdrq_conv_limits limits;    /* CONV */
     gdrq_int_shortcut shortcut; /* SHORTCUT, but for `other` and the shapes */

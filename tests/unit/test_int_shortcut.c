@@ -71,7 +71,8 @@ static void check_shortcut(const layer *l, gdrq_tensor_shape s, const gdrq_int_s
     const gdrq_grid grid = random_grid();
     uint8_t *const codes = expected_codes(s, &grid, l->output);
     float *const values = interleaved(s, l->output);
-    const gdrq_int_output out = {guarded(n), guarded(bytes), guarded(bytes)};
+    const gdrq_int_output out = {
+        .codes = guarded(n), .values = guarded(bytes), .interleaved = guarded(bytes)};
     gdrq_int_shortcut_run(shortcut, in, &grid, &out);
     check_guards("codes", out.codes, n);
     check_guards("values", out.values, bytes);

@@ -19,6 +19,7 @@ static gdrq_node conv(const int *read, int c, int filters, int input_class) {
                        .size = 1,
                        .stride = 1,
                        .groups = 1,
+                       .rises = true,
                        .input_class = input_class,
                        .limits = {.code = 255, .weight = 127}};
 }

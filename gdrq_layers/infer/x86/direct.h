@@ -139,26 +139,21 @@ static void pool_tiles(const work *k, tile *t, int n, int filter, const char *we
                        const int32_t *start, const tile_scales *scales) {
     const gdrq_int_conv *conv = k->conv;
     const int filters = filters_of_block(conv, filter), x = 2 * t->x, y = 2 * t->line;
-    const int rows = min_int(2, conv->out.h - y);
-    const size_t first = (size_t)t->line * (size_t)k->lines.pixels + (size_t)t->x;
-    const tile begin = *t;
-    _Alignas(64) int32_t sums[TILES * PIXELS * FILTERS];
-    _Alignas(64) uint8_t codes[2][TILES * PIXELS * FILTERS];
+    const int rows = min_int(2, conv->out.h - y), vectors = vectors_of(filters);
+    place at = {.pixel = t->line * k->lines.pixels + t->x, .filter = filter, .filters = filters};
+    _Alignas(64) int32_t sums[2][TILES * PIXELS * FILTERS];
     int pixels = 0;
-    for (int row = 0; row < rows; row++) {
-        *t = begin;
-        pixels = 0;
-        for (int i = 0; i < n; i++) {
-            const int of_tile = min_int(2 * t->pixels, conv->out.w - 2 * t->x);
-            multiply_pixels(k, x + pixels, y + row, of_tile, vectors_of(filters), weights, start,
-                            sums + pixels * FILTERS);
-            pixels += of_tile;
-            *t = next_tile(&k->lines, *t);
-        }
-        finish_aside(k->epilogue, scales, filters, pixels, sums, codes[row]);
+    for (int i = 0; i < n; i++) {
+        const int of_tile = min_int(2 * t->pixels, conv->out.w - 2 * t->x);
+        for (int row = 0; row < rows; row++)
+            multiply_pixels(k, x + pixels, y + row, of_tile, vectors, weights, start,
+                            sums[row] + pixels * FILTERS);
+        pixels += of_tile;
+        at.pixels += t->pixels;
+        *t = next_tile(&k->lines, *t);
     }
-    pool_pairs(codes[0], codes[rows - 1], pixels, filters,
-               k->out->pooled + first * (size_t)conv->out.c + filter, (size_t)conv->out.c);
+    pool_sums(scales, vectors, sums[0], sums[rows - 1], pixels, sums[0]);
+    finish_pooled(conv, k->epilogue, scales, &at, sums[0], k->out);
 }
 
 /* The codes are stored ones: the zero code's share of the sum is taken out at the start. */

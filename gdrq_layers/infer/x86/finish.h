@@ -306,43 +306,37 @@ static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, con
         WITH_ACTIVATION(a, store_codes, 1, e->grid, s, at, sums, to, stride);
 }
 
-/* Codes of a block, by themselves: [pixels][vectors * LANES]. */
-static inline void finish_aside(const gdrq_epilogue *e, const tile_scales *s, int filters,
-                                int pixels, const int32_t *sums, uint8_t *codes) {
-    assert(!e->shortcut);
-    const gdrq_int_conv aside = {.out = {pixels, 1, vectors_of(filters) * LANES}};
-    const place at = {.pixels = pixels, .filters = filters};
-    finish(&aside, e, s, &at, sums, &(gdrq_int_output){.codes = codes});
+/*
+ * Of four sums of a filter, the one whose code is the largest: codes don't fall as sums grow or, if
+ * the scale is negative, as they shrink; `sign` then turns their order round.
+ */
+INLINE ints largest_sum(const ints sums[4], ints sign) {
+    const ints upper = max_ints(xor_ints(sums[0], sign), xor_ints(sums[1], sign));
+    const ints lower = max_ints(xor_ints(sums[2], sign), xor_ints(sums[3], sign));
+    return xor_ints(max_ints(upper, lower), sign);
 }
 
-INLINE void pool_vectors(const int vectors, const uint8_t *upper, const uint8_t *lower, int pixels,
-                         int filters, uint8_t *to, size_t stride) {
-    const int pixel = vectors * LANES;
-    for (int p = 0; p < pixels; p += 2, to += stride) {
-        const int left = p * pixel, right = min_int(p + 1, pixels - 1) * pixel;
-        uint8_t most[FILTERS];
-        for (int i = 0; i < pixel; i++) {
-            const uint8_t a =
-                upper[left + i] > upper[right + i] ? upper[left + i] : upper[right + i];
-            const uint8_t b =
-                lower[left + i] > lower[right + i] ? lower[left + i] : lower[right + i];
-            most[i] = a > b ? a : b;
+/* The same of 2x2 pixels of two rows; what lacks at the end doesn't count. upper may be `to`. */
+static inline void pool_sums(const tile_scales *s, int vectors, const int32_t *upper,
+                             const int32_t *lower, int pixels, int32_t *to) {
+    for (int left = 0; left < pixels; left += 2) {
+        const int right = min_int(left + 1, pixels - 1);
+        for (int i = 0; i < vectors * LANES; i += LANES) {
+            const ints sums[4] = {
+                load_ints(upper + left * FILTERS + i), load_ints(upper + right * FILTERS + i),
+                load_ints(lower + left * FILTERS + i), load_ints(lower + right * FILTERS + i)};
+            store_ints(to + left / 2 * FILTERS + i,
+                       largest_sum(sums, sign_of(load_floats(s->scale + i))));
         }
-        if (filters == pixel)
-            memcpy(to, most, (size_t)pixel);
-        else
-            copy_few(to, most, filters);
     }
 }
 
-/* The largest of 2x2 codes of two rows as finish_aside() leaves them; what lacks at the end doesn't
- * count. `to`: of the first ones, `stride` bytes before the next. */
-static inline void pool_pairs(const uint8_t *upper, const uint8_t *lower, int pixels, int filters,
-                              uint8_t *to, size_t stride) {
-    if (vectors_of(filters) == 2)
-        pool_vectors(2, upper, lower, pixels, filters, to, stride);
-    else
-        pool_vectors(1, upper, lower, pixels, filters, to, stride);
+/* finish() for sums that were pooled; `at` counts pooled pixels. */
+static inline void finish_pooled(const gdrq_int_conv *conv, const gdrq_epilogue *e,
+                                 const tile_scales *s, const place *at, const int32_t *sums,
+                                 const gdrq_int_output *out) {
+    assert(codes_alone(e, out));
+    finish(conv, e, s, at, sums, &(gdrq_int_output){.codes = out->pooled});
 }
 
 #endif

@@ -39,6 +39,10 @@ INLINE ints subtract_ints(ints a, ints b) {
     return _mm256_sub_epi32(a, b);
 }
 
+INLINE ints xor_ints(ints a, ints b) {
+    return _mm256_xor_si256(a, b);
+}
+
 INLINE ints max_ints(ints a, ints b) {
     return _mm256_max_epi32(a, b);
 }
@@ -85,6 +89,11 @@ INLINE floats min_floats(floats a, floats b) {
 INLINE floats is_positive(floats v) {
     const floats positive = _mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GT_OQ);
     return _mm256_and_ps(positive, _mm256_set1_ps(1));
+}
+
+/* v < 0 ? -1 : 0 */
+INLINE ints sign_of(floats v) {
+    return _mm256_srai_epi32(_mm256_castps_si256(v), 31);
 }
 
 INLINE floats floats_of(ints v) {

@@ -36,6 +36,10 @@ INLINE ints subtract_ints(ints a, ints b) {
     return _mm512_sub_epi32(a, b);
 }
 
+INLINE ints xor_ints(ints a, ints b) {
+    return _mm512_xor_si512(a, b);
+}
+
 INLINE ints max_ints(ints a, ints b) {
     return _mm512_max_epi32(a, b);
 }
@@ -82,6 +86,11 @@ INLINE floats min_floats(floats a, floats b) {
 INLINE floats is_positive(floats v) {
     return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ),
                                _mm512_set1_ps(1));
+}
+
+/* v < 0 ? -1 : 0 */
+INLINE ints sign_of(floats v) {
+    return _mm512_srai_epi32(_mm512_castps_si512(v), 31);
 }
 
 INLINE floats floats_of(ints v) {

@@ -342,58 +342,52 @@ INLINE void finish_in_registers(const gdrq_int_activation_kind a, const bool alo
     }
 }
 
-/* The same to the largest code of each tile. */
-INLINE void pool_in_registers(const gdrq_int_activation_kind a, const work *k, const block *b,
-                              int filter, const tile_scales *scales) {
-    const int filters = filters_of_block(k->conv, filter);
-    const size_t stride = (size_t)k->conv->out.c;
-    const coder c = coder_of(k->epilogue->grid);
-    const factors f = factors_of(scales);
+/* Of a tile's 2x2 sums, as far as they exist. */
+INLINE ints pooled_sum(const ints y[2][2], const extent *e, ints sign) {
+    const ints right = e->columns == 2 ? y[0][1] : y[0][0];
+    const ints below = e->rows == 2 ? y[1][0] : y[0][0];
+    const ints sums[4] = {y[0][0], right, below,
+                          e->rows == 1      ? right
+                          : e->columns == 1 ? below
+                                            : y[1][1]};
+    return largest_sum(sums, sign);
+}
+
+/* A sum per tile, pooled, into the place of outputs, tile by tile. */
+static void pool_block(const work *k, const block *b, int filter, int vectors,
+                       const tile_scales *scales) {
+    const size_t position = (size_t)k->grid.most * FILTERS;
+    const place all = {.pixel = b->begin,
+                       .pixels = b->tiles,
+                       .filter = filter,
+                       .filters = filters_of_block(k->conv, filter)};
     corner at = corner_of(&k->grid, b->begin);
     for (int t = 0; t < b->tiles; t++, at = next_corner(&k->grid, at)) {
         const extent e = extent_of(k->conv, at, filter);
-        floats v[2][2][2];
-        ints most[2];
-        values_of_tile(a, k, &f, b->products + t * FILTERS, v);
-        UNROLL
-        for (int half = 0; half < 2; half++) {
-            most[half] = coded(&c, v[half][0][0]);
-            if (e.columns == 2)
-                most[half] = max_ints(most[half], coded(&c, v[half][0][1]));
-            if (e.rows == 2)
-                most[half] = max_ints(most[half], coded(&c, v[half][1][0]));
-            if (e.columns == 2 && e.rows == 2)
-                most[half] = max_ints(most[half], coded(&c, v[half][1][1]));
+        for (int i = 0; i < vectors * LANES; i += LANES) {
+            ints y[2][2];
+            transform_products(b->products + t * FILTERS + i, position, y);
+            store_ints(b->outputs + t * FILTERS + i,
+                       pooled_sum(y, &e, sign_of(load_floats(scales->scale + i))));
         }
-        store_pixels(narrowed(most[0], most[1], most[0], most[1], c.min), 2, 1, filters,
-                     k->out->pooled + (size_t)(b->begin + t) * stride + filter, stride);
     }
+    finish_pooled(k->conv, k->epilogue, scales, &all, b->outputs, k->out);
 }
 
 /* Tiles t..t+n-1 of a block, which are neighbours in one row; what lies outside is left out. */
 static void finish_tiles(const work *k, const block *b, int t, int n, int filter,
                          const tile_scales *scales) {
     const gdrq_int_conv *conv = k->conv;
-    const int tile = b->begin + t, filters = filters_of_block(conv, filter);
-    const int x = 2 * (tile % k->grid.columns), y = 2 * (tile / k->grid.columns);
-    const int rows = min_int(2, conv->out.h - y), pixels = min_int(2 * n, conv->out.w - x);
-    uint8_t codes[2][2 * TOGETHER * FILTERS];
-    for (int r = 0; r < rows; r++) {
+    const corner tile = corner_of(&k->grid, b->begin + t);
+    const int x = 2 * tile.column, y = 2 * tile.row;
+    for (int r = 0; r < 2 && y + r < conv->out.h; r++) {
         const place at = {.pixel = (y + r) * conv->out.w + x,
-                          .pixels = pixels,
+                          .pixels = min_int(2 * n, conv->out.w - x),
                           .filter = filter,
-                          .filters = filters};
+                          .filters = filters_of_block(conv, filter)};
         const size_t first = (size_t)r * 2 * (size_t)k->grid.most + 2 * (size_t)t;
-        const int32_t *sums = b->outputs + first * FILTERS;
-        if (k->out->pooled)
-            finish_aside(k->epilogue, scales, filters, pixels, sums, codes[r]);
-        else
-            finish(conv, k->epilogue, scales, &at, sums, k->out);
+        finish(conv, k->epilogue, scales, &at, b->outputs + first * FILTERS, k->out);
     }
-    if (k->out->pooled)
-        pool_pairs(codes[0], codes[rows - 1], pixels, filters,
-                   k->out->pooled + (size_t)tile * (size_t)conv->out.c + filter,
-                   (size_t)conv->out.c);
 }
 
 /* Whatever is wanted, by way of all outputs of a block in memory. */
@@ -415,24 +409,18 @@ static void finish_by_rows(const work *k, const block *b, int filter, const tile
     }
 }
 
-/* Codes, pooled or not, with what networks usually have before them as a constant. */
-INLINE void code_block(const gdrq_int_activation_kind a, const work *k, const block *b, int filter,
-                       const tile_scales *scales) {
-    if (k->out->pooled)
-        pool_in_registers(a, k, b, filter, scales);
-    else
-        finish_in_registers(a, true, k, b, filter, scales);
-}
-
+/* What networks usually have before their codes as a constant. */
 static void finish_block(const work *k, const block *b, int filter, int vectors) {
     const gdrq_epilogue *e = k->epilogue;
     const tile_scales scales = scales_at(e, filter, filters_of_block(k->conv, filter));
     const bool whole = vectors == 2, codes = codes_alone(e, k->out);
-    if (whole && codes && activation_of_codes(e) == GDRQ_INT_LEAKY)
-        code_block(GDRQ_INT_LEAKY, k, b, filter, &scales);
+    if (k->out->pooled)
+        pool_block(k, b, filter, vectors, &scales);
+    else if (whole && codes && activation_of_codes(e) == GDRQ_INT_LEAKY)
+        finish_in_registers(GDRQ_INT_LEAKY, true, k, b, filter, &scales);
     else if (whole && codes && activation_of_codes(e) == GDRQ_INT_LINEAR)
-        code_block(GDRQ_INT_LINEAR, k, b, filter, &scales);
-    else if (whole && !k->out->pooled && in_whole_vectors(k->conv, e, k->out))
+        finish_in_registers(GDRQ_INT_LINEAR, true, k, b, filter, &scales);
+    else if (whole && in_whole_vectors(k->conv, e, k->out))
         finish_in_registers(e->activation.kind, false, k, b, filter, &scales);
     else
         finish_by_rows(k, b, filter, &scales);
