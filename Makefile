@@ -41,14 +41,14 @@ opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
 libs := -ldnnl $(opencv) -lz -lm -ldl
 # What only the command needs.
-cmd_libs := -lopencv_videoio -lopencv_highgui
+cmd_libs := -lmicrohttpd -lopencv_videoio -lopencv_highgui
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 # Kernels of one instruction set a file, which its name ends with.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 lib_sources += $(sort $(wildcard gdrq_layers/*/x86/*.c))
 endif
-cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
+cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp darknet/*/*.S))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
 host_sources := $(sort $(wildcard tests/host/*.c tests/host/*.cpp))
 lib_objects := $(patsubst %,$(BUILD)/obj/%.o,$(lib_sources))
@@ -84,6 +84,12 @@ $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) $(all_cxxflags) -c $< -o $@
 
+# The demo's web page lies in the command.
+$(BUILD)/obj/%.S.o: %.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,AS)$(CC) -I. -c $< -o $@
+$(BUILD)/obj/darknet/demo/page.S.o: $(wildcard darknet/demo/page.html darknet/demo/page.css darknet/demo/page.js)
+
 # gcc 12 spills accumulators of kernels where it coalesces variables.
 kernel_cflags := $(if $(findstring clang,$(CC)),,-fno-tree-coalesce-vars)
 $(BUILD)/obj/%_avx2.c.o: all_cflags += -mavx2 $(kernel_cflags)
@@ -97,7 +103,7 @@ $(BUILD)/libgdrq.so: $(lib_objects)
 $(BUILD)/darknet: $(cmd_objects) $(shared_objects) $(BUILD)/libgdrq.so
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) $(shared_objects) \
 	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
-	  $(darknet_libs) $(libs) $(cmd_libs) -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
 	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
@@ -107,7 +113,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) $(cmd_libs) -lcmocka -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -lcmocka -o $@
 
 # The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
 $(BUILD)/obj/emulated/%.c.o: all_cflags += -isystem tests/emulated -Wno-psabi \
@@ -128,7 +134,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.c.o $(BUILD)/obj/tests/fuzz
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) $(cmd_libs) -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 # Host programs know nothing of gdrq: they link the stock library only.
 $(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags

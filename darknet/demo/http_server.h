@@ -15,9 +15,9 @@
 #include "gdrq.h"
 
 typedef enum http_content {
-    HTTP_PAGE,    /* all of the above: -http */
+    HTTP_PAGE, /* all of the above: -http */
     HTTP_PICTURES /* the pictures, at any path: -mjpeg_port */,
-    HTTP_JSON     /* a line of detections per frame, at any path: -json_port */
+    HTTP_JSON /* a line of detections per frame, at any path: -json_port */
 } http_content;
 
 typedef struct http_options {
@@ -25,18 +25,19 @@ typedef struct http_options {
     const char *bind; /* an address, "127.0.0.1" if NULL */
     int port;         /* 0: any free one, http_server_port() */
     int most_clients; /* connections at a time; more are refused with 503 */
+    int timeout;      /* seconds after which a client that takes nothing is dropped; 0: 10 */
     const char *title;
     float threshold; /* that the slider begins with */
 } http_options;
 
 /* What the pipeline measured of itself. */
 typedef struct demo_statistics {
-    double fps;                     /* results per second, of the last seconds */
-    double latency_median;          /* capture to result, in ms */
+    double fps;            /* results per second, of the last seconds */
+    double latency_median; /* capture to result, in ms */
     double latency_95;
-    double network_ms;              /* median */
-    unsigned long frames, dropped;  /* results since the start; frames that a live source dropped */
-    const char *source_state;       /* "playing", "reconnecting in 4 s", "ended" */
+    double network_ms;             /* median */
+    unsigned long frames, dropped; /* results since the start; frames that a live source dropped */
+    const char *source_state;      /* "playing", "reconnecting in 4 s", "ended" */
 } demo_statistics;
 
 /* A frame's results; all memory stays the caller's. */
@@ -44,7 +45,7 @@ typedef struct http_frame {
     unsigned long number;
     const unsigned char *jpeg; /* NULL: no picture of this frame */
     size_t jpeg_size;
-    const char *detections; /* a JSON object in one line */
+    const char *detections; /* a JSON object in one line; NULL: none, a change of state only */
     demo_statistics statistics;
 } http_frame;
 
