@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "data/folder.h"
+#include "demo/source.h"
 #include "demo/video_writer.h"
 
 #include <limits.h>
@@ -145,7 +146,7 @@ static gdrq_status check_outputs(const demo_options *o, gdrq_error *err) {
 static gdrq_status check_source(const demo_options *o, gdrq_error *err) {
     if (o->source && o->camera)
         return refuse("both -c and a SOURCE are given: which of them?", err);
-    return GDRQ_OK;
+    return o->source ? source_check(o->source, err) : GDRQ_OK;
 }
 
 gdrq_status demo_options_check(const demo_options *o, const char *const *inputs, int n_inputs,

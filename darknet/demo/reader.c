@@ -157,8 +157,11 @@ reader_event reader_next(reader *r, frame_buffer *frame, double *captured, doubl
     return event;
 }
 
-double reader_fps(const reader *r) {
-    return r->fps;
+double reader_fps(reader *r) {
+    pthread_mutex_lock(&r->mutex);
+    const double fps = r->fps;
+    pthread_mutex_unlock(&r->mutex);
+    return fps;
 }
 
 void reader_end(reader *r) {

@@ -36,7 +36,7 @@ reader_event reader_next(reader *r, frame_buffer *frame, double *captured, doubl
                          const atomic_bool *stop, gdrq_error *err);
 
 /* Known once it is open. */
-double reader_fps(const reader *r);
+double reader_fps(reader *r);
 
 /* Ends it. If it waits for its source and that takes too long, it is left behind. */
 void reader_end(reader *r);

@@ -46,3 +46,19 @@ gdrq_status source_make(source_request *r, source **made, gdrq_error *err) {
         return source_pictures_make(r, made, err);
     return source_video_make(r, made, err);
 }
+
+gdrq_status source_check(const char *what, gdrq_error *err) {
+    source_request request = {.what = what};
+    struct stat st;
+    source *made;
+    source_request_name(&request);
+    const bool is_path = request.what && !strstr(what, "://") && !strstr(what, " ! ") &&
+                         strncmp(what, "fake:", 5) && !names_pictures(what);
+    if (is_path && !exists(what, &st))
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: no camera, video or folder of pictures",
+                               what);
+    const gdrq_status status = source_make(&request, &made, err);
+    if (status == GDRQ_OK)
+        made->methods->free(made);
+    return status;
+}

@@ -63,6 +63,9 @@ void source_request_name(source_request *request);
  */
 gdrq_status source_make(source_request *request, source **made, gdrq_error *err);
 
+/* Whether there can be such a source, as far as can be told without opening it. */
+gdrq_status source_check(const char *what, gdrq_error *err);
+
 /* The kinds. */
 gdrq_status source_fake_make(source_request *request, source **made, gdrq_error *err);
 gdrq_status source_pictures_make(source_request *request, source **made, gdrq_error *err);

@@ -107,8 +107,7 @@ gdrq_status fail_to_open(const video_source *v, gdrq_error *err) {
     if (is_stream(what))
         return gdrq_fail(err, GDRQ_ERROR_IO, "%s: the stream can't be opened", name);
     if (stat(what, &st) != 0)
-        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: no camera, video or folder of pictures",
-                               name);
+        return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't be opened", name);
     return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: not a video that can be decoded, or damaged",
                      name);
 }
