@@ -9,6 +9,7 @@
 #include "seconds.h"
 #include "train/stop.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -226,6 +227,9 @@ int demo_run(const demo_options *options, demo_task *task) {
     d->thresholds = (demo_thresholds){options->thresh, options->hier};
     d->status_line = status_line_start();
     stop_watch();
+    /* A reader of the results that goes away is an error of the write: files are still completed.
+     */
+    signal(SIGPIPE, SIG_IGN);
     gdrq_status status = start(d, task, &err);
     if (status == GDRQ_OK)
         status = run(d, &err);

@@ -73,7 +73,8 @@ static gdrq_status put_json(outputs *out, gdrq_error *err) {
     putc('\n', out->json);
     return fflush(out->json) == 0
                ? GDRQ_OK
-               : gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", out->options->json);
+               : gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write",
+                                 out->json == stdout ? "standard output" : out->options->json);
 }
 
 static void publish(outputs *out, const frame *f, const demo_statistics *statistics) {

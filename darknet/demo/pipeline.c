@@ -139,18 +139,13 @@ static void stay_single(void) {
     omp_set_num_threads(1);
 }
 
-/* False: there are no more. */
+/* False: there are no more. Those that are left out are read into the same memory. */
 static bool capture_one(pipeline *p, unsigned long *number, frame *f) {
-    double captured;
-    /* Those that are left out are read into the same memory. */
-    for (int left_out = 0; left_out <= (*number ? p->setup.skip : 0); left_out++) {
-        if (camera_next(p->setup.camera, &f->image, &captured, &p->stop) != CAMERA_FRAME)
+    const unsigned long wanted = *number ? *number + (unsigned long)p->setup.skip + 1 : 1;
+    for (; *number < wanted; ++*number)
+        if (camera_next(p->setup.camera, &f->image, &f->captured, &p->stop) != CAMERA_FRAME)
             return false;
-        if (left_out < (*number ? p->setup.skip : 0))
-            ++*number;
-    }
-    f->number = ++*number;
-    f->captured = captured;
+    f->number = wanted;
     return true;
 }
 

@@ -100,6 +100,22 @@ assert abs(p["left"] - (r["center_x"] - r["width"] / 2) * here["width"]) < .2'
     [ "$SECONDS" -lt 10 ]
 }
 
+@test "a pipeline of GStreamer is a live source, and a pipe that closes ends it in order" {
+    demo "videotestsrc is-live=true num-buffers=8 ! video/x-raw,width=64,height=48,framerate=30/1" \
+        -dont_show -json lines -time_limit_sec 2 > summary 2> said
+    grep -q "no more frames; trying again in 0.5 s" said
+    [ "$(wc -l < lines)" -gt 10 ]
+    check_lines lines "$(wc -l < lines)" "line['width'] == 64"
+    run demo "nosuchsource ! appsink"
+    [ "$status" -eq 1 ]
+    says "GStreamer can't run this pipeline"
+    { demo fake:size=64x64,fps=100 -dont_show -json - -out_filename piped.avi 2> said &&
+        false || echo "$?" > status; } | head -2 > two
+    [ "$(cat status)" -eq 1 ]
+    grep -q "standard output: can't write: Broken pipe" said
+    demo piped.avi -benchmark
+}
+
 @test "Ctrl-C ends it with all files complete" {
     # Not the function, which would be another process.
     rm -f lines
