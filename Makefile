@@ -132,6 +132,7 @@ $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
+$(BUILD)/tests/test_http_server: LDFLAGS += -Wl,--wrap=calloc
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # Fuzz targets likewise.

@@ -5,6 +5,7 @@
 #include "http_client.h"
 #include "seconds.h"
 
+#include <limits.h>
 #include <locale.h>
 #include <malloc.h>
 #include <math.h>
@@ -620,6 +621,55 @@ static void test_no_start(void **state) {
     assert_int_equal(http_server_start(&options, &other, &err), GDRQ_ERROR_ARGUMENT);
 }
 
+/* Which of our allocations fails; none by default. */
+static atomic_int fails_after = INT_MAX;
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size) {
+    return atomic_fetch_sub(&fails_after, 1) == 0 ? NULL : __real_calloc(count, size);
+}
+
+static void test_start_without_memory(void **state) {
+    (void)state;
+    const http_options options = {.most_clients = 4, .threshold = .25f};
+    int failures = 0;
+    gdrq_status status = GDRQ_ERROR_MEMORY;
+    for (; status != GDRQ_OK; failures++) {
+        http_server *started;
+        gdrq_error err;
+        assert_in_range(failures, 0, 20);
+        atomic_store(&fails_after, failures);
+        status = http_server_start(&options, &started, &err);
+        const bool failed = atomic_exchange(&fails_after, INT_MAX) < 0;
+        if (status == GDRQ_OK && failed)
+            status = GDRQ_ERROR_MEMORY; /* of the first frame, which may be missing */
+        else if (status != GDRQ_OK)
+            assert_non_null(strstr(err.message, "out of memory"));
+        http_server_stop(started);
+    }
+    assert_in_range(failures, 5, 20);
+}
+
+/* A frame for which there is no memory is left out; the clients see the one before. */
+static void test_publish_without_memory(void **state) {
+    (void)state;
+    publish(1, 100);
+    /* Held by a client that waits for another, so that the next two need new ones. */
+    reader *r = open_reader("/stream.mjpg");
+    publish(2, 100);
+    read_until(r, "<picture 2>");
+    atomic_store(&fails_after, 0);
+    publish(3, 900000);
+    atomic_store(&fails_after, INT_MAX);
+    assert_string_equal(get("/detections.json")->body, "{\"frame_id\":2, \"objects\":[]}\n");
+    publish(4, 100);
+    read_until(r, "<picture 4>");
+    assert_null(strstr(r->text, "<picture 3>"));
+    close_reader(r);
+}
+
 #define WITH(start_server, test) cmocka_unit_test_setup_teardown(test, start_server, stop)
 
 int main(void) {
@@ -644,6 +694,8 @@ int main(void) {
         WITH(start_page, test_stop_with_clients),
         WITH(start_page, test_steady_memory),
         WITH(start_page, test_no_start),
+        cmocka_unit_test(test_start_without_memory),
+        WITH(start_page, test_publish_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
