@@ -2,6 +2,7 @@
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
+#   make check_page  the demo's web page in headless Chromium
 #   make valgrind    the unit tests under valgrind's memcheck; some minutes
 #   make fuzz        FUZZ_SECONDS (60) of changed inputs per fuzz target, with the sanitisers
 
@@ -63,8 +64,8 @@ emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_a
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps tests bench_programs test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
-  bench_chart quickstart install uninstall format lint clean FORCE
+.PHONY: all deps tests bench_programs test unit_test cli_test check_page fuzz_replay fuzz run_fuzz sanitize \
+  valgrind bench bench_chart quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -115,6 +116,11 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
 	  $(darknet_libs) $(cmd_libs) $(libs) -lcmocka -o $@
 
+# Serves the demo's page with made-up frames.
+$(BUILD)/tests/serve_frames: $(BUILD)/obj/tests/web/serve_frames.cpp.o $(BUILD)/libgdrq_test.a
+	@mkdir -p $(@D)
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $^ $(darknet_libs) $(cmd_libs) $(libs) -o $@
+
 # The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
 $(BUILD)/obj/emulated/%.c.o: all_cflags += -isystem tests/emulated -Wno-psabi \
   -Dgdrq_conv_avx512vnni_direct=gdrq_conv_emulated_direct \
@@ -127,6 +133,7 @@ $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
+$(BUILD)/tests/test_http_server: LDFLAGS += -Wl,--wrap=calloc
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # Fuzz targets likewise.
@@ -145,7 +152,7 @@ $(BUILD)/tests/%: tests/host/%.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) -std=c++17 -O1 -g -isystem /usr/include/opencv4 $< -lopencv_dnn -lopencv_core -o $@
 
-tests: all $(unit_tests) $(host_programs) $(fuzz_programs)
+tests: all $(unit_tests) $(host_programs) $(fuzz_programs) $(BUILD)/tests/serve_frames
 
 deps:
 	scripts/install_deps
@@ -167,6 +174,13 @@ fuzz_replay: tests
 	@for name in $(notdir $(fuzz_programs)); do \
 	  echo "$$name:" && $(BUILD)/fuzz/$$name tests/fuzz/seeds/$${name#fuzz_} || exit 1; \
 	done
+
+# The demo's page in headless Chromium, and pictures of it in $(BUILD)/page. The tests do the same
+# where that browser is installed.
+check_page:
+	scripts/install_deps --web
+	$(MAKE) -j$(shell nproc) $(BUILD)/tests/serve_frames
+	tests/web/check_page --shots $(BUILD)/page $(BUILD)/tests/serve_frames
 
 fuzz: deps
 	$(MAKE) SANITIZE=address,undefined run_fuzz
@@ -274,4 +288,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects)) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
-  $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d
+  $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d \
+  $(BUILD)/obj/tests/web/serve_frames.cpp.d

@@ -4,7 +4,6 @@
 #include "base/status.h"
 #include "results/memory_file.h"
 
-#include <locale.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +15,16 @@ struct frame_board {
     demo_statistics statistics;
     /* Of the thread that pins. */
     memory_file text;
-    locale_t plain; /* a window's toolkit may have set one with decimal commas */
+    locale_t plain;
 };
 
-gdrq_status frame_board_new(frame_board **board, gdrq_error *err) {
+gdrq_status frame_board_new(locale_t plain, frame_board **board, gdrq_error *err) {
     frame_board *b = *board = gdrq_alloc(1, sizeof *b);
     if (!b)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the web server's frames");
     pthread_mutex_init(&b->lock, NULL);
-    b->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    gdrq_status status = memory_file_open(&b->text, err);
-    if (status == GDRQ_OK && !b->plain)
-        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a locale");
+    b->plain = plain;
+    const gdrq_status status = memory_file_open(&b->text, err);
     if (status != GDRQ_OK) {
         frame_board_free(b);
         *board = NULL;
@@ -54,8 +51,6 @@ void frame_board_free(frame_board *board) {
         free(frame);
     }
     memory_file_free(&board->text);
-    if (board->plain)
-        freelocale(board->plain);
     pthread_mutex_destroy(&board->lock);
     free(board);
 }

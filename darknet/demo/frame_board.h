@@ -8,6 +8,8 @@
 
 #include "demo/http_text.h"
 
+#include <locale.h>
+
 typedef enum frame_view { FRAME_PICTURE, FRAME_EVENT, FRAME_LINE, FRAME_VIEWS } frame_view;
 
 typedef struct frame_bytes {
@@ -30,7 +32,8 @@ typedef struct shared_frame {
 
 typedef struct frame_board frame_board;
 
-gdrq_status frame_board_new(frame_board **board, gdrq_error *err);
+/* plain, which is borrowed, has decimal points. */
+gdrq_status frame_board_new(locale_t plain, frame_board **board, gdrq_error *err);
 /* All frames must have been given back. */
 void frame_board_free(frame_board *board);
 

@@ -4,8 +4,6 @@
 #include "demo/http_guard.h"
 #include "demo/page.h"
 
-#include <errno.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,23 +117,18 @@ static enum MHD_Result send_detections(request *r) {
     return sent;
 }
 
-/* Printed with decimal points, whatever a window's toolkit made the locale. */
 static enum MHD_Result send_printed(request *r, const char *type,
                                     void (*put)(FILE *out, http_site *site)) {
     char *text = NULL;
     size_t n;
     FILE *out = open_memstream(&text, &n);
-    const locale_t plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
-    bool complete = out && plain;
-    if (complete) {
-        const locale_t before = uselocale(plain);
-        put(out, r->site);
-        uselocale(before);
-        complete = !ferror(out);
-    }
-    if (plain)
-        freelocale(plain);
-    complete = out && fclose(out) == 0 && complete;
+    if (!out)
+        return MHD_NO;
+    const locale_t before = uselocale(r->site->plain);
+    put(out, r->site);
+    uselocale(before);
+    const bool failed = ferror(out);
+    const bool complete = fclose(out) == 0 && !failed;
     const enum MHD_Result sent = complete ? send_text(r, MHD_HTTP_OK, type, text, n) : MHD_NO;
     free(text);
     return sent;

@@ -50,14 +50,15 @@ static gdrq_status build(http_server *server, const http_options *options, gdrq_
     http_site *site = &server->site;
     server->bound = gdrq_strdup(options->bind ? options->bind : "127.0.0.1");
     server->page = page_with_title(options->title ? options->title : "darknet");
-    if (!server->bound || !server->page)
+    site->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
+    if (!server->bound || !server->page || !site->plain)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the web server");
     site->content = options->content;
     site->bound = server->bound;
     site->page = server->page;
     site->most_connections = options->most_clients;
     atomic_init(&site->threshold, options->threshold);
-    gdrq_status status = frame_board_new(&site->board, err);
+    gdrq_status status = frame_board_new(site->plain, &site->board, err);
     if (status == GDRQ_OK)
         status = http_streams_start(site->board, &site->streams, err);
     if (status != GDRQ_OK)
@@ -117,6 +118,8 @@ void http_server_stop(http_server *server) {
         MHD_stop_daemon(server->daemon);
     http_streams_free(server->site.streams);
     frame_board_free(server->site.board);
+    if (server->site.plain)
+        freelocale(server->site.plain);
     free(server->page);
     free(server->bound);
     free(server);

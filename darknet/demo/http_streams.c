@@ -17,7 +17,7 @@
 /* Seconds. */
 static const double event_interval = 1. / 15; /* at least, between two events of a client */
 static const double event_repeat = 2;         /* at most: pages see thereby that the server lives */
-static const double look_interval = 1;        /* for clients that vanished while they waited */
+static const double look_interval = .5;       /* for clients that vanished while they waited */
 
 typedef struct stream_client {
     struct stream_client *previous, *next;
