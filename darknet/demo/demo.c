@@ -163,6 +163,8 @@ static gdrq_status start(demo_state *d, demo_task *task, gdrq_error *err) {
                                     .fps = o->camera_fps,
                                     .stall = o->stall};
     gdrq_status status = camera_open(&request, &d->camera, err);
+    /* Until here a signal ends the process at once: nothing has been begun. */
+    stop_watch();
     if (status == GDRQ_OK)
         status = outputs_open(&d->outputs, o, task, camera_fps(d->camera),
                               camera_is_live(d->camera), err);
@@ -205,7 +207,7 @@ static int exit_status(const demo_state *d, gdrq_status status, const gdrq_error
     if (status != GDRQ_OK)
         return report_error(err);
     if (camera_skipped(d->camera)) {
-        report("%d frames could not be read", camera_skipped(d->camera));
+        report("frames that could not be read: %d", camera_skipped(d->camera));
         return 1;
     }
     if (!d->statistics.frames && !stop_signal()) {
@@ -226,7 +228,6 @@ int demo_run(const demo_options *options, demo_task *task) {
     d->options = options;
     d->thresholds = (demo_thresholds){options->thresh, options->hier};
     d->status_line = status_line_start();
-    stop_watch();
     /* A reader of the results that goes away is an error of the write: files are still completed.
      */
     signal(SIGPIPE, SIG_IGN);

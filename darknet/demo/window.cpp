@@ -4,6 +4,7 @@
 
 #include <opencv2/highgui.hpp>
 
+#include <clocale>
 #include <cstdlib>
 #include <cstring>
 #include <dlfcn.h>
@@ -62,6 +63,8 @@ bool window_is_possible(void) {
 gdrq_status window_open(const char *title, bool fullscreen, gdrq_error *err) {
     return guarded("window", err, [&] {
         cv::namedWindow(title, cv::WINDOW_NORMAL | cv::WINDOW_KEEPRATIO);
+        /* Qt takes over the user's locale, in which numbers may have a comma. */
+        std::setlocale(LC_NUMERIC, "C");
         if (fullscreen)
             cv::setWindowProperty(title, cv::WND_PROP_FULLSCREEN, cv::WINDOW_FULLSCREEN);
         return GDRQ_OK;

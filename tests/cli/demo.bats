@@ -83,7 +83,7 @@ assert abs(p["left"] - (r["center_x"] - r["width"] / 2) * here["width"]) < .2'
     echo broken > frames/frame_00000003.jpg
     run demo frames -dont_show -json lines
     [ "$status" -eq 1 ]
-    says "1 frames could not be read"
+    says "frames that could not be read: 1"
     check_lines lines 23 "line['width'] == 160"
 }
 
