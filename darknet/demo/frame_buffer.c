@@ -10,7 +10,7 @@ gdrq_status frame_buffer_size(frame_buffer *b, int w, int h, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_FORMAT, "a frame of %d x %d pixels", w, h);
     const size_t bytes = 3 * (size_t)w * (size_t)h;
     if (bytes > b->room) {
-        unsigned char *data = gdrq_alloc(bytes, 1);
+        unsigned char *data = gdrq_alloc(bytes + PICTURE_SLACK, 1);
         if (!data)
             return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a frame of %d x %d", w, h);
         picture_free(&b->picture);

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <memory>
 #include <strings.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace {
@@ -62,15 +63,32 @@ struct video_writer {
 
 namespace {
 
-/* OpenCV says nothing of writes that fail: that all frames can be found again does. */
+/*
+ * OpenCV says nothing of writes that fail, and a film of hours should not be lost to a full disk:
+ * it ends while there is room for the container's end. Looked at every now and then.
+ */
+constexpr unsigned long long reserve = 8 << 20; /* bytes */
+constexpr long look_every = 32;                 /* frames */
+
+gdrq_status check_room(const video_writer *v, gdrq_error *err) {
+    struct statvfs disk;
+    if (v->frames % look_every != 0 || statvfs(v->temporary.c_str(), &disk) != 0 ||
+        static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize >= reserve)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_IO,
+                     "%s: the disk is nearly full: the video ends after %ld frames",
+                     v->path.c_str(), v->frames);
+}
+
+/* That all frames can be found again tells that they were written. */
 gdrq_status check_written(const video_writer *v, gdrq_error *err) {
     cv::VideoCapture back(v->temporary, cv::CAP_FFMPEG);
     const long found = back.isOpened() ? std::lround(back.get(cv::CAP_PROP_FRAME_COUNT)) : -1;
     if (found >= v->frames)
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_IO,
-                     "%s: only %ld of %ld frames could be written: is the disk full?",
-                     v->path.c_str(), found < 0 ? 0 : found, v->frames);
+                     "%s: not all of the %ld frames could be written: is the disk full?",
+                     v->path.c_str(), v->frames);
 }
 
 } // namespace
@@ -102,6 +120,9 @@ gdrq_status video_writer_open(const char *path, int w, int h, double fps, video_
 
 gdrq_status video_writer_add(video_writer *v, const picture *p, gdrq_error *err) {
     return guarded(v->path.c_str(), err, [&] {
+        const gdrq_status status = check_room(v, err);
+        if (status != GDRQ_OK)
+            return status;
         const cv::Mat image = as_mat(p);
         if (image.size() == v->size) {
             v->writer.write(image);

@@ -19,7 +19,8 @@ gdrq_status video_writer_check(const char *path, gdrq_error *err);
 gdrq_status video_writer_open(const char *path, int w, int h, double fps, video_writer **opened,
                               gdrq_error *err);
 
-/* A picture of another size is resized. */
+/* A picture of another size is resized. Fails when the disk is nearly full: what is there so far
+   can still be finished. */
 gdrq_status video_writer_add(video_writer *v, const picture *p, gdrq_error *err);
 
 /* Ends the file and puts it in its place; the writer is gone, also on failure. */
