@@ -102,7 +102,7 @@ assert abs(p["left"] - (r["center_x"] - r["width"] / 2) * here["width"]) < .2'
 
 @test "a pipeline of GStreamer is a live source, and a pipe that closes ends it in order" {
     demo "videotestsrc is-live=true num-buffers=8 ! video/x-raw,width=64,height=48,framerate=30/1" \
-        -dont_show -json lines -time_limit_sec 2 > summary 2> said
+        -dont_show -json lines -time_limit_sec 3 > summary 2> said
     grep -q "no more frames; trying again in 0.5 s" said
     [ "$(wc -l < lines)" -gt 10 ]
     check_lines lines "$(wc -l < lines)" "line['width'] == 64"
@@ -208,6 +208,39 @@ sys.stdout.buffer.write(struct.pack("<iiiQ112f", 0, 2, 0, 0, *floats))' > classe
     count_frames classes.avi 24 160 120
     darknet classifier demo classes.data classes.cfg classes.weights one.jpg -ext_output -t 4 > four
     [ "$(grep -cE '^ *[0-9.]+%: [a-z]+$' four)" -eq 4 ]
+}
+
+@test "results are served, and the slider moves the threshold" {
+    "$BUILD/darknet" detector demo signs.data folded.cfg folded.weights fake:size=64x64,fps=50 \
+        -dont_show -thresh .2 -time_limit_sec 60 -http 0 -mjpeg_port 0 -json_port 0 \
+        > summary 2> said 3>&- &
+    local job=$!
+    for _ in {1..100}; do grep -q "^darknet: -json_port: http" said && break; sleep .1; done
+    /usr/bin/python3 - said << 'END'
+import json, re, sys, time, urllib.request
+address = dict(re.findall(r"darknet: -(\w+): (\S+)", open(sys.argv[1]).read()))
+def get(name, data=None):
+    return urllib.request.urlopen(address["http"] + name, data, timeout=10)
+def objects():
+    return len(json.load(get("detections.json"))["objects"])
+until = time.time() + 10
+while objects() == 0: assert time.time() < until
+get("threshold", b"value=0.999")
+while objects() > 0: assert time.time() < until
+assert b"darknet_threshold 0.99" in get("metrics").read()
+jpeg = urllib.request.urlopen(address["mjpeg_port"], timeout=10).read(5000)
+assert b"image/jpeg" in jpeg and b"\xff\xd8\xff" in jpeg
+line = urllib.request.urlopen(address["json_port"], timeout=10).readline()
+assert json.loads(line)["width"] == 64
+END
+    kill -TERM $job
+    local status=0
+    wait $job || status=$?
+    [ "$status" -eq 143 ]
+    grep -q "frames, " summary
+    run demo video.avi -http 1 -http_bind 192.0.2.1
+    [ "$status" -eq 1 ]
+    says "192.0.2.1"
 }
 
 @test "a window takes its keys where there is a display" {
