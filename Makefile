@@ -2,6 +2,7 @@
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
+#   make check_page  the demo's web page in headless Chromium
 #   make valgrind    the unit tests under valgrind's memcheck; some minutes
 #   make fuzz        FUZZ_SECONDS (60) of changed inputs per fuzz target, with the sanitisers
 
@@ -40,13 +41,15 @@ all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
 opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
 libs := -ldnnl $(opencv) -lz -lm -ldl
+# What only the command needs.
+cmd_libs := -lmicrohttpd -lopencv_videoio -lopencv_highgui
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 # Kernels of one instruction set a file, which its name ends with.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 lib_sources += $(sort $(wildcard gdrq_layers/*/x86/*.c))
 endif
-cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp))
+cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp darknet/*/*.S))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
 host_sources := $(sort $(wildcard tests/host/*.c tests/host/*.cpp))
 lib_objects := $(patsubst %,$(BUILD)/obj/%.o,$(lib_sources))
@@ -61,8 +64,8 @@ emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_a
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all deps tests bench_programs test unit_test cli_test fuzz_replay fuzz run_fuzz sanitize valgrind bench \
-  bench_chart quickstart install uninstall format lint clean FORCE
+.PHONY: all deps tests bench_programs test unit_test cli_test check_page fuzz_replay fuzz run_fuzz sanitize \
+  valgrind bench bench_chart quickstart install uninstall format lint clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -82,6 +85,12 @@ $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) $(all_cxxflags) -c $< -o $@
 
+# The demo's web page lies in the command.
+$(BUILD)/obj/%.S.o: %.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,AS)$(CC) -I. -c $< -o $@
+$(BUILD)/obj/darknet/demo/page.S.o: $(wildcard darknet/demo/page.html darknet/demo/page.css darknet/demo/page.js)
+
 # gcc 12 spills accumulators of kernels where it coalesces variables.
 kernel_cflags := $(if $(findstring clang,$(CC)),,-fno-tree-coalesce-vars)
 $(BUILD)/obj/%_avx2.c.o: all_cflags += -mavx2 $(kernel_cflags)
@@ -95,7 +104,7 @@ $(BUILD)/libgdrq.so: $(lib_objects)
 $(BUILD)/darknet: $(cmd_objects) $(shared_objects) $(BUILD)/libgdrq.so
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) $(shared_objects) \
 	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
-	  $(darknet_libs) $(libs) -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
 	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
@@ -105,7 +114,12 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) -lcmocka -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -lcmocka -o $@
+
+# Serves the demo's page with made-up frames.
+$(BUILD)/tests/serve_frames: $(BUILD)/obj/tests/web/serve_frames.cpp.o $(BUILD)/libgdrq_test.a
+	@mkdir -p $(@D)
+	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $^ $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 # The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
 # -O1: what counts is that they compile in time; emulated vectors are slow in any case.
@@ -120,6 +134,7 @@ $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
+$(BUILD)/tests/test_http_server: LDFLAGS += -Wl,--wrap=calloc
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 
 # Fuzz targets likewise.
@@ -127,7 +142,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.c.o $(BUILD)/obj/tests/fuzz
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) -o $@
+	  $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 # Host programs know nothing of gdrq: they link the stock library only.
 $(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags
@@ -138,7 +153,7 @@ $(BUILD)/tests/%: tests/host/%.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) -std=c++17 -O1 -g -isystem /usr/include/opencv4 $< -lopencv_dnn -lopencv_core -o $@
 
-tests: all $(unit_tests) $(host_programs) $(fuzz_programs)
+tests: all $(unit_tests) $(host_programs) $(fuzz_programs) $(BUILD)/tests/serve_frames
 
 deps:
 	scripts/install_deps
@@ -160,6 +175,13 @@ fuzz_replay: tests
 	@for name in $(notdir $(fuzz_programs)); do \
 	  echo "$$name:" && $(BUILD)/fuzz/$$name tests/fuzz/seeds/$${name#fuzz_} || exit 1; \
 	done
+
+# The demo's page in headless Chromium, and pictures of it in $(BUILD)/page. The tests do the same
+# where that browser is installed.
+check_page:
+	scripts/install_deps --web
+	$(MAKE) -j$(shell nproc) $(BUILD)/tests/serve_frames
+	tests/web/check_page --shots $(BUILD)/page $(BUILD)/tests/serve_frames
 
 fuzz: deps
 	$(MAKE) SANITIZE=address,undefined run_fuzz
@@ -267,4 +289,5 @@ clean:
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects)) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
-  $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d
+  $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d \
+  $(BUILD)/obj/tests/web/serve_frames.cpp.d

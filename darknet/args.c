@@ -13,7 +13,8 @@
 
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
-/* Accepted everywhere; all but -cpumask since scripts pass them, and without effect here. */
+/* Accepted everywhere, since scripts pass them; of effect are -cpumask and, for demo, -dont_show.
+ */
 static bool global_no_gpu, global_dont_show;
 static int global_gpu;
 static const char *global_gpus;
@@ -32,7 +33,7 @@ static const arg_flag global_flags[] = {
      .set = gdrq_set_cpu,
      .help = "instruction set of integer kernels: c, avx2 or avx512vnni; by default all"},
     {.name = "nogpu", .on = &global_no_gpu, .help = "use the CPU"},
-    {.name = "dont_show", .on = &global_dont_show, .help = "no effect: no window is ever opened"},
+    {.name = "dont_show", .on = &global_dont_show, .help = "open no window; only demo opens one"},
 };
 static const int n_global_flags = sizeof global_flags / sizeof *global_flags;
 
@@ -74,6 +75,14 @@ static bool asks_for_help(const char *text) {
     char name[NAME_LENGTH];
     normalise(text, name);
     return !strcmp(name, "h") || !strcmp(name, "help");
+}
+
+/* demo has a flag -h, the camera's height: it takes a number, where help takes none. */
+static bool is_help(const arg_spec *spec, int argc, char **argv, int i) {
+    if (!is_flag(argv[i]) || !asks_for_help(argv[i]))
+        return false;
+    const bool has_value = strchr(argv[i], '=') || (i + 1 < argc && is_number(argv[i + 1]));
+    return !find_flag(spec, argv[i]) || !has_value;
 }
 
 static const char *nearest_flag(const arg_spec *spec, const char *text) {
@@ -222,7 +231,7 @@ static void print_flag(const arg_flag *flag) {
 int args_parse(const arg_spec *spec, int argc, char **argv, arg_operands *operands) {
     /* Help shows the defaults, which reading overwrites. */
     for (int i = 0; i < argc && strcmp(argv[i], "--"); i++)
-        if (is_flag(argv[i]) && asks_for_help(argv[i]) && !find_flag(spec, argv[i])) {
+        if (is_help(spec, argc, argv, i)) {
             printf("usage: darknet %s %s [FLAGS]\n%s\n\nFlags (default):\n", spec->command,
                    spec->operands, spec->help);
             for (int f = 0; f < spec->n_flags + n_global_flags; f++)
@@ -234,6 +243,10 @@ int args_parse(const arg_spec *spec, int argc, char **argv, arg_operands *operan
         return -1;
     report("%s: %s", spec->command, err.message);
     return 2;
+}
+
+bool args_dont_show(void) {
+    return global_dont_show;
 }
 
 gdrq_status args_skip_global(int argc, char **argv, int *n, gdrq_error *err) {

@@ -45,10 +45,14 @@ gdrq_status args_read(const arg_spec *spec, int argc, char **argv, arg_operands 
                       gdrq_error *err);
 
 /*
- * args_read() as commands use it: -h, -help or --help prints help, and errors are printed. Returns
- * -1 when the command shall go on, else the exit status: 0 after help, 2 after an error.
+ * args_read() as commands use it: -h, -help or --help prints help (-h before a number does not
+ * where the command has a flag -h), and errors are printed. Returns -1 when the command shall go
+ * on, else the exit status: 0 after help, 2 after an error.
  */
 int args_parse(const arg_spec *spec, int argc, char **argv, arg_operands *operands);
+
+/* Whether -dont_show was among them. */
+bool args_dont_show(void);
 
 /*
  * How many of argv[0..argc) are flags that every command accepts, with their values: they may stand

@@ -4,6 +4,7 @@
 static const command verbs[] = {
     {"train", cmd_detector_train, "train a detector on labelled images"},
     {"test", cmd_detector_test, "detect objects in images and draw them"},
+    {"demo", cmd_detector_demo, "detect objects in a video, live or from a file"},
     {"map", cmd_detector_map, "measure average precision on labelled images"},
     {"valid", cmd_detector_valid, "write detections for VOC's, COCO's or ImageNet's evaluation"},
     {"valid2", cmd_detector_valid2, "the same, averaged with each image's mirror image"},
@@ -11,14 +12,8 @@ static const command verbs[] = {
     {"calc_anchors", cmd_detector_calc_anchors, "find anchors that fit the labelled boxes"},
 };
 
-/* Verbs of upstream's that are not here yet. */
-static const char *const stock_verbs[] = {"demo"};
-
 int cmd_detector(int argc, char **argv) {
-    const verb_table table = {.command = "detector",
-                              .verbs = verbs,
-                              .n = sizeof verbs / sizeof *verbs,
-                              .stock = stock_verbs,
-                              .n_stock = sizeof stock_verbs / sizeof *stock_verbs};
+    const verb_table table = {
+        .command = "detector", .verbs = verbs, .n = sizeof verbs / sizeof *verbs};
     return verb_run(&table, argc, argv);
 }

@@ -8,6 +8,7 @@
 int cmd_detector(int argc, char **argv);
 int cmd_detector_train(int argc, char **argv);
 int cmd_detector_test(int argc, char **argv);
+int cmd_detector_demo(int argc, char **argv);
 int cmd_detector_map(int argc, char **argv);
 int cmd_detector_valid(int argc, char **argv);
 int cmd_detector_valid2(int argc, char **argv);
@@ -18,6 +19,7 @@ int cmd_classifier(int argc, char **argv);
 int cmd_classifier_train(int argc, char **argv);
 int cmd_classifier_valid(int argc, char **argv);
 int cmd_classifier_predict(int argc, char **argv);
+int cmd_classifier_demo(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_gdrq(int argc, char **argv);
 int cmd_gdrq_convert(int argc, char **argv);

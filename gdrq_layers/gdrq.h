@@ -364,6 +364,14 @@ GDRQ_API gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h,
                                     gdrq_error *err);
 
 /*
+ * The same with interleaved codes, RGB: an image of net_w x net_h, which gdrq_letterbox() and
+ * gdrq_network_predict_pixels() take as it is. So a thread can fit the next frame while the network
+ * runs on this one.
+ */
+GDRQ_API gdrq_status gdrq_letterbox_pixels(const gdrq_pixels *in, int net_w, int net_h,
+                                           unsigned char *out, gdrq_error *err);
+
+/*
  * network_predict() of one image, fitted into the network's input by gdrq_letterbox(): pixels go
  * into a folded network as they are, and as code/255 into any other. The network reads 3 channels.
  * What batch it is set to does not matter. *seconds (may be NULL) receives the time of the

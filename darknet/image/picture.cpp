@@ -41,7 +41,7 @@ gdrq_status allocate(const char *what, int w, int h, picture *p, gdrq_error *err
     if (w < 1 || h < 1 || (long long)w * h > max_pixels)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s: %d x %d pixels, at most 2^28 are supported",
                          what, w, h);
-    p->data = static_cast<unsigned char *>(std::malloc((size_t)w * h * 3));
+    p->data = static_cast<unsigned char *>(std::malloc((size_t)w * h * 3 + PICTURE_SLACK));
     if (!p->data)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", what);
     p->w = w;

@@ -8,9 +8,12 @@
 extern "C" {
 #endif
 
+/* Bytes behind the last pixel: libswscale, which writes videos, reads whole vectors. */
+enum { PICTURE_SLACK = 64 };
+
 /* Interleaved BGR, rows without padding. A zeroed picture is empty. */
 typedef struct picture {
-    unsigned char *data; /* w * h * 3 codes, from malloc() */
+    unsigned char *data; /* w * h * 3 codes and PICTURE_SLACK bytes, from malloc() */
     int w, h;
 } picture;
 

@@ -5,6 +5,7 @@
 #include "data/image_list.h"
 
 #include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,30 @@ gdrq_status picture_paths_find(const char *what, picture_paths *paths, gdrq_erro
     if (status != GDRQ_OK)
         picture_paths_free(paths);
     return status;
+}
+
+gdrq_status picture_paths_match(const char *pattern, picture_paths *paths, gdrq_error *err) {
+    *paths = (picture_paths){0};
+    glob_t found;
+    const int failed = glob(pattern, 0, NULL, &found);
+    if (failed)
+        return gdrq_fail(err, failed == GLOB_NOSPACE ? GDRQ_ERROR_MEMORY : GDRQ_ERROR_IO,
+                         "%s: no picture has such a name", pattern);
+    gdrq_status status = make_room(paths, (int)found.gl_pathc, err);
+    for (size_t i = 0; i < found.gl_pathc && status == GDRQ_OK; i++)
+        if (is_picture_name(found.gl_pathv[i]))
+            status = append(paths, NULL, found.gl_pathv[i], err);
+    globfree(&found);
+    if (status == GDRQ_OK && !paths->n)
+        status = gdrq_fail(err, GDRQ_ERROR_IO, "%s: no picture has such a name", pattern);
+    if (status != GDRQ_OK)
+        picture_paths_free(paths);
+    return status;
+}
+
+bool picture_paths_knows(const char *name) {
+    const char *dot = strrchr(name, '.');
+    return is_picture_name(name) || (dot && !strcasecmp(dot, ".txt"));
 }
 
 void picture_paths_free(picture_paths *paths) {

@@ -16,6 +16,12 @@ typedef struct picture_paths {
  */
 gdrq_status picture_paths_find(const char *what, picture_paths *paths, gdrq_error *err);
 
+/* The pictures whose names match a shell's pattern, sorted; otherwise the same. */
+gdrq_status picture_paths_match(const char *pattern, picture_paths *paths, gdrq_error *err);
+
+/* Whether the name is that of a picture, or of a file that lists some (.txt). */
+bool picture_paths_knows(const char *name);
+
 void picture_paths_free(picture_paths *paths);
 
 #endif

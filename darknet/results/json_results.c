@@ -1,5 +1,6 @@
 #include "results/json_results.h"
 
+#include "results/json_object.h"
 #include "results/json_text.h"
 
 gdrq_status json_results_open(json_results *results, char *const *names, int classes, float thresh,
@@ -9,15 +10,6 @@ gdrq_status json_results_open(json_results *results, char *const *names, int cla
     if (status == GDRQ_OK)
         fputs("[", results->file.stream);
     return status;
-}
-
-static void put_object(FILE *out, const box *b, int class_id, const char *name, float score) {
-    fprintf(out, "\n  {\"class_id\":%d, \"name\":", class_id);
-    json_put_string(out, name);
-    fprintf(out,
-            ", \"relative_coordinates\":{\"center_x\":%f, \"center_y\":%f, \"width\":%f, "
-            "\"height\":%f}, \"confidence\":%f}",
-            b->x, b->y, b->w, b->h, score);
 }
 
 void json_results_add(json_results *results, const char *image, const detections *found) {
@@ -36,7 +28,8 @@ void json_results_add(json_results *results, const char *image, const detections
             if (!first)
                 putc(',', out);
             first = false;
-            put_object(out, &d->bbox, k, results->names[k], d->prob[k]);
+            fputs("\n  ", out);
+            json_put_object(out, &d->bbox, k, results->names[k], d->prob[k], 0, 0);
         }
     }
     fputs("\n ]\n}", out);

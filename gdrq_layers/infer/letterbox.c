@@ -171,6 +171,12 @@ gdrq_status gdrq_letterbox_codes(const gdrq_pixels *in, int net_w, int net_h, gd
         status = make_room(columns, net_w, err);
     if (status != GDRQ_OK)
         return status;
+    if (in->w == net_w && in->h == net_h && in->order == GDRQ_RGB) {
+        for (int y = 0; y < net_h; y++)
+            memcpy(codes + (size_t)y * net_w * CHANNELS, in->data + (size_t)y * in->stride,
+                   (size_t)net_w * CHANNELS);
+        return GDRQ_OK;
+    }
     const gdrq_placement placed = gdrq_letterbox_place(in->w, in->h, net_w, net_h);
     const gdrq_cpu cpu = gdrq_cpu_level();
     set_columns(columns, in->w, placed.w);
@@ -184,6 +190,14 @@ static void split(const uint8_t *codes, size_t pixels, unsigned char *planes) {
     for (size_t c = 0; c < CHANNELS; c++)
         for (size_t i = 0; i < pixels; i++)
             planes[c * pixels + i] = codes[i * CHANNELS + c];
+}
+
+gdrq_status gdrq_letterbox_pixels(const gdrq_pixels *in, int net_w, int net_h, unsigned char *out,
+                                  gdrq_error *err) {
+    gdrq_columns columns = {0};
+    const gdrq_status status = gdrq_letterbox_codes(in, net_w, net_h, &columns, out, err);
+    gdrq_columns_free(&columns);
+    return status;
 }
 
 gdrq_status gdrq_letterbox(const gdrq_pixels *in, int net_w, int net_h, unsigned char *out,

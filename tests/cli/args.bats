@@ -120,7 +120,7 @@ setup() {
 
 @test "a cfg with gdrq sections is not handed over" {
     write_cfg small.cfg
-    run darknet detector demo x.data small.cfg
+    run darknet classifier validfull x.data small.cfg
     one_line_error 1 "gdrq sections of small.cfg"
     run darknet partial small.cfg a.weights b.weights 3
     one_line_error 1 "gdrq sections of small.cfg"

@@ -350,7 +350,7 @@ refuses() {
 }
 
 @test "verbs that we do not have are handed to the stock command" {
-    for verb in validfull demo csv; do
+    for verb in validfull csv; do
         run darknet classifier $verb shapes.data four.cfg backup/four_final.weights
         [ "$status" -eq 1 ]
         says "'$verb' is a command of the stock"

@@ -21,6 +21,7 @@ offered() {
     [ "$(offered detector train -see)" = "-seed" ]
     [ "$(offered detector train a.data b.cfg -earl)" = "-early_stop" ]
     [ "$(offered detect -thr)" = "-thresh" ]
+    [ "$(offered detector demo -out)" = "-out_filename" ]
     [ "$(offered -cpumask avx2 gdrq conv)" = "convert" ]
     [ "$(offered detect -cpu)" = "-cpumask" ]
     [ "$(offered detect -cpumask av)" = "avx2 avx512vnni" ]
@@ -29,5 +30,5 @@ offered() {
 @test "files are left to the shell, and the stock command's business too" {
     [ "$(offered detector train a)" = "" ]
     [ "$(offered rnn -)" = "" ]
-    [ "$(offered detector demo -)" = "" ]
+    [ "$(offered classifier csv -)" = "" ]
 }

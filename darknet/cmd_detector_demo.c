@@ -1,0 +1,21 @@
+#include "commands.h"
+#include "demo/demo.h"
+
+#include "demo/demo_help.h"
+
+static gdrq_status open_task(const char *const *files, const demo_options *o, demo_task **task,
+                             gdrq_error *err) {
+    return detector_task_open(files[0], files[1], files[2], o->average, task, err);
+}
+
+int cmd_detector_demo(int argc, char **argv) {
+    demo_options o = demo_defaults();
+    const arg_flag hier = {.name = "hier",
+                           .value_name = "P",
+                           .real = &o.hier,
+                           .max = 1,
+                           .help = "the same for going down a tree of classes"};
+    return demo_command("detector demo",
+                        "Detects objects in a video, live or from a file.\n" DEMO_HELP, .5f, &hier,
+                        1, &o, open_task, argc, argv);
+}

@@ -1,0 +1,17 @@
+/* The part of the help that both demos have. */
+#ifndef DARKNET_DEMO_DEMO_HELP_H
+#define DARKNET_DEMO_DEMO_HELP_H
+
+#define DEMO_HELP                                                                                  \
+    "SOURCE is a camera's number or device, a video file, a folder of pictures, a list (.txt) or " \
+    "a "                                                                                           \
+    "pattern\n"                                                                                    \
+    "('*.jpg') of them, a URL (rtsp://, http://) or a GStreamer pipeline ('videotestsrc ! "        \
+    "...'); without it,\n"                                                                         \
+    "the camera of -c. Of a camera or stream the newest frame counts, and one that is lost is "    \
+    "opened anew; of a\n"                                                                          \
+    "file all frames count. Keys of the window: Esc or q ends, p pauses, s saves the frame to "    \
+    "demo_NUMBER.jpg,\n"                                                                           \
+    "up and down change -thresh, right and left -hier. Ctrl-C ends with all files complete."
+
+#endif

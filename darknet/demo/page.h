@@ -1,0 +1,14 @@
+/* The page's files, compiled in by page.S. */
+#ifndef DEMO_PAGE_H
+#define DEMO_PAGE_H
+
+#include "gdrq.h"
+
+extern const char page_html[], page_html_end[];
+extern const char page_css[], page_css_end[];
+extern const char page_js[], page_js_end[];
+
+/* page.html with the title in its places, to be freed; NULL when memory is out. */
+char *page_with_title(const char *title);
+
+#endif

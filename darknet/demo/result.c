@@ -1,0 +1,83 @@
+#include "demo/result.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "detect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_wanted(const detection *d, float thresh) {
+    for (int k = 0; k < d->classes && detection_is_finite(d); k++)
+        if (d->prob[k] > thresh)
+            return true;
+    return false;
+}
+
+/* At least twice as much as before: steady frames soon need no more. */
+static gdrq_status grow(demo_result *r, int boxes, size_t scores, gdrq_error *err) {
+    if (boxes > r->boxes_room) {
+        free(r->boxes);
+        r->boxes_room = boxes > 2 * r->boxes_room ? boxes : 2 * r->boxes_room;
+        r->boxes = gdrq_alloc((size_t)r->boxes_room, sizeof *r->boxes);
+    }
+    if (scores > r->scores_room) {
+        free(r->scores);
+        r->scores_room = scores > 2 * r->scores_room ? scores : 2 * r->scores_room;
+        r->scores = gdrq_alloc(r->scores_room, sizeof *r->scores);
+    }
+    if ((boxes == 0 || r->boxes) && (scores == 0 || r->scores))
+        return GDRQ_OK;
+    demo_result_free(r);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d boxes", boxes);
+}
+
+gdrq_status demo_result_keep_boxes(demo_result *r, const detection *found, int n, float thresh,
+                                   gdrq_error *err) {
+    int wanted = 0;
+    size_t scores = 0;
+    for (int i = 0; i < n; i++)
+        if (is_wanted(&found[i], thresh)) {
+            wanted++;
+            scores += (size_t)found[i].classes;
+        }
+    const gdrq_status status = grow(r, wanted, scores, err);
+    if (status != GDRQ_OK)
+        return status;
+    float *to = r->scores;
+    r->n_boxes = 0;
+    r->thresh = thresh;
+    for (int i = 0; i < n; i++) {
+        if (!is_wanted(&found[i], thresh))
+            continue;
+        detection *kept = &r->boxes[r->n_boxes++];
+        *kept = found[i];
+        kept->prob = to;
+        kept->mask = NULL;
+        memcpy(to, found[i].prob, (size_t)found[i].classes * sizeof *to);
+        to += found[i].classes;
+    }
+    return GDRQ_OK;
+}
+
+gdrq_status demo_result_size_classes(demo_result *r, int n, gdrq_error *err) {
+    if (n <= r->n_classes)
+        return GDRQ_OK;
+    free(r->classes);
+    free(r->probabilities);
+    r->classes = gdrq_alloc((size_t)n, sizeof *r->classes);
+    r->probabilities = gdrq_alloc((size_t)n, sizeof *r->probabilities);
+    r->n_classes = n;
+    if (r->classes && r->probabilities)
+        return GDRQ_OK;
+    demo_result_free(r);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d classes", n);
+}
+
+void demo_result_free(demo_result *r) {
+    free(r->boxes);
+    free(r->scores);
+    free(r->classes);
+    free(r->probabilities);
+    *r = (demo_result){0};
+}

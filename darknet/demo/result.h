@@ -1,0 +1,30 @@
+/* What a network found in a frame; its memory is kept for the next frame. */
+#ifndef DARKNET_DEMO_RESULT_H
+#define DARKNET_DEMO_RESULT_H
+
+#include "darknet.h"
+#include "gdrq.h"
+
+typedef struct demo_result {
+    float thresh; /* that scores had to be above */
+    /* Of detectors: boxes with a class above thresh. */
+    detection *boxes;
+    int n_boxes, boxes_room;
+    float *scores; /* those of all boxes */
+    size_t scores_room;
+    /* Of classifiers: the likeliest classes. */
+    int *classes;
+    float *probabilities;
+    int n_classes;
+} demo_result;
+
+/* Keeps those of n boxes that are finite and have a class above thresh. */
+gdrq_status demo_result_keep_boxes(demo_result *r, const detection *found, int n, float thresh,
+                                   gdrq_error *err);
+
+/* Makes room for n of the likeliest classes. */
+gdrq_status demo_result_size_classes(demo_result *r, int n, gdrq_error *err);
+
+void demo_result_free(demo_result *r);
+
+#endif

@@ -1,0 +1,64 @@
+#include "demo/web_sink.h"
+
+#include "report.h"
+
+enum { MOST_CLIENTS = 64 };
+
+static gdrq_status start(web_sink *w, const demo_options *o, const char *title, const char *flag,
+                         http_content content, int port, gdrq_error *err) {
+    if (port < 0)
+        return GDRQ_OK;
+    const http_options options = {.content = content,
+                                  .bind = o->http_bind,
+                                  .port = port,
+                                  .most_clients = MOST_CLIENTS,
+                                  .title = title,
+                                  .threshold = o->thresh};
+    http_server *server;
+    const gdrq_status status = http_server_start(&options, &server, err);
+    if (status != GDRQ_OK)
+        return status;
+    w->servers[w->n++] = server;
+    if (content == HTTP_PAGE)
+        w->page = server;
+    report("%s: http://%s:%d/", flag, o->http_bind ? o->http_bind : "127.0.0.1",
+           http_server_port(server));
+    return GDRQ_OK;
+}
+
+gdrq_status web_sink_open(web_sink *w, const demo_options *o, const char *title, gdrq_error *err) {
+    *w = (web_sink){.slider = o->thresh};
+    gdrq_status status = start(w, o, title, "-http", HTTP_PAGE, o->http, err);
+    if (status == GDRQ_OK)
+        status = start(w, o, title, "-mjpeg_port", HTTP_PICTURES, o->mjpeg_port, err);
+    if (status == GDRQ_OK)
+        status = start(w, o, title, "-json_port", HTTP_JSON, o->json_port, err);
+    if (status != GDRQ_OK)
+        web_sink_close(w);
+    return status;
+}
+
+bool web_sink_wants_pictures(const web_sink *w) {
+    for (int i = 0; i < w->n; i++)
+        if (http_server_wants_pictures(w->servers[i]))
+            return true;
+    return false;
+}
+
+void web_sink_publish(web_sink *w, const http_frame *frame) {
+    for (int i = 0; i < w->n; i++)
+        http_server_publish(w->servers[i], frame);
+}
+
+bool web_sink_moved(web_sink *w, float *thresh) {
+    const float now = w->page ? http_server_threshold(w->page) : w->slider;
+    const bool moved = now != w->slider;
+    w->slider = *thresh = now;
+    return moved;
+}
+
+void web_sink_close(web_sink *w) {
+    for (int i = 0; i < w->n; i++)
+        http_server_stop(w->servers[i]);
+    *w = (web_sink){0};
+}

@@ -1,0 +1,28 @@
+/* The web servers of a run: up to three ports, which all serve the same frames. */
+#ifndef DARKNET_DEMO_WEB_SINK_H
+#define DARKNET_DEMO_WEB_SINK_H
+
+#include "demo/http_server.h"
+#include "demo/options.h"
+
+enum { WEB_PORTS = 3 };
+
+typedef struct web_sink {
+    http_server *servers[WEB_PORTS]; /* NULL: none */
+    int n;
+    http_server *page; /* that has the slider, or NULL */
+    float slider;      /* as it stood last */
+} web_sink;
+
+/* Starts those that the options name, and reports their addresses. */
+gdrq_status web_sink_open(web_sink *w, const demo_options *o, const char *title, gdrq_error *err);
+
+bool web_sink_wants_pictures(const web_sink *w);
+void web_sink_publish(web_sink *w, const http_frame *frame);
+
+/* Whether somebody has moved the slider since; then *thresh receives where to. */
+bool web_sink_moved(web_sink *w, float *thresh);
+
+void web_sink_close(web_sink *w);
+
+#endif
