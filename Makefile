@@ -40,6 +40,8 @@ all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
 opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
 libs := -ldnnl $(opencv) -lz -lm -ldl
+# What the command alone needs: masks are indices, which OpenCV would turn into colours.
+cmd_libs := -lpng
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 # Kernels of one instruction set a file, which its name ends with.
@@ -95,7 +97,7 @@ $(BUILD)/libgdrq.so: $(lib_objects)
 $(BUILD)/darknet: $(cmd_objects) $(shared_objects) $(BUILD)/libgdrq.so
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) $(shared_objects) \
 	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
-	  $(darknet_libs) $(libs) -o $@
+	  $(darknet_libs) $(libs) $(cmd_libs) -o $@
 
 $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
 	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
@@ -105,7 +107,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.c.o $(BUILD)/libgdrq_test.
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) -lcmocka -o $@
+	  $(darknet_libs) $(libs) $(cmd_libs) -lcmocka -o $@
 
 # The kernels of AVX-512 once more, on vectors in plain C: so machines without it test them, too.
 $(BUILD)/obj/emulated/%.c.o: all_cflags += -isystem tests/emulated -Wno-psabi \
@@ -126,7 +128,7 @@ $(BUILD)/fuzz/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.c.o $(BUILD)/obj/tests/fuzz
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
 	  -Wl,--whole-archive $(BUILD)/libgdrq_test.a -Wl,--no-whole-archive -rdynamic \
-	  $(darknet_libs) $(libs) -o $@
+	  $(darknet_libs) $(libs) $(cmd_libs) -o $@
 
 # Host programs know nothing of gdrq: they link the stock library only.
 $(BUILD)/tests/%: tests/host/%.c $(BUILD)/flags
