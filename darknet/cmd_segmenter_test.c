@@ -106,8 +106,8 @@ static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err)
     t->numbered = image && (paths.n != 1 || strcmp(paths.at[0], image) != 0);
     t->digits = snprintf(NULL, 0, "%d", paths.n);
     if (status == GDRQ_OK)
-        status = segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &t->s,
-                                        err);
+        status =
+            segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &t->s, err);
     if (status == GDRQ_OK && !image)
         status = prompt_for_images(test_file, t, err);
     for (int i = 0; i < paths.n && status == GDRQ_OK; i++)

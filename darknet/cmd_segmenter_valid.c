@@ -44,8 +44,6 @@ static gdrq_status show(const segmenter *s, const confusion *c, int images, cons
     class_label *room = NULL;
     const char **names = NULL;
     gdrq_status status = find_names(s, &room, &names, err);
-    if (status == GDRQ_OK && isnan(confusion_mean_iou(c)))
-        status = gdrq_fail(err, GDRQ_ERROR_FORMAT, "no pixel of the valid= list has a class");
     if (status == GDRQ_OK) {
         print_classes(c, names);
         putchar('\n');
@@ -76,8 +74,7 @@ static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error
     confusion counts = {0};
     gdrq_status status = check_out(out, err);
     if (status == GDRQ_OK)
-        status =
-            segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &s, err);
+        status = segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &s, err);
     if (status == GDRQ_OK)
         status = segmenter_images(&s, "valid", &images, err);
     if (status == GDRQ_OK)

@@ -12,11 +12,11 @@
 static const char stock_command[] = "/usr/bin/darknet";
 /* What it has beyond ours; it ends with status 0 for any other word. */
 static const char *const stock_commands[] = {
-    "3d",      "art",    "average",   "captcha",    "cifar",     "coco",       "denormalize",
-    "go",      "imtest", "lsd",       "mkimg",      "nightmare", "normalize",  "oneoff",
-    "oneoff2", "ops",    "partial",   "print",      "regressor", "rescale",    "reset",
-    "rgbgr",   "rnn",    "isegmenter", "speed",     "statistics", "super",
-    "tag",     "test",   "visualize", "yolo",
+    "3d",      "art",       "average",    "captcha", "cifar",      "coco",      "denormalize",
+    "go",      "imtest",    "lsd",        "mkimg",   "nightmare",  "normalize", "oneoff",
+    "oneoff2", "ops",       "partial",    "print",   "regressor",  "rescale",   "reset",
+    "rgbgr",   "rnn",       "isegmenter", "speed",   "statistics", "super",     "tag",
+    "test",    "visualize", "yolo",
 };
 enum { N_STOCK_COMMANDS = sizeof stock_commands / sizeof *stock_commands };
 static char **remembered;

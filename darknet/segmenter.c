@@ -20,8 +20,8 @@ static gdrq_status read_rules(segmenter *s, gdrq_error *err) {
     s->rules = (mask_rules){.classes = s->classes, .void_index = MASK_VOID, .background = -1};
     gdrq_status status = data_cfg_find_int(&s->data, "void", 0, 255, &s->rules.void_index, err);
     if (status == GDRQ_OK)
-        status = data_cfg_find_int(&s->data, "background", 0, s->classes - 1, &s->rules.background,
-                                   err);
+        status =
+            data_cfg_find_int(&s->data, "background", 0, s->classes - 1, &s->rules.background, err);
     return status;
 }
 

@@ -383,16 +383,15 @@ GDRQ_API int gdrq_network_pixel_classes(const struct network *net);
  * gdrq_network_classes(). The network's output is not computed.
  */
 GDRQ_API gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
-                                          unsigned char *classes, double *seconds,
-                                          gdrq_error *err);
+                                          unsigned char *classes, double *seconds, gdrq_error *err);
 
 /*
  * The same for a picture of w x h that the network has just run on: of the scores that its last
  * layer reads, the class of the nearest one, of equal ones the first. Nothing is allocated from the
  * second frame on.
  */
-GDRQ_API gdrq_status gdrq_network_classes(struct network *net, int w, int h,
-                                          unsigned char *classes, gdrq_error *err);
+GDRQ_API gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned char *classes,
+                                          gdrq_error *err);
 
 /*
  * Runs layers first.. of a network that is not folded again, on what the layers before left there

@@ -14,8 +14,8 @@ static gdrq_status check_scores(const network *net, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-gdrq_status segment_picture(network *net, const picture *p, unsigned char *classes,
-                            double *seconds, gdrq_error *err) {
+gdrq_status segment_picture(network *net, const picture *p, unsigned char *classes, double *seconds,
+                            gdrq_error *err) {
     const gdrq_pixels pixels = {p->data, p->w, p->h, 3 * (size_t)p->w, GDRQ_BGR};
     const gdrq_status status = gdrq_network_segment(net, &pixels, classes, seconds, err);
     return status == GDRQ_OK ? check_scores(net, err) : status;
@@ -51,9 +51,12 @@ gdrq_status miou_measure(network *net, const image_list *images, const mask_rule
     for (int i = 0; i < images->n && status == GDRQ_OK; i++) {
         status = measure_image(net, images->paths[i], rules, counts, err);
         if (status == GDRQ_OK && watch && !watch(user, i + 1, images->n))
-            status = gdrq_fail(err, GDRQ_ERROR_STATE, "stopped after %d of %d images", i + 1,
-                               images->n);
+            status =
+                gdrq_fail(err, GDRQ_ERROR_STATE, "stopped after %d of %d images", i + 1, images->n);
     }
+    if (status == GDRQ_OK && isnan(confusion_mean_iou(counts)))
+        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                           "no pixel of the %d images to measure on has a class", images->n);
     if (status != GDRQ_OK)
         confusion_free(counts);
     return status;

@@ -14,13 +14,14 @@ typedef bool miou_watch(void *user, int done, int total);
  * by pixel at the picture's own size. May be called in the middle of a training: the network's
  * batch, input size and mode are as before afterwards; layers' outputs are not. `watch` may be
  * NULL. On failure *counts is empty: activation thresholds that were never set, a bad image or
- * mask, scores that are not finite (GDRQ_ERROR_STATE), stopped by `watch` (GDRQ_ERROR_STATE).
+ * mask, no pixel with a class at all, scores that are not finite (GDRQ_ERROR_STATE), stopped by
+ * `watch` (GDRQ_ERROR_STATE).
  */
 gdrq_status miou_measure(network *net, const image_list *images, const mask_rules *rules,
                          miou_watch *watch, void *user, confusion *counts, gdrq_error *err);
 
 /* The class of each of the picture's pixels, `classes` has room for. *seconds may be NULL. */
-gdrq_status segment_picture(network *net, const picture *p, unsigned char *classes,
-                            double *seconds, gdrq_error *err);
+gdrq_status segment_picture(network *net, const picture *p, unsigned char *classes, double *seconds,
+                            gdrq_error *err);
 
 #endif

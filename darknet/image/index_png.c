@@ -29,8 +29,8 @@ typedef struct png_job {
 static void stop(png_structp png, png_const_charp message) {
     png_job *job = png_get_error_ptr(png);
     if (job->status == GDRQ_OK)
-        job->status = gdrq_fail(job->err, GDRQ_ERROR_FORMAT, "%.800s: damaged PNG: %s", job->path,
-                                message);
+        job->status =
+            gdrq_fail(job->err, GDRQ_ERROR_FORMAT, "%.800s: damaged PNG: %s", job->path, message);
     png_longjmp(png, 1);
 }
 

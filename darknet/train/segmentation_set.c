@@ -19,8 +19,8 @@ static void crop_mask(const crop_plan *plan, const index_picture *mask, int w, i
         for (int x = 0; x < w; x++) {
             const double across = (x + .5) * plan->net_w / w, v = (y + .5) * plan->net_h / h;
             const double u = plan->mirrored ? plan->net_w - across : across;
-            truth[(size_t)y * (size_t)w + (size_t)x] = class_at(
-                mask, m->xu * u + m->xv * v + m->x0, m->yu * u + m->yv * v + m->y0);
+            truth[(size_t)y * (size_t)w + (size_t)x] =
+                class_at(mask, m->xu * u + m->xv * v + m->x0, m->yu * u + m->yv * v + m->y0);
         }
 }
 

@@ -8,8 +8,8 @@
 /* Zeroed: none yet. */
 typedef struct gdrq_frame {
     gdrq_columns columns;
-    uint8_t *codes; /* of a network that reads floats; else NULL */
-    size_t room;    /* bytes */
+    uint8_t *codes;   /* of a network that reads floats; else NULL */
+    size_t room;      /* bytes */
     uint8_t *classes; /* of the network's pixels, where it segments; else NULL */
     size_t class_room;
 } gdrq_frame;

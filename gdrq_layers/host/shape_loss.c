@@ -207,7 +207,8 @@ gdrq_status gdrq_shape_segmentation(const gdrq_layer_input *in, gdrq_outline_lay
         return status;
     const int classes = gdrq_value_int(layer->section, "classes", 0);
     if (in->index == 0 || classes < 2)
-        return gdrq_fail_section(&in->place, err, in->index == 0
+        return gdrq_fail_section(&in->place, err,
+                                 in->index == 0
                                      ? "needs a layer before it that gives each class a score"
                                      : "needs classes=, 2 or more");
     if ((status = check_class_weights(in, classes, err)) != GDRQ_OK ||

@@ -3,8 +3,9 @@
  * its output their softmax over the classes of a pixel. In training, net.truth has a class per
  * pixel (w * h numbers per image); a pixel whose number is no class (void, e.g. -1) has no loss and
  * no gradient. An image's loss is the sum of weight[class] * -log(p[class]) over its pixels that
- * have a class, divided by how many these are, so that the learning rate depends on neither the size of the
- * picture nor how much of it is void. Sums run in double; results don't depend on the threads.
+ * have a class, divided by how many these are, so that the learning rate depends on neither the
+ * size of the picture nor how much of it is void. Sums run in double; results don't depend on the
+ * threads.
  */
 #ifndef GDRQ_PRIMITIVES_SEGMENTATION_LAYER_H
 #define GDRQ_PRIMITIVES_SEGMENTATION_LAYER_H

@@ -13,10 +13,9 @@ enum { W = 7, H = 5 };
 static const mask_rules rules = {.classes = 4, .void_index = 9, .background = -1};
 
 static int make_layout(void **state) {
-    static const char *const folders[] = {"set",       "set/images",       "set/images/a",
-                                          "set/masks", "set/masks/a",      "set/mask",
-                                          "set/mask/a", "JPEGImages",      "masks",
-                                          "images",    "images/JPEGImages"};
+    static const char *const folders[] = {
+        "set",        "set/images", "set/images/a", "set/masks", "set/masks/a",      "set/mask",
+        "set/mask/a", "JPEGImages", "masks",        "images",    "images/JPEGImages"};
     if (enter_folder(state))
         return 1;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -171,7 +170,8 @@ static void bad_masks_are_named(void **state) {
     gdrq_error err;
     write_pair("images/size.png", "masks/size.png", 4);
     assert_int_not_equal(mask_load("images/size.png", W + 1, H, &rules, &mask, &err), GDRQ_OK);
-    assert_non_null(strstr(err.message, "masks/size.png: the mask has 7 x 5 pixels, its image 8 x 5"));
+    assert_non_null(
+        strstr(err.message, "masks/size.png: the mask has 7 x 5 pixels, its image 8 x 5"));
 }
 
 /* Cut anywhere, a file is an error and no crash. */
@@ -223,8 +223,8 @@ static void runs_are_upstreams(void **state) {
     write_text("masks/r.txt", "1 2,3,4,1\n\n3 4,2\r\n0 30,0,1\n");
     assert_int_equal(mask_load("images/r.jpg", W, H, &rules, &mask, NULL), GDRQ_OK);
     for (int i = 0; i < W * H; i++) {
-        const int expected = i >= 31              ? 0
-                             : i == 4 || i == 5   ? 3
+        const int expected = i >= 31                       ? 0
+                             : i == 4 || i == 5            ? 3
                              : (i >= 2 && i < 5) || i == 9 ? 1
                                                            : MASK_VOID;
         if (mask.at[i] != expected)
@@ -301,16 +301,11 @@ static void palettes_are_read(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(masks_lie_beside_images),
-        cmocka_unit_test(indices_survive_a_palette),
-        cmocka_unit_test(other_indices_are_read),
-        cmocka_unit_test(bad_masks_are_named),
-        cmocka_unit_test(damaged_masks_are_refused),
-        cmocka_unit_test(void_has_any_number),
-        cmocka_unit_test(runs_are_upstreams),
-        cmocka_unit_test(bad_runs_are_named),
-        cmocka_unit_test(lists_are_checked_as_a_whole),
-        cmocka_unit_test(palettes_are_read),
+        cmocka_unit_test(masks_lie_beside_images),      cmocka_unit_test(indices_survive_a_palette),
+        cmocka_unit_test(other_indices_are_read),       cmocka_unit_test(bad_masks_are_named),
+        cmocka_unit_test(damaged_masks_are_refused),    cmocka_unit_test(void_has_any_number),
+        cmocka_unit_test(runs_are_upstreams),           cmocka_unit_test(bad_runs_are_named),
+        cmocka_unit_test(lists_are_checked_as_a_whole), cmocka_unit_test(palettes_are_read),
     };
     return cmocka_run_group_tests(tests, make_layout, leave_folder);
 }

@@ -18,8 +18,8 @@
 enum { W = 90, H = 60, NET_W = 48, NET_H = 40, CLASSES = 5, CELL = 15, VOID_CELL = 5 };
 
 /* Colours far from each other and from the ground; the last is void's. */
-static const unsigned char colours[CLASSES + 1][3] = {{250, 10, 10},  {10, 250, 10}, {10, 10, 250},
-                                                      {250, 250, 10}, {10, 250, 250}, {250, 10, 250}};
+static const unsigned char colours[CLASSES + 1][3] = {
+    {250, 10, 10}, {10, 250, 10}, {10, 10, 250}, {250, 250, 10}, {10, 250, 250}, {250, 10, 250}};
 
 /* Cells of CELL x CELL pixels, in no order that a mirror image or a shift would keep. */
 static int class_of_cell(int x, int y) {
@@ -96,7 +96,8 @@ static void pictures_and_masks_stay_together(void **state) {
     picture p = draw_cells();
     for (uint64_t i = 0; i < 60; i++) {
         random_stream random = random_start(11, i);
-        const loader_sample sample = {NET_W, NET_H, codes, truth}, other = {NET_W, NET_H, again, same};
+        const loader_sample sample = {NET_W, NET_H, codes, truth},
+                            other = {NET_W, NET_H, again, same};
         assert_int_equal(segmentation_sample(&set, &random, 0, &p, &sample, NULL), GDRQ_OK);
         check_sample(codes, truth, &t);
         random = random_start(11, i);
@@ -193,7 +194,8 @@ static void agrees_with_sets(void **state) {
     assert_int_equal(confusion_make(K, &c, NULL), GDRQ_OK);
     for (int i = 0; i < N; i++) {
         truth[i] = (unsigned char)(random_below(&r, 10) ? random_below(&r, K) : 255);
-        found[i] = (unsigned char)(truth[i] < K && random_below(&r, 3) ? truth[i] : random_below(&r, K));
+        found[i] =
+            (unsigned char)(truth[i] < K && random_below(&r, 3) ? truth[i] : random_below(&r, K));
     }
     for (int i = 0; i < N; i += 1000)
         confusion_add(&c, truth + i, found + i, 1000);

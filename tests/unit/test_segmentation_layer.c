@@ -95,7 +95,8 @@ static void agrees_with_double_precision(void **state) {
     for (int b = 0; b < BATCH; b++) {
         loss += expected_loss(&s, b, gradient);
         for (int i = 0; i < C * PIXELS; i++)
-            if (fabs(s.l.delta[b * C * PIXELS + i] - gradient[i]) > 1e-6 * (fabs(gradient[i]) + 1e-3))
+            if (fabs(s.l.delta[b * C * PIXELS + i] - gradient[i]) >
+                1e-6 * (fabs(gradient[i]) + 1e-3))
                 fail_msg("image %d, [%d]: %.9g, not %.9g", b, i, s.l.delta[b * C * PIXELS + i],
                          gradient[i]);
         for (int i = 0; i < PIXELS; i++) {
@@ -217,8 +218,7 @@ static void threads_change_nothing(void **state) {
 #define SCORES "[convolutional]\nfilters=4\nsize=3\nstride=1\npad=1\nactivation=linear\n"
 
 static void sections_make_layers(void **state) {
-    network *net =
-        parse_text(INPUT SCORES "[segmentation]\nclasses=4\nclass_weights=1,.5,2,0\n");
+    network *net = parse_text(INPUT SCORES "[segmentation]\nclasses=4\nclass_weights=1,.5,2,0\n");
     const layer *l = &net->layers[1];
     gdrq_error err;
     (void)state;
