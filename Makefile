@@ -226,7 +226,7 @@ quickstart: deps
 	BUILD=$(BUILD) scripts/quickstart quickstart
 
 share := $(DESTDIR)$(PREFIX)/share
-installed_cfgs := $(sort $(wildcard cfg/*.cfg cfg/*.data cfg/*.labels))
+installed_cfgs := $(sort $(wildcard cfg/*.cfg cfg/*.data cfg/*.labels cfg/*.names cfg/*.palette))
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
