@@ -74,7 +74,7 @@ static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_er
     double seconds = 0;
     gdrq_status status = index_picture_make(p->w, p->h, &found, err);
     if (status == GDRQ_OK)
-        status = segment_picture(t->s.net, p, found.at, &seconds, err);
+        status = segment_picture(t->s.net, path, p, found.at, &seconds, err);
     if (status == GDRQ_OK) {
         t->done++;
         printf("%s: Predicted in %f seconds.\n", path, seconds);

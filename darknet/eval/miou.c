@@ -5,20 +5,20 @@
 #include <math.h>
 
 /* A picture whose scores are not numbers has no classes. */
-static gdrq_status check_scores(const network *net, gdrq_error *err) {
+static gdrq_status check_scores(const network *net, const char *path, gdrq_error *err) {
     const layer *scores = &net->layers[net->n - 2];
     for (int i = 0; i < scores->outputs; i++)
         if (!isfinite(scores->output[i]))
             return gdrq_fail(err, GDRQ_ERROR_STATE,
-                             "the network's output for this image is not finite");
+                             "%.900s: the network's output for this image is not finite", path);
     return GDRQ_OK;
 }
 
-gdrq_status segment_picture(network *net, const picture *p, unsigned char *classes, double *seconds,
-                            gdrq_error *err) {
+gdrq_status segment_picture(network *net, const char *path, const picture *p,
+                            unsigned char *classes, double *seconds, gdrq_error *err) {
     const gdrq_pixels pixels = {p->data, p->w, p->h, 3 * (size_t)p->w, GDRQ_BGR};
     const gdrq_status status = gdrq_network_segment(net, &pixels, classes, seconds, err);
-    return status == GDRQ_OK ? check_scores(net, err) : status;
+    return status == GDRQ_OK ? check_scores(net, path, err) : status;
 }
 
 static gdrq_status measure_image(network *net, const char *path, const mask_rules *rules,
@@ -29,14 +29,10 @@ static gdrq_status measure_image(network *net, const char *path, const mask_rule
     if (status != GDRQ_OK)
         return status;
     status = index_picture_make(p.w, p.h, &found, err);
-    if (status == GDRQ_OK) {
-        gdrq_error problem;
-        status = segment_picture(net, &p, found.at, NULL, &problem);
-        if (status == GDRQ_OK)
-            confusion_add(counts, mask.at, found.at, (size_t)p.w * (size_t)p.h);
-        else
-            gdrq_fail(err, status, "%.400s: %.600s", path, problem.message);
-    }
+    if (status == GDRQ_OK)
+        status = segment_picture(net, path, &p, found.at, NULL, err);
+    if (status == GDRQ_OK)
+        confusion_add(counts, mask.at, found.at, (size_t)p.w * (size_t)p.h);
     index_picture_free(&found);
     index_picture_free(&mask);
     picture_free(&p);

@@ -123,32 +123,20 @@ static void close_file(png_job *job) {
         fclose(job->file);
 }
 
-static gdrq_status read_png(const char *path, bool rows, index_picture *p, gdrq_error *err) {
+gdrq_status index_png_load(const char *path, index_picture *p, gdrq_error *err) {
     png_job job = {.path = path, .err = err, .picture = p};
     *p = (index_picture){0};
     job.status = open_file(&job);
     if (job.status == GDRQ_OK)
         read_header(&job);
-    if (job.status == GDRQ_OK && rows)
+    if (job.status == GDRQ_OK)
         job.status = index_picture_make(p->w, p->h, p, err);
-    if (job.status == GDRQ_OK && rows)
+    if (job.status == GDRQ_OK)
         read_rows(&job);
     close_file(&job);
     if (job.status != GDRQ_OK)
         index_picture_free(p);
     return job.status;
-}
-
-gdrq_status index_png_load(const char *path, index_picture *p, gdrq_error *err) {
-    return read_png(path, true, p, err);
-}
-
-gdrq_status index_png_size(const char *path, int *w, int *h, gdrq_error *err) {
-    index_picture p;
-    const gdrq_status status = read_png(path, false, &p, err);
-    *w = p.w;
-    *h = p.h;
-    return status;
 }
 
 /* ---- writing ---- */

@@ -28,9 +28,6 @@ gdrq_status index_picture_make(int w, int h, index_picture *p, gdrq_error *err);
  */
 gdrq_status index_png_load(const char *path, index_picture *p, gdrq_error *err);
 
-/* Only width and height, from the first bytes of the file; fails as index_png_load() does. */
-gdrq_status index_png_size(const char *path, int *w, int *h, gdrq_error *err);
-
 /* 8-bit indices with the palette; complete or not at all. */
 gdrq_status index_png_save(const index_picture *p, const palette *colours, const char *path,
                            gdrq_error *err);
