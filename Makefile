@@ -41,8 +41,8 @@ all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
 opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
 libs := -ldnnl $(opencv) -lz -lm -ldl
-# What only the command needs.
-cmd_libs := -lmicrohttpd -lopencv_videoio -lopencv_highgui
+# What only the command needs; libpng, since masks are indices, which OpenCV turns into colours.
+cmd_libs := -lmicrohttpd -lopencv_videoio -lopencv_highgui -lpng
 
 lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 # Kernels of one instruction set a file, which its name ends with.
@@ -247,7 +247,7 @@ quickstart: deps
 	BUILD=$(BUILD) scripts/quickstart quickstart
 
 share := $(DESTDIR)$(PREFIX)/share
-installed_cfgs := $(sort $(wildcard cfg/*.cfg cfg/*.data cfg/*.labels))
+installed_cfgs := $(sort $(wildcard cfg/*.cfg cfg/*.data cfg/*.labels cfg/*.names cfg/*.palette))
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \

@@ -5,6 +5,7 @@
 #include "eval/topk.h"
 #include "report.h"
 #include "train/classification_set.h"
+#include "train/crop_options.h"
 #include "train/run.h"
 #include "train/stop.h"
 
@@ -36,20 +37,8 @@ static gdrq_status measure(void *user, network *net, double *value, gdrq_error *
 /* As upstream, augmentation is set by [net] alone. */
 static gdrq_status read_augmentation(const network *net, const char *cfg_path, crop_options *o,
                                      gdrq_error *err) {
-    *o = (crop_options){.angle = net->angle,
-                        .aspect = net->aspect,
-                        .min_ratio = net->min_ratio,
-                        .max_ratio = net->max_ratio,
-                        .center = net->center,
-                        .hue = net->hue,
-                        .saturation = net->saturation,
-                        .exposure = net->exposure};
-    if (net->center || (o->aspect > 0 && o->min_ratio > 0 && o->max_ratio > 0))
-        return GDRQ_OK;
-    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                     "%s: [net] aspect, min_crop and max_crop (or min_ratio and max_ratio) must be "
-                     "above 0",
-                     cfg_path);
+    *o = crop_options_of(net);
+    return crop_options_check(o, cfg_path, err);
 }
 
 /* Other sizes must be possible, and must leave one output per class. */

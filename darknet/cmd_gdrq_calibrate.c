@@ -7,6 +7,7 @@
 #include "quantised_network.h"
 #include "report.h"
 #include "suggest.h"
+#include "task.h"
 #include "work_progress.h"
 
 #include <stdio.h>
@@ -105,7 +106,7 @@ static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
 
 static void suggest_measuring(const network *net, const char *cfg_path, const char *weights_path) {
     const char *words[] = {"DATA", cfg_path, weights_path};
-    suggest("measure", is_detector(net) ? "detector map" : "classifier valid", words, 3);
+    suggest("measure", task_measuring(task_of(net)), words, 3);
 }
 
 /* Batch norm's statistics can be measured anew in any network that is not folded. */

@@ -3,30 +3,14 @@
 #include "commands.h"
 #include "report.h"
 #include "suggest.h"
+#include "task.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static bool is_detector(const char *cfg_path) {
-    FILE *file = fopen(cfg_path, "r");
-    char *line = NULL;
-    size_t size = 0;
-    bool found = false;
-    while (file && !found && getline(&line, &size, file) >= 0) {
-        const char *section = line + strspn(line, " \t");
-        found = !strncmp(section, "[yolo]", 6) || !strncmp(section, "[region]", 8);
-    }
-    free(line);
-    if (file)
-        fclose(file);
-    return found;
-}
 
 /* -clear: stock weights bring their count of iterations. */
 static void suggest_training(const char *cfg_path) {
     const char *words[] = {"DATA", cfg_path, "STOCK.weights", "-clear"};
-    suggest("train", is_detector(cfg_path) ? "detector train" : "classifier train", words, 4);
+    suggest("train", task_training(task_of_cfg(cfg_path)), words, 4);
 }
 
 int cmd_gdrq_convert(int argc, char **argv) {
@@ -37,7 +21,7 @@ int cmd_gdrq_convert(int argc, char **argv) {
         BITS(weight_bits, "weights"),
         BITS(activation_bits, "activations"),
         BITS(first_weight_bits, "weights of the first layer, which reads 8-bit pixels"),
-        BITS(head_weight_bits, "weights of the layers before yolo, region and softmax"),
+        BITS(head_weight_bits, "weights of the layers before yolo, region, softmax, segmentation"),
         BITS(head_activation_bits, "activations that those layers read"),
         {.name = "threshold",
          .value_name = "NAME",

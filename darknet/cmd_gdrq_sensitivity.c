@@ -12,6 +12,7 @@
 #include "sensitivity/sensitivity_picture.h"
 #include "sensitivity/sensitivity_table.h"
 #include "suggest.h"
+#include "task.h"
 #include "train/stop.h"
 
 #include <stdio.h>
@@ -84,7 +85,7 @@ static gdrq_status write_cfg(const sensitivity *s, const proposal *p, const char
 /* -clear: the weights bring their count of iterations. */
 static void suggest_training(const sensitivity *s, const char *cfg_path) {
     const char *words[] = {s->data ? s->data : "DATA", cfg_path, s->weights, "-clear"};
-    suggest("train", is_detector(s->net) ? "detector train" : "classifier train", words, 4);
+    suggest("train", task_training(task_of(s->net)), words, 4);
 }
 
 static gdrq_status write_outputs(const sensitivity *s, const proposal *p, const char *cfg_path,
@@ -143,7 +144,7 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
         {.name = "data",
          .value_name = "FILE",
          .text = &f.data,
-         .help = "a .data file: measure mAP@0.50, or top-1, on its valid= list instead"},
+         .help = "a .data file: measure mAP@0.50, top-1 or mIoU on its valid= list instead"},
         {.name = "size",
          .value_name = "MB",
          .real = &f.size,

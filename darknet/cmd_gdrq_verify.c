@@ -5,6 +5,7 @@
 #include "detect.h"
 #include "image/picture_paths.h"
 #include "report.h"
+#include "task.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ typedef struct verification {
     double worst_output;                /* largest difference between outputs of the networks */
     int images, objects, found, common; /* of the trained one, of the folded one, of both */
     int same_class;                     /* images with the same likeliest class */
+    size_t pixels, same_pixels;         /* of segmenters: all, and those with the same class */
 } verification;
 
 static bool is_object(const detection *d, int class_id, float thresh) {
@@ -75,6 +77,29 @@ static gdrq_status predict_both(verification *v, const picture *p, gdrq_error *e
     return status;
 }
 
+static void count_pixels(verification *v, const unsigned char *trained, const unsigned char *folded,
+                         size_t n) {
+    v->pixels += n;
+    for (size_t i = 0; i < n; i++)
+        v->same_pixels += trained[i] == folded[i];
+}
+
+static gdrq_status segment_both(verification *v, const picture *p, gdrq_error *err) {
+    const size_t n = (size_t)p->w * (size_t)p->h;
+    unsigned char *trained = gdrq_alloc(n, 1), *folded = gdrq_alloc(n, 1);
+    gdrq_status status = trained && folded ? predict_both(v, p, err)
+                                           : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    if (status == GDRQ_OK)
+        status = gdrq_network_classes(v->trained, p->w, p->h, trained, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_classes(v->folded, p->w, p->h, folded, err);
+    if (status == GDRQ_OK)
+        count_pixels(v, trained, folded, n);
+    free(trained);
+    free(folded);
+    return status;
+}
+
 static void compare_outputs(verification *v, const float *trained, const float *folded, int n) {
     for (int i = 0; i < n; i++)
         v->worst_output = fmax(v->worst_output, fabs((double)trained[i] - folded[i]));
@@ -91,10 +116,13 @@ static void compare_results(verification *v) {
 }
 
 static gdrq_status verify_picture(verification *v, const char *path, gdrq_error *err) {
+    typedef gdrq_status run_both(verification * v, const picture *p, gdrq_error *err);
+    static run_both *const ways[] = {
+        [TASK_DETECT] = detect_both, [TASK_CLASSIFY] = predict_both, [TASK_SEGMENT] = segment_both};
     picture p;
     gdrq_status status = picture_load(path, &p, err);
     if (status == GDRQ_OK)
-        status = (is_detector(v->trained) ? detect_both : predict_both)(v, &p, err);
+        status = ways[task_of(v->trained)](v, &p, err);
     if (status == GDRQ_OK) {
         compare_results(v);
         v->images++;
@@ -147,10 +175,13 @@ static int print_layers(const verification *v, bool *exact) {
 static gdrq_status print_result(const verification *v, gdrq_error *err) {
     bool exact;
     const int bad = print_layers(v, &exact);
-    if (is_detector(v->trained))
+    const task t = task_of(v->trained);
+    if (t == TASK_DETECT)
         printf("Objects above %g in %d pictures: %d by the trained network, %d by the folded one, "
                "%d by both\n",
                (double)v->thresh, v->images, v->objects, v->found, v->common);
+    else if (t == TASK_SEGMENT)
+        printf("The same class in %zu of %zu pixels\n", v->same_pixels, v->pixels);
     else
         printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
     printf("Largest difference of an output: %g\n", v->worst_output);

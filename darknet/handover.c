@@ -12,11 +12,11 @@
 static const char stock_command[] = "/usr/bin/darknet";
 /* What it has beyond ours; it ends with status 0 for any other word. */
 static const char *const stock_commands[] = {
-    "3d",      "art",    "average",   "captcha",    "cifar",     "coco",       "denormalize",
-    "go",      "imtest", "lsd",       "mkimg",      "nightmare", "normalize",  "oneoff",
-    "oneoff2", "ops",    "partial",   "print",      "regressor", "rescale",    "reset",
-    "rgbgr",   "rnn",    "segmenter", "isegmenter", "speed",     "statistics", "super",
-    "tag",     "test",   "visualize", "yolo",
+    "3d",      "art",       "average",    "captcha", "cifar",      "coco",      "denormalize",
+    "go",      "imtest",    "lsd",        "mkimg",   "nightmare",  "normalize", "oneoff",
+    "oneoff2", "ops",       "partial",    "print",   "regressor",  "rescale",   "reset",
+    "rgbgr",   "rnn",       "isegmenter", "speed",   "statistics", "super",     "tag",
+    "test",    "visualize", "yolo",
 };
 enum { N_STOCK_COMMANDS = sizeof stock_commands / sizeof *stock_commands };
 static char **remembered;
@@ -43,7 +43,8 @@ static bool has_gdrq_sections(const char *path) {
     bool found = false;
     while (!found && getline(&line, &size, file) >= 0)
         found = !strncmp(line + strspn(line, " \t"), "[gdrq_", 6) ||
-                !strncmp(line + strspn(line, " \t"), "[folded_", 8);
+                !strncmp(line + strspn(line, " \t"), "[folded_", 8) ||
+                !strncmp(line + strspn(line, " \t"), "[segmentation]", 14);
     free(line);
     fclose(file);
     return found;

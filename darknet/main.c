@@ -16,6 +16,7 @@ static const command commands[] = {
     {"detect", cmd_detect, "detect COCO's objects: a shortcut for detector test"},
     {"classifier", cmd_classifier, "train and test image classifiers, measure their accuracy"},
     {"classify", cmd_classify, "classify with ImageNet's names: a shortcut for classifier predict"},
+    {"segmenter", cmd_segmenter, "give every pixel of a picture a class, measure mean IoU"},
     {"gdrq", cmd_gdrq, "turn a stock network into a quantised one"},
     {"help", print_help, "show this list"},
     {"version", print_version, "show the version"},

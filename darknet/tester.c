@@ -6,6 +6,7 @@
 #include "detect.h"
 #include "detector.h"
 #include "image/picture_paths.h"
+#include "output_name.h"
 #include "prompt.h"
 #include "report.h"
 #include "results/json_results.h"
@@ -53,32 +54,20 @@ static tester plan(const test_options *o, const char *image, const picture_paths
     return t;
 }
 
-static const char *file_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
-static int length_without_extension(const char *name) {
-    const char *dot = strrchr(name, '.');
-    return (int)(dot && dot > name ? (size_t)(dot - name) : strlen(name));
-}
-
 /* The picture to write for `path`, allocated: OUT, to which upstream appends .jpg and we do where
  * no known extension is, or PREFIX_NUMBER_NAME. */
 static char *output_name(const tester *t, const char *path) {
     const test_options *o = t->options;
-    const char *out = o->out && !t->json ? o->out : "predictions", *name = file_name(path);
+    const char *out = o->out && !t->json ? o->out : "predictions";
     const char *extension = picture_can_save(out) ? strrchr(out, '.') : ".jpg";
     const int stem = (int)strlen(out) - (picture_can_save(out) ? (int)strlen(extension) : 0);
-    const char *begin = o->prefix ? o->prefix : out;
-    const int begin_length = o->prefix ? (int)strlen(o->prefix) : stem;
-    const size_t size = strlen(out) + strlen(begin) + strlen(name) + 40;
+    if (t->numbered)
+        return o->prefix ? output_name_numbered(o->prefix, (int)strlen(o->prefix), t->digits,
+                                                t->done, path, extension)
+                         : output_name_numbered(out, stem, t->digits, t->done, path, extension);
+    const size_t size = strlen(out) + strlen(extension) + 1;
     char *made = gdrq_alloc(size, 1);
-    if (made && t->numbered)
-        snprintf(made, size, "%.*s%s%0*d_%.*s%s", begin_length, begin,
-                 begin_length && begin[begin_length - 1] == '/' ? "" : "_", t->digits, t->done,
-                 length_without_extension(name), name, extension);
-    else if (made)
+    if (made)
         snprintf(made, size, "%.*s%s", stem, out, extension);
     return made;
 }

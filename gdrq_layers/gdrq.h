@@ -380,6 +380,27 @@ GDRQ_API gdrq_status gdrq_letterbox_pixels(const gdrq_pixels *in, int net_w, int
 GDRQ_API gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
                                                  double *seconds, gdrq_error *err);
 
+enum { GDRQ_MOST_PIXEL_CLASSES = 255 }; /* the index behind is left for what has no class */
+
+/* How many classes a network gives pixels whose last layer is [segmentation]; 0 for any other. */
+GDRQ_API int gdrq_network_pixel_classes(const struct network *net);
+
+/*
+ * The class of each of the image's pixels, classes[y * image->w + x], by such a network:
+ * gdrq_network_predict_pixels() without its softmax, which changes no order, and
+ * gdrq_network_classes(). The network's output is not computed.
+ */
+GDRQ_API gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
+                                          unsigned char *classes, double *seconds, gdrq_error *err);
+
+/*
+ * The same for a picture of w x h that the network has just run on: of the scores that its last
+ * layer reads, the class of the nearest one, of equal ones the first. Nothing is allocated from the
+ * second frame on.
+ */
+GDRQ_API gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned char *classes,
+                                          gdrq_error *err);
+
 /*
  * Runs layers first.. of a network that is not folded again, on what the layers before left there
  * in gdrq_network_predict_pixels(): for comparing what changes of one layer do to the outputs.

@@ -216,6 +216,12 @@ gdrq_status picture_draw_box(picture *p, float left, float top, float right, flo
     });
 }
 
+void picture_class_colour(int index, unsigned char bgr[3]) {
+    const cv::Scalar colour = class_colour(index);
+    for (int i = 0; i < 3; i++)
+        bgr[i] = cv::saturate_cast<unsigned char>(colour[i]);
+}
+
 void picture_free(picture *p) {
     std::free(p->data);
     *p = {};

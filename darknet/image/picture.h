@@ -44,6 +44,9 @@ gdrq_status picture_resize(const picture *in, int w, int h, picture *out, gdrq_e
 gdrq_status picture_draw_box(picture *p, float left, float top, float right, float bottom,
                              int index, const char *label, gdrq_error *err);
 
+/* That colour (b, g, r). */
+void picture_class_colour(int index, unsigned char bgr[3]);
+
 void picture_free(picture *p);
 
 #ifdef __cplusplus

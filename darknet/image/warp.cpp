@@ -8,8 +8,6 @@
 
 namespace {
 
-const unsigned char black[3] = {0, 0, 0};
-
 struct point {
     double x, y;
 };
@@ -48,9 +46,10 @@ cv::Matx23d index_map(const picture_map *m, const cv::Rect &part) {
 
 } // namespace
 
-gdrq_status picture_warp(const picture *in, const picture_map *map, int w, int h, picture *out,
-                         gdrq_error *err) {
-    gdrq_status status = picture_make(w, h, black, out, err);
+gdrq_status picture_warp(const picture *in, const picture_map *map, int w, int h,
+                         unsigned char ground, picture *out, gdrq_error *err) {
+    const unsigned char grey[3] = {ground, ground, ground};
+    gdrq_status status = picture_make(w, h, grey, out, err);
     if (status != GDRQ_OK)
         return status;
     const cv::Rect part = part_read(map, w, h, in->w, in->h);
@@ -60,7 +59,7 @@ gdrq_status picture_warp(const picture *in, const picture_map *map, int w, int h
         cv::Mat target = as_mat(out);
         cv::warpAffine(as_mat(in)(part), target, index_map(map, part), target.size(),
                        cv::INTER_LINEAR | cv::WARP_INVERSE_MAP, cv::BORDER_CONSTANT,
-                       cv::Scalar::all(0));
+                       cv::Scalar::all(ground));
         return GDRQ_OK;
     });
     if (status != GDRQ_OK)

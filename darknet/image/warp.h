@@ -17,9 +17,9 @@ typedef struct picture_map {
     double yu, yv, y0;
 } picture_map;
 
-/* w x h pixels, bilinear; black where the map leaves the picture. */
-gdrq_status picture_warp(const picture *in, const picture_map *map, int w, int h, picture *out,
-                         gdrq_error *err);
+/* w x h pixels, bilinear; of grey level `ground` where the map leaves the picture. */
+gdrq_status picture_warp(const picture *in, const picture_map *map, int w, int h,
+                         unsigned char ground, picture *out, gdrq_error *err);
 
 #ifdef __cplusplus
 }

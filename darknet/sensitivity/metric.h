@@ -1,4 +1,5 @@
-/* What a network is measured by: mAP@0.50 of a detector, top-1 of a classifier, in points (0..100).
+/* What a network is measured by: mAP@0.50 of a detector, top-1 of a classifier, mean IoU
+ * of a segmenter, in points (0..100).
  */
 #ifndef SENSITIVITY_METRIC_H
 #define SENSITIVITY_METRIC_H
@@ -12,7 +13,7 @@ typedef struct metric metric;
 gdrq_status metric_open(const char *data_path, const char *cfg_path, network *net, metric **m,
                         gdrq_error *err);
 
-/* "mAP@0.50" or "top-1" */
+/* "mAP@0.50", "top-1" or "mIoU" */
 const char *metric_name(const metric *m);
 
 /* How many images one measurement takes. */

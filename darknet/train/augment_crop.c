@@ -65,7 +65,8 @@ crop_plan crop_draw(random_stream *random, const crop_options *o, int w, int h, 
 gdrq_status crop_picture(const crop_plan *plan, const picture *in, unsigned char *codes,
                          gdrq_error *err) {
     picture part;
-    const gdrq_status status = picture_warp(in, &plan->map, plan->net_w, plan->net_h, &part, err);
+    const gdrq_status status =
+        picture_warp(in, &plan->map, plan->net_w, plan->net_h, plan->ground, &part, err);
     if (status == GDRQ_OK)
         colour_planes(&part, plan->mirrored, &plan->colours, codes);
     picture_free(&part);

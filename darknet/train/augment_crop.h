@@ -1,8 +1,8 @@
 /*
- * Augmentation for classification, after upstream's: the picture is turned and its proportions
- * change, it is scaled so that its shorter side has a random length, a random part of it of the
- * size of the network's input is cut out, its colours change in HSV, and half of the time it is
- * mirrored.
+ * Augmentation for classification and segmentation, after upstream's: the picture is turned and its
+ * proportions change, it is scaled so that its shorter side has a random length, a random part of
+ * it of the size of the network's input is cut out, its colours change in HSV, and half of the time
+ * it is mirrored.
  */
 #ifndef DARKNET_TRAIN_AUGMENT_CROP_H
 #define DARKNET_TRAIN_AUGMENT_CROP_H
@@ -24,7 +24,8 @@ typedef struct crop_options {
 typedef struct crop_plan {
     int net_w, net_h; /* of the result */
     picture_map map;
-    bool mirrored; /* afterwards */
+    unsigned char ground; /* grey level where there is no picture; 0 as upstream's */
+    bool mirrored;        /* afterwards */
     colour_change colours;
 } crop_plan;
 

@@ -16,6 +16,7 @@
 #include "host/section_value.h"
 #include "primitives/replace.h"
 #include "primitives/replacements.h"
+#include "primitives/segmentation_layer.h"
 #include "train/gdrq_connected_layer.h"
 #include "train/gdrq_convolutional_layer.h"
 
@@ -103,6 +104,19 @@ static gdrq_status complete_batchnorm(layer *l, gdrq_error *err) {
     return ok ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "[batchnorm]: out of memory");
 }
 
+/* Without class_weights= all classes weigh the same. */
+static gdrq_status make_segmentation(layer *l, const gdrq_cfg_section *section, gdrq_error *err) {
+    const gdrq_cfg_option *option = gdrq_cfg_find(section, "class_weights");
+    const char *list = option ? option->value : NULL;
+    float *weights = gdrq_alloc((size_t)l->c, sizeof *weights);
+    if (!weights)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "[segmentation]: out of memory");
+    for (int c = 0; c < l->c; ++c)
+        weights[c] = list ? gdrq_list_next_float(&list) : 1;
+    gdrq_make_segmentation_layer(l, weights);
+    return GDRQ_OK;
+}
+
 typedef gdrq_status make_function(layer *l, int index, const gdrq_layer_options *options,
                                   gdrq_running_threshold *input, gdrq_training *training,
                                   gdrq_error *err);
@@ -118,6 +132,8 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
             l->type == CONNECTED ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
         return make(l, i, &outline->layers[i].options, t, &state->training, err);
     }
+    if (outline->layers[i].segmentation)
+        return make_segmentation(l, outline->layers[i].section, err);
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;

@@ -74,6 +74,7 @@ static gdrq_status read_layer(builder *b, int i, gdrq_error *err) {
     layer->type = kind->type;
     layer->quantised = kind->quantised;
     layer->folded = kind->folded;
+    layer->segmentation = kind->segmentation;
     o->n = i + 1; /* so that what it allocates is freed after an error */
     const gdrq_layer_input in = input_of(b, &place);
     return gdrq_layer_shape(&in, layer, &b->facts[i], err);

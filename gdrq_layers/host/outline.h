@@ -16,9 +16,10 @@
 
 typedef struct gdrq_outline_layer {
     const gdrq_cfg_section *section;
-    LAYER_TYPE type; /* of the stock section that it becomes */
-    bool quantised;  /* a gdrq_ or folded_ section; then `options` holds */
-    bool folded;     /* a folded_ section */
+    LAYER_TYPE type;   /* of the stock section that it becomes */
+    bool quantised;    /* a gdrq_ or folded_ section; then `options` holds */
+    bool folded;       /* a folded_ section */
+    bool segmentation; /* [segmentation] */
     gdrq_layer_options options;
     ACTIVATION activation;
     float alpha, beta; /* shortcut's factors, both 1 by default */

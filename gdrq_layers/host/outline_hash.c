@@ -22,7 +22,7 @@ static bool is_of_no_consequence(const char *key) {
         "max",        "thresh",        "coord_scale",    "object_scale",
         "mask_scale", "class_scale",   "noobject_scale", "rescore",
         "bias_match", "probability",   "smooth",         "dot",
-        "flipped",
+        "flipped",    "class_weights",
     };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i]))

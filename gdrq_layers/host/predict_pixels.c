@@ -15,6 +15,7 @@ enum { CHANNELS = 3 };
 void gdrq_frame_free(gdrq_frame *frame) {
     gdrq_columns_free(&frame->columns);
     free(frame->codes);
+    free(frame->classes);
     *frame = (gdrq_frame){0};
 }
 
@@ -59,11 +60,13 @@ static gdrq_status set_input(network *net, gdrq_folded_network *folded, const gd
     return GDRQ_OK;
 }
 
-static void run_one(network *net, double *seconds) {
-    const int batch = net->batch;
+static void run_one(network *net, int layers, double *seconds) {
+    const int batch = net->batch, n = net->n;
     set_batch_network(net, 1);
     const double start = gdrq_seconds();
+    net->n = layers;
     network_predict(net, net->input);
+    net->n = n;
     if (seconds)
         *seconds = gdrq_seconds() - start;
     set_batch_network(net, batch);
@@ -84,6 +87,11 @@ gdrq_status gdrq_network_predict_again(struct network *net, int first, gdrq_erro
 
 gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *image,
                                         double *seconds, gdrq_error *err) {
+    return gdrq_frame_predict(net, image, net->n, seconds, err);
+}
+
+gdrq_status gdrq_frame_predict(network *net, const gdrq_pixels *image, int layers, double *seconds,
+                               gdrq_error *err) {
     if (net->c != CHANNELS)
         return gdrq_fail(err, GDRQ_ERROR_FORMAT,
                          "the network reads %d channels; pictures have 3 ([net] channels=3)",
@@ -97,6 +105,6 @@ gdrq_status gdrq_network_predict_pixels(struct network *net, const gdrq_pixels *
     status = set_input(net, state ? state->folded : NULL, image, state ? &state->frame : &own, err);
     gdrq_frame_free(&own);
     if (status == GDRQ_OK)
-        run_one(net, seconds);
+        run_one(net, layers, seconds);
     return status;
 }

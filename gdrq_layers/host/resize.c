@@ -9,6 +9,7 @@
 #include "host/limits.h"
 #include "host/network_state.h"
 #include "host/shape.h"
+#include "primitives/segmentation_layer.h"
 
 /* The new geometry of one layer and the buffers that go with it. */
 enum { MAX_BUFFERS = 6 };
@@ -331,6 +332,8 @@ static void commit_layer(network *net, int i, new_layer *to) {
     l->out_w = to->out_w;
     l->out_h = to->out_h;
     l->out_c = to->out_c;
+    if (gdrq_is_segmentation_layer(l))
+        l->truths = to->w * to->h;
     l->inputs = to->inputs;
     l->outputs = to->outputs;
     l->workspace_size = to->workspace_size;
@@ -366,6 +369,9 @@ static void commit(resizing *r, const net_buffers *buffers) {
 /* What net->truths will be, as the host counts it. */
 static int new_truths(const resizing *r) {
     const network *net = r->net;
+    const new_layer *last = &r->layers[net->n - 1];
+    if (gdrq_is_segmentation_layer(&net->layers[net->n - 1]))
+        return last->w * last->h;
     if (net->layers[net->n - 1].truths)
         return net->layers[net->n - 1].truths;
     int i = net->n - 1;

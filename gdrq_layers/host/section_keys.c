@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "gdrq.h"
 #include "quant/search.h"
 
 /* Counts and sizes beyond this are nonsense; products are checked where they are formed. */
@@ -452,6 +453,13 @@ static const gdrq_key detection_keys[] = {
     END,
 };
 
+/* Classes of every pixel; the host gets a [softmax] without any of these. */
+static const gdrq_key segmentation_keys[] = {
+    INT("classes", 2, GDRQ_MOST_PIXEL_CLASSES),
+    FLOATS("class_weights", 0, MAX_FLOAT, "numbers of 0 or more"),
+    END,
+};
+
 static const gdrq_key iseg_keys[] = {INT("classes", 1, MAX_SIZE), INT("ids", 0, MAX_SIZE), END};
 
 #define LAYER(section, other, layer_type, own)                                            \
@@ -536,6 +544,11 @@ const gdrq_section_kind gdrq_section_kinds[] = {
     LAYER("reorg", NULL, REORG, reorg_keys),
     LAYER("rnn", NULL, RNN, rnn_keys),
     LAYER("route", NULL, ROUTE, route_keys),
+    {.name = "segmentation",
+     .stock = "softmax",
+     .type = SOFTMAX,
+     .segmentation = true,
+     .lists = {{segmentation_keys, true}, {common_keys, false}}},
     LAYER("shortcut", NULL, SHORTCUT, shortcut_keys),
     LAYER("softmax", "soft", SOFTMAX, softmax_keys),
     LAYER("upsample", NULL, UPSAMPLE, upsample_keys),

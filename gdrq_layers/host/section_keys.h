@@ -44,6 +44,7 @@ typedef struct gdrq_section_kind {
     LAYER_TYPE type;
     bool quantised;     /* has low-bit weights and reads codes */
     bool folded;        /* has nothing else: written by gdrq_fold() */
+    bool segmentation;  /* [segmentation], which the host does not know and gets as [softmax] */
     gdrq_keys lists[5]; /* unused ones have NULL keys */
 } gdrq_section_kind;
 

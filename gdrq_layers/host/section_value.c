@@ -184,3 +184,10 @@ int gdrq_list_next(const char **list) {
     *list = *end == ',' ? end + 1 : end;
     return value;
 }
+
+float gdrq_list_next_float(const char **list) {
+    char *end;
+    const float value = (float)strtod(*list, &end);
+    *list = *end == ',' ? end + 1 : end;
+    return value;
+}

@@ -40,5 +40,6 @@ int gdrq_value_choice(const gdrq_cfg_section *section, const char *key, const ch
 int gdrq_list_count(const char *list);
 /* The first item of a checked list of whole numbers; *list moves behind its comma. */
 int gdrq_list_next(const char **list);
+float gdrq_list_next_float(const char **list);
 
 #endif

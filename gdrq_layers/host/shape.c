@@ -136,7 +136,9 @@ gdrq_status gdrq_layer_shape(const gdrq_layer_input *in, gdrq_outline_layer *lay
                                                       (int)default_activation(layer->type));
     layer->alpha = gdrq_value_float(section, "alpha", 1);
     layer->beta = gdrq_value_float(section, "beta", 1);
-    const gdrq_status status = shape_functions[layer->type](in, layer, facts, err);
+    gdrq_shape_fn *const shape =
+        layer->segmentation ? gdrq_shape_segmentation : shape_functions[layer->type];
+    const gdrq_status status = shape(in, layer, facts, err);
     layer->workspace = (size_t)facts->workspace_needed;
     return status == GDRQ_OK ? check_limits(in, layer, facts, err) : status;
 }

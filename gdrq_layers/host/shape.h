@@ -4,7 +4,8 @@
  * trained without an assertion, an overflow or an access out of bounds.
  *
  * The host leaves some shapes zero, and so do these: [route] and [dropout] have no input shape;
- * [cost] and the recurrent layers have neither; [softmax] and [detection] have no output shape;
+ * [cost] and the recurrent layers have neither; [softmax] (and so [segmentation]) and [detection]
+ * have no output shape;
  * [reorg] with extra has no output shape; [crnn] swaps width and height.
  */
 #ifndef GDRQ_HOST_SHAPE_H

@@ -18,6 +18,7 @@ gdrq_shape_fn gdrq_shape_dropout, gdrq_shape_valuewise;
 gdrq_shape_fn gdrq_shape_route, gdrq_shape_shortcut;
 gdrq_shape_fn gdrq_shape_softmax, gdrq_shape_cost, gdrq_shape_logistic;
 gdrq_shape_fn gdrq_shape_yolo, gdrq_shape_region, gdrq_shape_detection, gdrq_shape_iseg;
+gdrq_shape_fn gdrq_shape_segmentation;
 
 /* a * b for a, b >= 0; INT64_MAX instead of an overflow. */
 int64_t gdrq_times(int64_t a, int64_t b);

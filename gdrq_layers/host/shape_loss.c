@@ -1,4 +1,4 @@
-/* Layers that compare with the truth: classifiers, costs and detection heads. */
+/* Layers that compare with the truth: classifiers, costs, detection heads and segmentation. */
 #include "host/class_files.h"
 #include "host/shape_kinds.h"
 
@@ -188,4 +188,34 @@ gdrq_status gdrq_shape_iseg(const gdrq_layer_input *in, gdrq_outline_layer *laye
     facts->truths = facts->truth_read = (int)truths;
     facts->writes_gradient = true;
     return shape_head(in, layer, classes + ids, "classes+ids", err);
+}
+
+static gdrq_status check_class_weights(const gdrq_layer_input *in, int classes, gdrq_error *err) {
+    const gdrq_cfg_option *weights = gdrq_cfg_find(in->place.section, "class_weights");
+    const int count = weights ? gdrq_list_count(weights->value) : classes;
+    if (count == classes)
+        return GDRQ_OK;
+    return gdrq_fail_option(&in->place, weights, err,
+                            "has %d numbers; it needs one for each of the classes=%d", count,
+                            classes);
+}
+
+gdrq_status gdrq_shape_segmentation(const gdrq_layer_input *in, gdrq_outline_layer *layer,
+                                    gdrq_layer_facts *facts, gdrq_error *err) {
+    gdrq_status status = gdrq_shape_needs_image(in, err);
+    if (status != GDRQ_OK)
+        return status;
+    const int classes = gdrq_value_int(layer->section, "classes", 0);
+    if (in->index == 0 || classes < 2)
+        return gdrq_fail_section(&in->place, err,
+                                 in->index == 0
+                                     ? "needs a layer before it that gives each class a score"
+                                     : "needs classes=, 2 or more");
+    if ((status = check_class_weights(in, classes, err)) != GDRQ_OK ||
+        (status = shape_head(in, layer, classes, "classes", err)) != GDRQ_OK)
+        return status;
+    layer->out_w = layer->out_h = layer->out_c = 0; /* as the host's softmax leaves them */
+    facts->truths = facts->truth_read = in->w * in->h;
+    facts->writes_gradient = true;
+    return GDRQ_OK;
 }

@@ -40,7 +40,8 @@ EOF
     for kind in cfg data labels; do
         ls $share/darknet-gdrq/cfg/cifar10*.$kind
     done
-    diff <(cd "$top/cfg" && ls ./*.cfg ./*.data ./*.labels) <(cd $share/darknet-gdrq/cfg && ls ./*)
+    diff <(cd "$top/cfg" && ls ./*.cfg ./*.data ./*.labels ./*.names ./*.palette) \
+        <(cd $share/darknet-gdrq/cfg && ls ./*)
     [ -z "$(find stage -type f ! -perm 644 ! -path '*/bin/darknet')" ]
 }
 

@@ -78,8 +78,8 @@ for line in sys.stdin:
 
 @test "the page has every key of data files and every name for GDRQ_STOCK" {
     section SH "DATA FILES" > data
-    for part in "Of detectors" "Of classifiers"; do section SS "$part"; done >> data
-    keys=$(grep -rhoE '(data_cfg_[a-z_]+|classifier_images)\([^,;]*, "[a-z]+"' "$top/darknet" |
+    for part in "Of detectors" "Of classifiers" "Of segmenters"; do section SS "$part"; done >> data
+    keys=$(grep -rhoE '(data_cfg_[a-z_]+|classifier_images|segmenter_images)\([^,;]*, "[a-z]+"' "$top/darknet" |
         sed 's/.*"\([a-z]*\)"/\1/' | sort -u)
     [ "$(wc -w <<< "$keys")" -ge 10 ]
     for key in $keys; do

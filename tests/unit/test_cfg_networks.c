@@ -6,6 +6,7 @@
 
 #include "data/class_labels.h"
 #include "data/data_cfg.h"
+#include "data/palette.h"
 #include "host/outline.h"
 #include "host/section_keys.h"
 #include "host/tensor_class.h"
@@ -370,8 +371,8 @@ static void cifar10_small_gives_probabilities(void **state) {
 }
 
 static void must_have_known_keys(const data_cfg *data) {
-    static const char *const known[] = {"classes", "train", "valid", "names",  "labels",
-                                        "backup",  "top",   "eval",  "results"};
+    static const char *const known[] = {"classes", "train", "valid",   "names", "labels", "backup",
+                                        "top",     "eval",  "results", "void",  "palette"};
     const size_t n = sizeof known / sizeof *known;
     for (int i = 0; i < data->n; i++) {
         size_t k = 0;
@@ -395,6 +396,14 @@ static void must_have_names(const data_cfg *data, const char *key, int classes, 
     class_names_free(&names);
 }
 
+static void must_have_colours(const data_cfg *data, int classes) {
+    const char *path = data_cfg_find(data, "palette");
+    palette colours;
+    gdrq_error err = {""};
+    if (path && palette_read(path, classes, &colours, &err) != GDRQ_OK)
+        fail_msg("%s", err.message);
+}
+
 /* Those with labels are for classifiers, which take the first `classes` names of a longer list. */
 static void must_be_a_good_data_file(const char *path) {
     data_cfg data;
@@ -410,6 +419,7 @@ static void must_be_a_good_data_file(const char *path) {
                 data_cfg_find(&data, "backup"));
     must_have_names(&data, "names", classes, !classifier);
     must_have_names(&data, "labels", classes, false);
+    must_have_colours(&data, classes);
     data_cfg_free(&data);
 }
 

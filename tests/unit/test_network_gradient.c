@@ -8,6 +8,8 @@
 
 #include "small_network.h"
 
+#include "primitives/segmentation_layer.h"
+
 /* Largest error that passes, relative to the largest gradient of the array. */
 static const double tolerance = 1e-3;
 
@@ -56,6 +58,12 @@ static const example examples[] = {
      .cfg = NET(3, 4) CONV_BN(6, 3, tanh) CONV_BN(7, 1, tanh) "[avgpool]\n"
             "[connected]\noutput=6\nactivation=tanh\nbatch_normalize=1\n"
             "[connected]\noutput=5\nactivation=linear\n[softmax]\n"},
+    /* Every pixel's class, of which some are void, from two resolutions. */
+    {.name = "segmenter",
+     .cfg = NET(2, 6) CONV_BN(4, 3, tanh) CONV_BN(6, 3, tanh) "stride=2\n" CONV_BN(6, 3, tanh)
+            "[shortcut]\nfrom=-2\nactivation=linear\n[upsample]\nstride=2\n"
+            "[route]\nlayers=-1,0\n" CONV_BN(5, 3, tanh) CONV(4, 3, linear)
+            "[segmentation]\nclasses=4\nclass_weights=1,.5,2,1.5\n"},
     /* More outputs than one run of batch norm takes at once. */
     {.name = "dense",
      .cfg = NET(4, 2) "[connected]\noutput=140\nactivation=tanh\nbatch_normalize=1\n"
@@ -128,10 +136,14 @@ static void randomise_batchnorm(layer *l) {
     }
 }
 
-/* One right class per image. */
+/* One right class per image, or per pixel. */
 static void randomise_truth(network *net, const layer *last) {
-    memset(net->truth, 0, (size_t)net->batch * (size_t)net->truths * sizeof *net->truth);
-    if (last->type == SOFTMAX)
+    const size_t truths = (size_t)net->batch * (size_t)net->truths;
+    memset(net->truth, 0, truths * sizeof *net->truth);
+    if (gdrq_is_segmentation_layer(last))
+        for (size_t i = 0; i < truths; i++)
+            net->truth[i] = (float)random_int(-1, last->classes - 1);
+    else if (last->type == SOFTMAX)
         for (int b = 0; b < net->batch; b++)
             net->truth[b * last->inputs + random_int(0, last->inputs - 1)] = 1;
 }
@@ -176,6 +188,25 @@ static double softmax_loss(const layer *l, const float *truth) {
     return loss;
 }
 
+/* Of each image the mean over its pixels that have a class. */
+static double segmentation_loss(const layer *l, const float *truth) {
+    double loss = 0;
+    for (int b = 0; b < l->batch; b++) {
+        double sum = 0;
+        int known = 0;
+        for (int i = 0; i < l->truths; i++) {
+            const int class_id = (int)truth[b * l->truths + i];
+            if (class_id < 0)
+                continue;
+            known++;
+            sum -=
+                l->scales[class_id] * log(l->output[(b * l->classes + class_id) * l->truths + i]);
+        }
+        loss += sum / known;
+    }
+    return loss;
+}
+
 static double yolo_loss(const layer *l) {
     const int cells = l->w * l->h, entries = 4 + 1 + l->classes;
     double loss = 0;
@@ -190,7 +221,9 @@ static double loss(const subject *s) {
     double sum = 0;
     for (int k = 0; k < s->n; k++) {
         const layer *l = s->heads[k];
-        if (l->type == SOFTMAX)
+        if (gdrq_is_segmentation_layer(l))
+            sum += segmentation_loss(l, s->net->truth);
+        else if (l->type == SOFTMAX)
             sum += softmax_loss(l, s->net->truth);
         else if (l->type == YOLO)
             sum += yolo_loss(l);

@@ -1,0 +1,149 @@
+#include "args.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "commands.h"
+#include "eval/miou.h"
+#include "image/overlay.h"
+#include "image/picture_paths.h"
+#include "output_name.h"
+#include "prompt.h"
+#include "report.h"
+#include "segmenter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct tester {
+    segmenter s;
+    const char *out; /* name of the overlay */
+    float opacity;
+    bool numbered; /* pictures have numbers and names of their own */
+    int done, digits;
+} tester;
+
+/* The overlay's name for a picture, allocated. */
+static char *overlay_name(const tester *t, const char *path) {
+    const char *extension = strrchr(t->out, '.');
+    return t->numbered ? output_name_numbered(t->out, (int)(extension - t->out), t->digits, t->done,
+                                              path, extension)
+                       : gdrq_strdup(t->out);
+}
+
+/* Beside an overlay: NAME_classes.png. */
+static char *index_name(const char *overlay) {
+    const size_t size = strlen(overlay) + 16;
+    char *made = gdrq_alloc(size, 1);
+    if (made)
+        snprintf(made, size, "%.*s_classes.png", (int)(strrchr(overlay, '.') - overlay), overlay);
+    return made;
+}
+
+/* One line per class that occurs: its share of the picture. */
+static void print_classes(const segmenter *s, const index_picture *found) {
+    size_t counts[256] = {0};
+    const size_t n = (size_t)found->w * (size_t)found->h;
+    char number[SEGMENTER_NUMBER_SIZE];
+    for (size_t i = 0; i < n; i++)
+        counts[found->at[i]]++;
+    for (int k = 0; k < s->classes; k++)
+        if (counts[k])
+            printf("%s: %.2f%%\n", segmenter_name(s, k, number),
+                   100 * (double)counts[k] / (double)n);
+    fflush(stdout);
+}
+
+static gdrq_status save(const tester *t, const char *path, picture *p, const index_picture *found,
+                        gdrq_error *err) {
+    char *overlay = overlay_name(t, path), *index = overlay ? index_name(overlay) : NULL;
+    gdrq_status status =
+        index ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    if (status == GDRQ_OK)
+        status = index_png_save(found, &t->s.colours, index, err);
+    if (status == GDRQ_OK) {
+        overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
+        status = picture_save(p, overlay, err);
+    }
+    free(overlay);
+    free(index);
+    return status;
+}
+
+static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
+    index_picture found;
+    double seconds = 0;
+    gdrq_status status = index_picture_make(p->w, p->h, &found, err);
+    if (status == GDRQ_OK)
+        status = segment_picture(t->s.net, path, p, found.at, &seconds, err);
+    if (status == GDRQ_OK) {
+        t->done++;
+        printf("%s: Predicted in %f seconds.\n", path, seconds);
+        print_classes(&t->s, &found);
+        status = save(t, path, p, &found, err);
+    }
+    index_picture_free(&found);
+    return status;
+}
+
+static gdrq_status test_file(void *user, const char *path, gdrq_error *err) {
+    picture p;
+    gdrq_status status = picture_load(path, &p, err);
+    if (status == GDRQ_OK)
+        status = test_picture(user, path, &p, err);
+    picture_free(&p);
+    return status;
+}
+
+static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err) {
+    const char *image = operands->at[3];
+    picture_paths paths = {0};
+    gdrq_status status = GDRQ_OK;
+    if (!picture_can_save(t->out))
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-out: the name '%s' must end in .jpg or .png",
+                         t->out);
+    if (image)
+        status = picture_paths_find(image, &paths, err);
+    t->numbered = image && (paths.n != 1 || strcmp(paths.at[0], image) != 0);
+    t->digits = snprintf(NULL, 0, "%d", paths.n);
+    if (status == GDRQ_OK)
+        status =
+            segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &t->s, err);
+    if (status == GDRQ_OK && !image)
+        status = prompt_for_images(test_file, t, err);
+    for (int i = 0; i < paths.n && status == GDRQ_OK; i++)
+        status = test_file(t, paths.at[i], err);
+    segmenter_close(&t->s);
+    picture_paths_free(&paths);
+    return status;
+}
+
+int cmd_segmenter_test(int argc, char **argv) {
+    tester t = {.out = "predictions.png", .opacity = .5f};
+    const arg_flag flags[] = {
+        {.name = "out",
+         .value_name = "FILE",
+         .text = &t.out,
+         .help = "the overlay, a .png or .jpg (predictions.png)"},
+        {.name = "opacity",
+         .value_name = "P",
+         .real = &t.opacity,
+         .max = 1,
+         .help = "of the colours over the picture"},
+    };
+    const arg_spec spec = {
+        .command = "segmenter test",
+        .operands = "DATA CFG WEIGHTS [IMAGE]",
+        .help = "Finds the class of every pixel, tells how much of the picture each has, and draws "
+                "them over it in the\ncolours of palette=. OUT_classes.png holds the classes' "
+                "numbers, with the same palette. IMAGE is a\npicture, a folder of them or a file "
+                "that lists them: of several, each is drawn to OUT_NUMBER_NAME.png.\nWithout it, "
+                "names are asked for until the input ends.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags};
+    arg_operands operands;
+    const int done = args_parse(&spec, argc, argv, &operands);
+    if (done >= 0)
+        return done;
+    gdrq_error err;
+    return run(&operands, &t, &err) == GDRQ_OK ? 0 : report_error(&err);
+}

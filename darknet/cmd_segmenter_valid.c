@@ -1,0 +1,114 @@
+#include "args.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "commands.h"
+#include "data/folder.h"
+#include "eval/miou.h"
+#include "list_progress.h"
+#include "report.h"
+#include "results/confusion_table.h"
+#include "segmenter.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct class_label {
+    char number[SEGMENTER_NUMBER_SIZE];
+} class_label;
+
+/* The classes' names for tables; numbers where there are none, in *room. Free both. */
+static gdrq_status find_names(const segmenter *s, class_label **room, const char ***names,
+                              gdrq_error *err) {
+    *room = gdrq_alloc((size_t)s->classes, sizeof **room);
+    *names = gdrq_alloc((size_t)s->classes, sizeof **names);
+    if (!*room || !*names)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d classes", s->classes);
+    for (int i = 0; i < s->classes; i++)
+        (*names)[i] = segmenter_name(s, i, (*room)[i].number);
+    return GDRQ_OK;
+}
+
+static void print_classes(const confusion *c, const char *const *names) {
+    for (int i = 0; i < c->classes; i++) {
+        const double iou = confusion_iou(c, i);
+        printf("class_id = %d, name = %s, IoU = ", i, names[i]);
+        printf(isnan(iou) ? "-" : "%.4f", iou);
+        printf(", pixels = %llu, found = %llu\n", (unsigned long long)confusion_true_pixels(c, i),
+               (unsigned long long)confusion_found_pixels(c, i));
+    }
+}
+
+static gdrq_status show(const segmenter *s, const confusion *c, int images, const char *out,
+                        gdrq_error *err) {
+    class_label *room = NULL;
+    const char **names = NULL;
+    gdrq_status status = find_names(s, &room, &names, err);
+    if (status == GDRQ_OK) {
+        print_classes(c, names);
+        putchar('\n');
+        confusion_print(c, names, stdout);
+        printf("\n%d images: mean IoU = %.4f, pixel accuracy = %.4f, class accuracy = %.4f\n",
+               images, confusion_mean_iou(c), confusion_pixel_accuracy(c),
+               confusion_class_accuracy(c));
+        if (out)
+            status = confusion_draw(c, names, out, err);
+    }
+    free(names);
+    free(room);
+    return status;
+}
+
+static gdrq_status check_out(const char *out, gdrq_error *err) {
+    if (!out)
+        return GDRQ_OK;
+    if (!picture_can_save(out))
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-out: the name '%s' must end in .jpg or .png",
+                         out);
+    return folder_check_file(out, err);
+}
+
+static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error *err) {
+    segmenter s = {0};
+    image_list images = {0};
+    confusion counts = {0};
+    gdrq_status status = check_out(out, err);
+    if (status == GDRQ_OK)
+        status = segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &s, err);
+    if (status == GDRQ_OK)
+        status = segmenter_images(&s, "valid", &images, err);
+    if (status == GDRQ_OK)
+        status = miou_measure(s.net, &images, &s.rules, list_progress, NULL, &counts, err);
+    if (status == GDRQ_OK)
+        status = show(&s, &counts, images.n, out, err);
+    confusion_free(&counts);
+    image_list_free(&images);
+    segmenter_close(&s);
+    return status;
+}
+
+int cmd_segmenter_valid(int argc, char **argv) {
+    const char *out = NULL;
+    const arg_flag flags[] = {
+        {.name = "out",
+         .value_name = "FILE",
+         .text = &out,
+         .help = "draw the confusion matrix, too: a .png or .jpg"},
+    };
+    const arg_spec spec = {
+        .command = "segmenter valid",
+        .operands = "DATA CFG WEIGHTS",
+        .help = "Measures intersection over union (IoU) of each class over the valid= list of "
+                "DATA, pixel by pixel at the\npictures' own size, and shows for which classes each "
+                "is taken. Void pixels don't count. The last line has\nthe mean IoU of the classes "
+                "that occur or were found, the share of pixels found rightly, and the mean of\nthe "
+                "classes' own shares, from 0 to 1.",
+        .flags = flags,
+        .n_flags = sizeof flags / sizeof *flags};
+    arg_operands operands;
+    const int done = args_parse(&spec, argc, argv, &operands);
+    if (done >= 0)
+        return done;
+    gdrq_error err;
+    return run(&operands, out, &err) == GDRQ_OK ? 0 : report_error(&err);
+}

@@ -1,0 +1,358 @@
+# darknet segmenter, end to end on small drawn scenes.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+    load common
+    cd "$BATS_FILE_TMPDIR"
+    draw_scenes
+    write_segmenter float.cfg
+    darknet gdrq convert float.cfg four.cfg > convert.log
+    darknet segmenter train scenes.data float.cfg -seed 1 -miou > float.log 2> float.err
+    darknet segmenter train scenes.data four.cfg -seed 1 > four.log 2> four.err
+    darknet gdrq fold four.cfg backup/four_final.weights folded.cfg folded.weights > fold.log 2> fold.err
+}
+
+# Each test works on a copy: training leaves files behind.
+setup() {
+    load common
+    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR"
+    weights=backup/float_final.weights
+}
+
+# Red squares (1) and green discs (2) on a blue ground (0), with a void (9) rim, in images/{train,valid}
+# and masks/; half of the training masks are palette PNGs, some are run lengths. Lists and scenes.data.
+draw_scenes() {
+    /usr/bin/python3 - << 'END'
+import pathlib, random
+from PIL import Image, ImageDraw
+random.seed(1)
+W, H = 44, 32
+for part, n in ("train", 24), ("valid", 8):
+    paths = []
+    for folder in "images", "masks", "mask":
+        pathlib.Path(folder, part).mkdir(parents=True)
+    for i in range(n):
+        def shade(*base): return tuple(min(255, max(0, b + random.randint(-30, 30))) for b in base)
+        image, mask = Image.new("RGB", (W, H), shade(40, 60, 170)), Image.new("L", (W, H), 0)
+        for class_id in (1, 2):
+            r = random.randint(6, 8)
+            x, y = random.randint(r, W // 2 - r) + (class_id - 1) * W // 2, random.randint(r, H - r)
+            box = (x - r, y - r, x + r, y + r)
+            if class_id == 1:
+                ImageDraw.Draw(image).rectangle(box, fill=shade(200, 50, 40))
+                ImageDraw.Draw(mask).rectangle(box, fill=1)
+            else:
+                ImageDraw.Draw(image).ellipse(box, fill=shade(60, 190, 60))
+                ImageDraw.Draw(mask).ellipse(box, fill=2)
+        path = f"images/{part}/{i}.png"
+        image.save(path)
+        paths.append(path + "\n")
+        if part == "train" and i % 4 == 3:  # run lengths: of each class, outside first
+            values = list(mask.getdata())
+            lines = ""
+            for class_id in (0, 1, 2):
+                runs, inside, count = [], False, 0
+                for v in values:
+                    if (v == class_id) != inside:
+                        runs.append(count)
+                        inside, count = not inside, 0
+                    count += 1
+                lines += f"{class_id} {','.join(map(str, runs))}\n"
+            pathlib.Path(f"mask/{part}/{i}.txt").write_text(lines)
+            continue
+        ImageDraw.Draw(mask).rectangle((0, 0, W - 1, H - 1), outline=9)
+        if i % 2:
+            mask = mask.copy()
+            mask.putpalette([255, 255, 255] * 10)
+        mask.save(f"masks/{part}/{i}.png")
+    pathlib.Path(part + ".list").write_text("".join(paths))
+END
+    printf '%s\n' ground square disc > scenes.names
+    printf '%s\n' "0 0 250" "250 0 0" "0 250 0" > scenes.palette
+    cat > scenes.data << 'END'
+classes = 3
+void = 9
+train = train.list
+valid = valid.list
+names = scenes.names
+palette = scenes.palette
+backup = backup
+END
+}
+
+# write_segmenter FILE [KEY=VALUE ...]: a small float network, with other values of the keys of [net].
+write_segmenter() {
+    cat > "$1" << 'END'
+[net]
+batch=8
+subdivisions=2
+width=48
+height=32
+channels=3
+min_crop=40
+max_crop=64
+angle=5
+aspect=1.1
+hue=.02
+saturation=1.2
+exposure=1.2
+learning_rate=0.05
+burn_in=10
+policy=poly
+power=1
+momentum=0.9
+decay=0.0005
+max_batches=200
+[convolutional]
+batch_normalize=1
+filters=8
+size=3
+stride=2
+pad=1
+activation=relu
+[convolutional]
+batch_normalize=1
+filters=16
+size=3
+stride=2
+pad=1
+activation=relu
+[convolutional]
+batch_normalize=1
+filters=16
+size=3
+stride=1
+pad=1
+activation=linear
+[shortcut]
+from=-2
+activation=relu
+[upsample]
+stride=2
+[route]
+layers=-1,0
+[convolutional]
+batch_normalize=1
+filters=16
+size=3
+stride=1
+pad=1
+activation=relu
+[upsample]
+stride=2
+[convolutional]
+filters=3
+size=3
+stride=1
+pad=1
+activation=linear
+[segmentation]
+classes=3
+class_weights=.7,1.3,1.3
+END
+    local option
+    for option in "${@:2}"; do
+        sed -i "1,/^\[convolutional/s/^${option%%=*}=.*/$option/" "$1"
+    done
+}
+
+# The mean IoU in the last line of valid's output.
+mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -n 1; }
+at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
+
+@test "training from scratch learns the scenes, in float and with 4 bits" {
+    for net in float four; do
+        iou=$(darknet segmenter valid scenes.data $net.cfg backup/${net}_final.weights 2> err | mean_iou)
+        echo "$net: $iou"
+        at_least "$iou" .85
+    done
+    grep -q "^mIoU = 0.* the best so far$" float.log
+    [ -s backup/float_best.weights ]
+    head -n 1 backup/float.csv | grep -q "mIoU"
+    [ -s backup/float.png ]
+    [[ "$(cat convert.log)" == *"darknet segmenter train DATA four.cfg"* ]]
+    # What it starts from is no better than chance: the test above can fail.
+    write_segmenter start.cfg max_batches=1 learning_rate=0.0001
+    darknet segmenter train scenes.data start.cfg -seed 1 > log 2> err
+    start=$(darknet segmenter valid scenes.data start.cfg backup/start_final.weights 2> err | mean_iou)
+    echo "start $start"
+    at_least .5 "$start"
+}
+
+@test "a folded network has the same classes to the pixel" {
+    run darknet gdrq verify four.cfg backup/four_final.weights folded.cfg folded.weights valid.list
+    [ "$status" -eq 0 ]
+    says "The same class in 11264 of 11264 pixels"
+    says "Largest difference of an output: 0"
+    for net in four:backup/four_final.weights folded:folded.weights; do
+        darknet segmenter valid scenes.data ${net%%:*}.cfg "${net#*:}" 2> err > ${net%%:*}.out
+    done
+    cmp four.out folded.out
+    run darknet gdrq bench folded.cfg folded.weights -runs 2
+    [ "$status" -eq 0 ]
+    [[ "$output" =~ upsample\ .*\ codes ]] || false
+    darknet gdrq inspect four.cfg backup/four_final.weights valid.list > inspect.out 2> err
+    grep -q gdrq_convolutional inspect.out
+    run darknet segmenter train scenes.data folded.cfg folded.weights
+    [ "$status" -eq 1 ]
+    says "is folded, which can't be trained"
+}
+
+@test "calibrate and sensitivity know the task" {
+    darknet gdrq calibrate four.cfg $weights images/valid calibrated.weights > log 2> err
+    grep -q "segmenter valid DATA four.cfg" log
+    [ "$(darknet segmenter valid scenes.data four.cfg calibrated.weights 2> err | wc -l)" -gt 3 ]
+    run --separate-stderr darknet gdrq sensitivity four.cfg backup/four_final.weights images/valid \
+        -data scenes.data
+    [ "$status" -eq 0 ]
+    says "mIoU"
+}
+
+@test "valid shows each class and draws the confusion matrix" {
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights -out matrix.png
+    [ "$status" -eq 0 ]
+    echo "$output"
+    [[ "${lines[1]}" =~ ^class_id\ =\ 1,\ name\ =\ square,\ IoU\ =\ 0\.[0-9]{4},\ pixels\ =\ [0-9]+,\ found\ =\ [0-9]+$ ]] || false
+    [[ "${lines[-1]}" =~ ^8\ images:\ mean\ IoU\ =\ [01]\.[0-9]{4},\ pixel\ accuracy\ =\ [01]\.[0-9]{4},\ class\ accuracy\ =\ [01]\.[0-9]{4}$ ]] || false
+    /usr/bin/python3 -c 'from PIL import Image; assert Image.open("matrix.png").size == (342, 272)'
+    # The same by the masks and test's index pictures, counted elsewhere.
+    darknet segmenter test scenes.data float.cfg $weights images/valid -out found.png > log 2> err
+    /usr/bin/python3 - << 'END' > expected
+from PIL import Image
+import glob
+both, truth, found = [0] * 3, [0] * 3, [0] * 3
+for i in range(8):
+    (name,) = glob.glob(f"found_*_{i}_classes.png")
+    t, f = list(Image.open(f"masks/valid/{i}.png").getdata()), list(Image.open(name).getdata())
+    for a, b in zip(t, f):
+        if a != 9:
+            truth[a] += 1
+            found[b] += 1
+            both[a] += a == b
+ious = [b / (t + f - b) for b, t, f in zip(both, truth, found)]
+print("%.4f" % (sum(ious) / 3))
+END
+    [ "$(mean_iou <<< "$output")" = "$(cat expected)" ]
+    run darknet segmenter valid scenes.data float.cfg $weights -out matrix.txt
+    one_line_error 1 "must end in .jpg or .png"
+}
+
+@test "test draws an overlay and writes the classes with the palette" {
+    run --separate-stderr darknet segmenter test scenes.data float.cfg $weights images/valid/0.png
+    [ "$status" -eq 0 ]
+    echo "$output"
+    [[ "${lines[0]}" == "images/valid/0.png: Predicted in "*" seconds." ]]
+    [[ "${lines[1]}" =~ ^ground:\ [0-9.]+%$ ]] || false
+    /usr/bin/python3 - << 'END'
+from PIL import Image
+photo, overlay = Image.open("images/valid/0.png"), Image.open("predictions.png")
+classes = Image.open("predictions_classes.png")
+assert classes.mode == "P" and classes.size == photo.size == overlay.size
+colours = [(0, 0, 250), (250, 0, 0), (0, 250, 0)]
+assert classes.getpalette()[:9] == [v for c in colours for v in c]
+for p, o, c in zip(photo.getdata(), overlay.getdata(), classes.getdata()):
+    assert all(abs((a + b) / 2 - d) <= 1 for a, b, d in zip(p, colours[c], o))
+END
+    darknet segmenter test scenes.data float.cfg $weights valid.list -out x.png -opacity 1 > log 2> err
+    [ "$(ls x_*_classes.png | wc -l)" -eq 8 ]
+    run darknet segmenter test scenes.data float.cfg $weights <<< $'images/valid/1.png\nnone.png'
+    [ "$status" -eq 1 ]
+    says "darknet: none.png"
+    run darknet segmenter test scenes.data float.cfg $weights images/valid/0.png -out x.gif
+    one_line_error 1 "must end in .jpg or .png"
+}
+
+@test "a training goes on where it stopped, and repeats by its seed" {
+    write_segmenter short.cfg max_batches=6
+    sed -i 's/^policy=poly/policy=constant/' short.cfg
+    darknet segmenter train scenes.data short.cfg -seed 5 > log 2> err
+    cp backup/short_final.weights whole.weights
+    sed 's/^max_batches=.*/max_batches=3/' short.cfg > half.cfg
+    darknet segmenter train scenes.data half.cfg -seed 5 > log 2> err
+    mv backup/half_last.weights backup/short_last.weights
+    mv backup/half_last.state backup/short_last.state
+    darknet segmenter train scenes.data short.cfg backup/short_last.weights > log 2> err
+    cmp backup/short_final.weights whole.weights
+}
+
+# refuses TEXT COMMAND...: the last line of its output names the problem.
+refuses() {
+    run darknet "${@:2}"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "${lines[-1]}" == "darknet: "*"$1"* ]]
+}
+
+@test "what is wrong with the data is told before any training" {
+    train="segmenter train scenes.data float.cfg"
+    rm masks/train/0.png
+    refuses "images/train/0.png: its mask is missing: masks/train/0" $train
+    cp masks/train/1.png masks/train/0.png
+    /usr/bin/python3 -c 'from PIL import Image
+Image.new("L", (44, 31)).save("masks/train/1.png")
+Image.new("L", (44, 32), 3).save("masks/train/2.png")'
+    refuses "masks/train/1.png: the mask has 44 x 31 pixels, its image 44 x 32; they must be equal (and 1 of 24 images more have a problem)" $train
+    cp masks/train/0.png masks/train/1.png
+    refuses "masks/train/2.png: pixel (0, 0) has the class 3; there are 3 classes, 0..2, and 9 is void" $train
+    cp images/train/2.png masks/train/2.png
+    refuses "masks/train/2.png: has colours or an alpha channel" $train
+    head -c 60 masks/train/0.png > masks/train/2.png
+    refuses "masks/train/2.png: damaged PNG" $train
+    cp masks/train/0.png masks/train/2.png
+    echo "1 5,x" > mask/train/3.txt
+    refuses "mask/train/3.txt:1: 'x' is no length of a run" $train
+    [ ! -e backup/float_3.weights ]
+    sed -i 's/^classes.*/classes = 4/' scenes.data
+    refuses "scenes.data has classes=4, but [segmentation] of float.cfg has 3" $train
+    sed -i 's/^classes.*/classes = 3/; s/^void.*/void = 300/' scenes.data
+    refuses "void = 300: not a whole number in 0..255" $train
+    sed -i '/^void/d' scenes.data
+    head -n 2 scenes.palette > short.palette
+    sed -i 's/^palette.*/palette = short.palette/' scenes.data
+    refuses "short.palette: 2 colours for 3 classes" $train
+}
+
+@test "what is no segmenter is refused" {
+    sed '/^\[segmentation\]/,$d' float.cfg > headless.cfg
+    refuses "headless.cfg: not a segmenter: its last section must be [segmentation]" \
+        segmenter train scenes.data headless.cfg
+    refuses "not a classifier" classifier train scenes.data float.cfg
+    sed 's/^channels=3/channels=3\nrandom=1/' float.cfg > random.cfg
+    refuses "random=1" segmenter train scenes.data random.cfg
+    refuses "threshold" segmenter valid scenes.data four.cfg $weights
+    sed 's/^classes=3/classes=4/' float.cfg > wrong.cfg
+    refuses "[segmentation]" segmenter train scenes.data wrong.cfg
+    # The stock command would crash on the section.
+    run darknet isegmenter train scenes.data float.cfg
+    [ "$status" -eq 1 ]
+    says "'isegmenter' is a command of the stock"
+    run darknet segmenter vaild
+    [ "$status" -eq 2 ]
+    says "'vaild' is not a verb"
+}
+
+@test "camvid_to_darknet lays out both forms of the data" {
+    for set in train val test; do
+        mkdir -p camvid/images/$set camvid/masks/$set tutorial/$set tutorial/${set}annot
+        cp images/valid/0.png camvid/images/$set/a.png
+        cp masks/valid/0.png camvid/masks/$set/a.png
+        cp images/valid/1.png tutorial/$set/b.png
+        cp masks/valid/1.png tutorial/${set}annot/b.png
+    done
+    for form in camvid tutorial; do
+        "$top/scripts/camvid_to_darknet" $form $form-out > log
+        grep -q "$form-out/val.txt: 1 images" log
+        sed 's/classes=3/classes=11/; s/filters=3$/filters=11/; /class_weights/d' float.cfg > eleven.cfg
+        sed -i 's/^max_batches=.*/max_batches=1/; s/^batch=8/batch=2/' eleven.cfg
+        darknet segmenter train $form-out/camvid.data eleven.cfg -seed 1 > log 2> err
+        darknet segmenter valid $form-out/camvid-test.data eleven.cfg \
+            $form-out/backup/eleven_final.weights > log 2> err
+        grep -q "name = bicyclist" log
+    done
+    rm camvid/masks/val/a.png
+    run "$top/scripts/camvid_to_darknet" camvid out
+    [ "$status" -eq 1 ]
+    says "camvid/images/val/a.png: its mask camvid/masks/val/a.png is missing"
+}
