@@ -3,6 +3,7 @@
 #include "results/json_text.h"
 
 #include <math.h>
+#include <string.h>
 
 /* JSON has no word for what is not a number. */
 static void put_number(FILE *out, const char *name, double x) {
@@ -15,8 +16,14 @@ static void put_number(FILE *out, const char *name, double x) {
 
 static void put_detections(FILE *out, const char *json) {
     /* Outside of strings a line's end is a space, and inside JSON allows none. */
-    for (const char *c = json; *c; c++)
-        putc(*c == '\n' || *c == '\r' ? ' ' : *c, out);
+    for (size_t n; *json; json += n) {
+        n = strcspn(json, "\n\r");
+        fwrite(json, 1, n, out);
+        if (json[n]) {
+            putc(' ', out);
+            n++;
+        }
+    }
 }
 
 void http_put_event(FILE *out, const http_frame *frame, const http_state *state) {
