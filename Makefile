@@ -57,6 +57,11 @@ shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_di
 # The command without main(), for unit tests of its parts.
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
+# CUDA kernels, compiled for the host: tests run them on every machine.
+cuda_sources := $(sort $(wildcard gdrq_layers/*/cuda/*.cu))
+cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
+emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) $(wildcard tests/cuda/emulation/*.cpp))
+unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -116,6 +121,23 @@ $(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(filter-out -mavx512%,$(all_cflags)) -c $< -o $@
 $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
+
+# In the place of CUDA's headers are those of tests/cuda/emulation.
+emulated_cxxflags = -std=c++17 $(common) -Itests/cuda -isystem tests/cuda/emulation $(CXXFLAGS)
+$(BUILD)/obj/emulated_cuda/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CXX)$(CXX) $(emulated_cxxflags) -x c++ -c $< -o $@
+
+cuda_link_inputs := $(emulated_cuda) $(BUILD)/libgdrq_test.a
+$(BUILD)/tests/cuda/test_%: $(BUILD)/obj/emulated_cuda/tests/cuda/test_%.cpp.o $(cuda_link_inputs)
+	$(link_cuda_test)
+$(BUILD)/tests/cuda/test_%: $(BUILD)/obj/emulated_cuda/tests/cuda/test_%.cu.o $(cuda_link_inputs)
+	$(link_cuda_test)
+define link_cuda_test
+@mkdir -p $(@D)
+$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
+	  $(BUILD)/libgdrq_test.a $(darknet_libs) $(libs) -lcmocka -o $@
+endef
 
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
@@ -248,7 +270,7 @@ uninstall:
 	! [ -d $(share)/darknet-gdrq ] || \
 	  find $(share)/darknet-gdrq -depth -type d -empty -delete
 
-own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' 2>/dev/null)
+own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
 format:
 	@scripts/install_deps --dev
 	@clang-format -i $(own_sources)
@@ -264,6 +286,7 @@ lint:
 clean:
 	rm -rf build build-*
 
--include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects)) \
+-include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects) $(emulated_cuda)) \
+  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
   $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d

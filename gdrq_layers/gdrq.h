@@ -39,6 +39,7 @@ typedef enum gdrq_status {
     GDRQ_ERROR_MEMORY,   /* an allocation failed */
     GDRQ_ERROR_HOST,     /* libdarknet is missing, or is not the one this library was built for */
     GDRQ_ERROR_STATE,    /* not possible now, e.g. activation thresholds were never set */
+    GDRQ_ERROR_DEVICE,   /* CUDA reports an error */
 } gdrq_status;
 
 typedef struct gdrq_error {
