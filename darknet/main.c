@@ -1,5 +1,6 @@
 #include "args.h"
 #include "commands.h"
+#include "cpu_build.h"
 #include "handover.h"
 #include "report.h"
 #include "wait_policy.h"
@@ -58,6 +59,9 @@ static int finish(int status) {
 }
 
 int main(int argc, char **argv) {
+    const int cpu_status = cpu_build_take_over(argv);
+    if (cpu_status >= 0)
+        return cpu_status;
     gdrq_error err;
     int skipped;
     if (args_skip_global(argc - 1, argv + 1, &skipped, &err) != GDRQ_OK) {

@@ -53,6 +53,14 @@ typedef struct gdrq_error {
  */
 GDRQ_API gdrq_status gdrq_set_cpu(const char *name, gdrq_error *err);
 
+/* GDRQ_ERROR_DEVICE, and why, if networks can't run on a GPU: there is none, or this is a CPU
+ * build.
+ */
+GDRQ_API gdrq_status gdrq_gpu_ready(gdrq_error *err);
+
+/* Networks that are parsed after this are on the GPU of this number; a CPU build takes any. */
+GDRQ_API gdrq_status gdrq_gpu_use(const char *number, gdrq_error *err);
+
 /* The host's network; include darknet.h to look inside. */
 struct network;
 

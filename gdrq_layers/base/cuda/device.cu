@@ -8,8 +8,6 @@ extern "C" {
 #include "base/status.h"
 }
 
-#define CHECK(call) gdrq_device_check((call), __FILE__, __LINE__, err)
-
 gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err) {
     if (error == cudaSuccess)
         return GDRQ_OK;
@@ -32,7 +30,7 @@ gdrq_status gdrq_device_alloc(void **memory, size_t count, size_t size, const ch
                          "%s: the GPU has no %zu MB left for it: raise subdivisions= in [net], so "
                          "that it holds fewer images at a time",
                          what, (size_t)((double)count * (double)size / 1e6));
-    return CHECK(error);
+    return GDRQ_CHECK_CUDA(error, err);
 }
 
 void gdrq_device_free(void *memory) {
@@ -40,17 +38,17 @@ void gdrq_device_free(void *memory) {
 }
 
 gdrq_status gdrq_device_clear(void *memory, size_t bytes, gdrq_error *err) {
-    return CHECK(cudaMemsetAsync(memory, 0, bytes, 0));
+    return GDRQ_CHECK_CUDA(cudaMemsetAsync(memory, 0, bytes, 0), err);
 }
 
 gdrq_status gdrq_device_copy(void *to, const void *from, size_t bytes, gdrq_error *err) {
-    return CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, 0));
+    return GDRQ_CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, 0), err);
 }
 
 gdrq_status gdrq_device_push(void *to, const void *from, size_t bytes, gdrq_error *err) {
-    return CHECK(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice));
+    return GDRQ_CHECK_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), err);
 }
 
 gdrq_status gdrq_device_pull(void *to, const void *from, size_t bytes, gdrq_error *err) {
-    return CHECK(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost));
+    return GDRQ_CHECK_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), err);
 }

@@ -15,6 +15,7 @@ extern "C" {
 
 /* GDRQ_OK for cudaSuccess, else GDRQ_ERROR_DEVICE with CUDA's word for it and the place. */
 gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err);
+#define GDRQ_CHECK_CUDA(call, err) gdrq_device_check((call), __FILE__, __LINE__, err)
 
 /*
  * *memory = count * size bytes, not cleared; NULL on failure. `what` says what it is for: where

@@ -1,0 +1,47 @@
+#include "cpu_build.h"
+
+#ifdef GPU
+
+#include "gdrq.h"
+#include "report.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool wants_cpu(char **argv) {
+    for (char **arg = argv + 1; *arg && strcmp(*arg, "--"); arg++)
+        if ((*arg)[0] == '-' && !strcmp(*arg + strspn(*arg, "-"), "nogpu"))
+            return true;
+    return false;
+}
+
+int cpu_build_take_over(char **argv) {
+    gdrq_error err;
+    snprintf(err.message, sizeof err.message, "-nogpu");
+    if (!wants_cpu(argv) && gdrq_gpu_ready(&err) == GDRQ_OK)
+        return -1;
+    char path[PATH_MAX + sizeof "-cpu"];
+    const ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+    if (n > 0) {
+        path[n] = '\0';
+        snprintf(strrchr(path, '/'), sizeof "/darknet-cpu", "/darknet-cpu");
+        report("%s: the CPU build runs, %s", err.message, path);
+        execv(path, argv);
+    }
+    report(
+        "the CPU build can't be run: it belongs beside the GPU build, as darknet-cpu (make GPU=1 "
+        "and make GPU=1 install put it there)");
+    return 1;
+}
+
+#else
+
+int cpu_build_take_over(char **argv) {
+    (void)argv;
+    return -1;
+}
+
+#endif
