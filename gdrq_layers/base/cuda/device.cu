@@ -4,9 +4,7 @@
 
 #include <cuda_runtime.h>
 
-extern "C" {
 #include "base/status.h"
-}
 
 gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err) {
     if (error == cudaSuccess)
