@@ -18,6 +18,10 @@ gdrq_status gdrq_cuda_make_columns(const float *image, const gdrq_cuda_columns_s
 gdrq_status gdrq_cuda_set_factors(const float *steps, int groups, int filters,
                                   const gdrq_grid *grid, float *factor, gdrq_error *err);
 
+/* values[batch][filter] *= weight step of the filter's group */
+gdrq_status gdrq_cuda_scale_filters(const float *steps, int groups, int filters, int batch,
+                                    float *values, gdrq_error *err);
+
 /* A batch of sums, [batch][filters][spatial], and what batch norm has per filter. */
 typedef struct gdrq_cuda_normalisation {
     int batch, filters, spatial;

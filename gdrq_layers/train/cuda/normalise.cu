@@ -29,22 +29,37 @@ extern "C" gdrq_status gdrq_cuda_set_factors(const float *steps, int groups, int
                        filters / groups, filters, grid, factor);
 }
 
+/* O: the array's bytes. Reads O, writes O. */
+static __global__ void scale_filters(const float *steps, int per_group, int filters, size_t n,
+                                     float *values) {
+    for (size_t i = gdrq_first_index(); i < n; i += gdrq_index_stride())
+        values[i] *= steps[(int)(i % filters) / per_group];
+}
+
+extern "C" gdrq_status gdrq_cuda_scale_filters(const float *steps, int groups, int filters,
+                                               int batch, float *values, gdrq_error *err) {
+    const size_t n = (size_t)batch * (size_t)filters;
+    return GDRQ_LAUNCH(err, gdrq_blocks_for(n), GDRQ_THREADS, 0, scale_filters, steps,
+                       filters / groups, filters, n, values);
+}
+
 extern "C" size_t gdrq_cuda_statistics_sums(int filters) {
     return 2 * (size_t)PARTS * (size_t)filters;
 }
 
 /*
- * O: the output's bytes. Reads O, where the host reads it twice: sums are whole numbers below 2^24,
- * so the sum in a double is exact, and that of squares good to 1e-16 of itself.
+ * O: the output's bytes. Reads O, where the host reads it twice. The sums are of differences to the
+ * filter's first value, so that a mean much larger than the deviation costs no precision.
  */
 static __global__ void add_statistics(gdrq_cuda_normalisation n, const float *sums) {
     const int f = (int)blockIdx.x;
     const size_t count = (size_t)n.batch * n.spatial;
     const size_t end = count * (blockIdx.y + 1) / PARTS;
+    const float first = sums[(size_t)f * n.spatial];
     double sum = 0, squares = 0;
     for (size_t i = count * blockIdx.y / PARTS + threadIdx.x; i < end; i += blockDim.x) {
         const size_t image = i / n.spatial, at = i % n.spatial;
-        const double v = (double)sums[(image * n.filters + f) * n.spatial + at];
+        const double v = (double)(sums[(image * n.filters + f) * n.spatial + at] - first);
         sum += v;
         squares += v * v;
     }
@@ -58,7 +73,7 @@ static __global__ void add_statistics(gdrq_cuda_normalisation n, const float *su
 }
 
 /* One thread a filter. The variance is over count - 1, as the host's. */
-static __global__ void finish_statistics(gdrq_cuda_normalisation n) {
+static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float *sums) {
     const int f = (int)gdrq_first_index();
     if (f >= n.filters)
         return;
@@ -69,7 +84,7 @@ static __global__ void finish_statistics(gdrq_cuda_normalisation n) {
         squares += n.sums[2 * ((size_t)f * PARTS + part) + 1];
     }
     const double mean = sum / count, spread = squares - sum * mean;
-    n.mean[f] = (float)(factor * mean);
+    n.mean[f] = (float)(factor * (mean + (double)sums[(size_t)f * n.spatial]));
     n.variance[f] = count > 1 && spread > 0 ? (float)(factor * factor * spread / (count - 1)) : 0.f;
     n.rolling_mean[f] = .99f * n.rolling_mean[f] + .01f * n.mean[f];
     n.rolling_variance[f] = .99f * n.rolling_variance[f] + .01f * n.variance[f];
@@ -111,8 +126,8 @@ extern "C" gdrq_status gdrq_cuda_normalise(const gdrq_cuda_normalisation *n, boo
     gdrq_status status = GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0,
                                      add_statistics, *n, sums);
     if (status == GDRQ_OK)
-        status =
-            GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0, finish_statistics, *n);
+        status = GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0, finish_statistics,
+                             *n, sums);
     if (status == GDRQ_OK)
         status = GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, normalise_batch, *n, count, sums);
     return status;

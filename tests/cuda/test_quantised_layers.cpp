@@ -1,6 +1,7 @@
 /*
- * [gdrq_convolutional] on the (emulated) GPU against the CPU's functions, on the same struct layer:
- * forward, backward and update, over some iterations. Nothing in them may wait for the GPU.
+ * [gdrq_convolutional] and [gdrq_connected] on the (emulated) GPU against the CPU's functions, on
+ * the same struct layer: forward, backward and update, over some iterations. Nothing in them may
+ * wait for the GPU.
  */
 #include <math.h>
 #include <omp.h>
@@ -12,12 +13,14 @@
 extern "C" {
 #include "train/cuda/gdrq_convolutional_layer_gpu.h"
 #include "train/cuda/quantised_gpu.h"
+#include "train/gdrq_connected_layer.h"
 #include "train/gdrq_convolutional_layer.h"
 }
 #include "random_data.h"
 
 static gdrq_error err;
 
+/* groups 0: connected, with c inputs. */
 struct shape {
     int batch, c, h, w, n, groups, size, stride, pad;
     bool batch_normalize;
@@ -29,6 +32,7 @@ static const shape SHAPES[] = {
     {1, 4, 8, 8, 6, 2, 3, 2, 1, false, RELU},   {3, 6, 5, 5, 6, 6, 3, 1, 1, false, LEAKY},
     {2, 5, 7, 7, 4, 1, 1, 2, 0, false, LEAKY},  {1, 2, 6, 5, 3, 1, 2, 1, 0, false, LINEAR},
     {3, 4, 8, 9, 4, 1, 3, 1, 1, true, LEAKY},   {2, 6, 12, 12, 5, 1, 1, 1, 0, true, RELU},
+    {5, 19, 1, 1, 7, 0, 0, 0, 0, false, LEAKY}, {40, 33, 1, 1, 6, 0, 0, 0, 0, true, RELU},
 };
 
 /* A layer with its arrays twice, on the host and on the device, and what it reads and hands on. */
@@ -39,7 +43,6 @@ struct subject {
     std::vector<float *> arrays, on_gpu;
     float *x, *delta, *x_gpu, *delta_gpu;
     std::vector<float> workspace;
-    float *workspace_gpu;
 
     float *make(size_t n, float deviation, float **copy) {
         float *array = random_array(n, deviation);
@@ -75,14 +78,15 @@ subject::subject(const shape &s, const gdrq_layer_options &options) {
     memset(&l, 0, sizeof l);
     memset(&training, 0, sizeof training);
     memset(&input, 0, sizeof input);
-    l.type = CONVOLUTIONAL;
+    const bool connected = s.groups == 0;
+    l.type = connected ? CONNECTED : CONVOLUTIONAL;
     l.batch = s.batch, l.c = s.c, l.h = s.h, l.w = s.w, l.n = s.n, l.groups = s.groups;
     l.size = s.size, l.stride = s.stride, l.pad = s.pad, l.activation = s.activation;
     l.batch_normalize = s.batch_normalize;
-    l.nweights = s.c / s.groups * s.n * s.size * s.size;
+    l.nweights = connected ? s.c * s.n : s.c / s.groups * s.n * s.size * s.size;
     l.nbiases = l.out_c = s.n;
-    l.out_h = (s.h + 2 * s.pad - s.size) / s.stride + 1;
-    l.out_w = (s.w + 2 * s.pad - s.size) / s.stride + 1;
+    l.out_h = connected ? 1 : (s.h + 2 * s.pad - s.size) / s.stride + 1;
+    l.out_w = connected ? 1 : (s.w + 2 * s.pad - s.size) / s.stride + 1;
     l.outputs = l.out_h * l.out_w * l.n;
     l.inputs = s.h * s.w * s.c;
     l.learning_rate_scale = 1;
@@ -118,10 +122,10 @@ subject::subject(const shape &s, const gdrq_layer_options &options) {
     input.k = options.k_activations;
     input.momentum = .1f;
     input.norm = options.search_norm;
-    ASSERT_OK(make_gdrq_convolutional_layer(&l, 0, &options, &input, &training, &err));
-    workspace_gpu = nullptr;
-    workspace.resize((gdrq_convolutional_workspace_gpu(&l) + l.nweights * sizeof(float)) /
-                     sizeof(float));
+    const auto make_layer = connected ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
+    ASSERT_OK(make_layer(&l, 0, &options, &input, &training, &err));
+    /* The CPU's functions need it, too, and for something else. */
+    workspace.resize(l.workspace_size / sizeof(float) + l.nweights);
 }
 
 subject::~subject() {
@@ -177,12 +181,12 @@ static double gradient_tolerance_of(const layer &l) {
 
 static void forward_both(subject *s, bool train) {
     const network net = s->net(train);
-    forward_gdrq_convolutional_layer(s->l, net);
+    s->l.forward(s->l, net);
     const gdrq_running_threshold of_cpu = s->input;
     const bool set = gdrq_quantised_state(&s->l)->weight_thresholds_set;
     const unsigned long waits = emulation::synchronisations;
     const size_t memory = emulation::memory_in_use;
-    forward_gdrq_convolutional_layer_gpu(s->l, net);
+    s->l.forward_gpu(s->l, net);
     assert_true(emulation::synchronisations == waits);
     assert_true(emulation::memory_in_use == memory);
     s->input = of_cpu;
@@ -204,8 +208,8 @@ static void backward_both(subject *s) {
     fill(s->l.delta, s->l.delta_gpu, s->outputs(), 1);
     fill(s->delta, s->delta_gpu, s->inputs(), 1); /* a shortcut's, which must stay (trap 1) */
     const unsigned long waits = emulation::synchronisations;
-    backward_gdrq_convolutional_layer(s->l, net);
-    backward_gdrq_convolutional_layer_gpu(s->l, net);
+    s->l.backward(s->l, net);
+    s->l.backward_gpu(s->l, net);
     assert_true(emulation::synchronisations == waits);
     const layer &l = s->l;
     const double tolerance = gradient_tolerance_of(l);
@@ -247,26 +251,24 @@ static void assert_same_thresholds(subject *s, double tolerance) {
     std::copy(weights.begin(), weights.end(), q->weight_thresholds);
 }
 
-static update_args args_of(int iteration, bool adam) {
+static update_args args_of(int iteration) {
     update_args a;
     memset(&a, 0, sizeof a);
     a.batch = 2;
     a.learning_rate = .01f;
     a.momentum = .9f;
     a.decay = .0005f;
-    a.adam = adam;
-    a.B1 = .9f, a.B2 = .999f, a.eps = 1e-7f;
     a.t = iteration + 1;
     return a;
 }
 
 static void update_both(subject *s, int iteration) {
-    update_args a = args_of(iteration, false);
+    update_args a = args_of(iteration);
     gdrq_training training = s->training;
-    update_gdrq_convolutional_layer(s->l, a);
+    s->l.update(s->l, a);
     std::swap(training, s->training);
     const unsigned long waits = emulation::synchronisations;
-    update_gdrq_convolutional_layer_gpu(s->l, a);
+    s->l.update_gpu(s->l, a);
     assert_true(emulation::synchronisations == waits);
     assert_int_equal(training.iteration, s->training.iteration);
     assert_close(s->l.weights_gpu, s->l.weights, s->l.nweights, tolerance_of(s->l), "weights");
@@ -304,7 +306,7 @@ static void reshapes(void **) {
     for (const shape &s : SHAPES) {
         gdrq_layer_options options = default_options();
         options.quantize_after = 2;
-        options.quant_groups = s.n / 2 * 2 == s.n ? 2 : 1;
+        options.quant_groups = s.n % 2 == 0 ? 2 : 1;
         options.reshape = s.groups > 1 ? GDRQ_RESHAPE_COPY : GDRQ_RESHAPE_PROJECT;
         train_both(s, options, false);
     }
