@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include <cublas_v2.h>
 #include <cuda_runtime.h>
+#include <curand.h>
 
 #include "device_array.h"
 #include "train/cuda/layer_kernels.h"

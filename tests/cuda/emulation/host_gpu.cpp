@@ -44,6 +44,14 @@ cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t transpose_a,
 
 extern "C" {
 
+/* libdarknet's own takes the network as a CPU build lays it out. */
+layer get_network_output_layer(network *net) {
+    int i = net->n - 1;
+    while (i > 0 && net->layers[i].type == COST)
+        --i;
+    return net->layers[i];
+}
+
 cublasHandle_t blas_handle() {
     return nullptr;
 }
