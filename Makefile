@@ -82,7 +82,7 @@ cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
   $(wildcard gdrq_layers/host/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
-  host/resize host/scratch_buffer host/weight_spans primitives/convolutional_parts primitives/update)))
+  host/resize host/scratch_buffer host/weight_spans primitives/convolutional_layer primitives/convolutional_parts primitives/update)))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))

@@ -21,6 +21,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "train/cuda/pointwise_layer_gpu.h"
 #endif
 
 /* Gives the host's parser the translated text under a name that it can open. */
@@ -129,9 +130,13 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    /* On a GPU the host's own functions run, with the buffers that they need. */
+    /* On a GPU the host's own functions run, with the buffers that they need, but for one. */
     if (!gdrq_is_on_gpu(net))
         gdrq_replace_layer_functions(l);
+#ifdef GPU
+    else
+        gdrq_replace_pointwise_layer_gpu(l);
+#endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
 

@@ -180,6 +180,7 @@ static void networks_stay_as_they_are_without_memory(void **) {
         if (status == GDRQ_OK)
             break;
         assert_int_equal(status, GDRQ_ERROR_MEMORY);
+        assert_non_null(strstr(err.message, "layer 0"));
         assert_memory_equal(&before, &n.s.l, sizeof before);
         assert_true(emulation::memory_in_use >= memory);
     }

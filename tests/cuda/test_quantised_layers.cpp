@@ -7,6 +7,11 @@
 
 #include "layer_on_both.h"
 
+extern "C" {
+#include "primitives/convolutional_layer.h"
+#include "train/cuda/pointwise_layer_gpu.h"
+}
+
 static const shape SHAPES[] = {
     {2, 3, 9, 7, 8, 1, 3, 1, 1, false, LINEAR}, {2, 4, 6, 6, 4, 1, 1, 1, 0, false, LEAKY},
     {1, 4, 8, 8, 6, 2, 3, 2, 1, false, RELU},   {3, 6, 5, 5, 6, 6, 3, 1, 1, false, LEAKY},
@@ -186,6 +191,28 @@ static void weight_gradients_are_masked(void **) {
     }
 }
 
+/* The host's float layer, in a network with a shortcut: what stands in delta before must stay. */
+static void float_pointwise_layers_add_their_gradient(void **) {
+    static const shape POINTWISE[] = {{2, 4, 6, 5, 3, 1, 1, 1, 0, false, LEAKY},
+                                      {2, 6, 7, 7, 4, 2, 1, 2, 0, false, LINEAR},
+                                      {1, 4, 5, 5, 4, 1, 1, 2, 1, false, RELU},
+                                      {3, 4, 8, 8, 5, 1, 1, 1, 0, true, LEAKY}};
+    for (const shape &p : POINTWISE) {
+        subject s(p, default_options());
+        gdrq_quantised_free(&s.l);
+        gdrq_replace_pointwise_layer_gpu(&s.l);
+        assert_ptr_equal(s.l.backward_gpu, gdrq_backward_pointwise_layer_gpu);
+        s.workspace.resize(s.l.workspace_size / sizeof(float) + s.l.nweights);
+        s.l.forward = gdrq_forward_convolutional_layer;
+        s.l.backward = gdrq_backward_convolutional_layer;
+        const network net = s.net(true);
+        s.l.forward(s.l, net);
+        s.l.forward_gpu(s.l, net);
+        assert_close(s.l.output_gpu, s.l.output, s.outputs(), tolerance_of(s.l), "output");
+        backward_both(&s);
+    }
+}
+
 static void running_out_of_memory_names_the_layer(void **) {
     const gdrq_layer_options options = default_options();
     subject s(SHAPES[0], options);
@@ -238,6 +265,7 @@ int main() {
         cmocka_unit_test(trains_with_searched_thresholds),
         cmocka_unit_test(thresholds_learn),
         cmocka_unit_test(weight_gradients_are_masked),
+        cmocka_unit_test(float_pointwise_layers_add_their_gradient),
         cmocka_unit_test(running_out_of_memory_names_the_layer),
         cmocka_unit_test(buffers_grow),
     };
