@@ -215,6 +215,7 @@ deps:
 	scripts/install_deps
 
 test: deps
+	$(if $(GPU),@echo 'make test: without GPU=1: the CPU build also tests the CUDA kernels' >&2; exit 1)
 	$(MAKE) -j$(shell nproc) tests
 	$(MAKE) unit_test
 	$(MAKE) fuzz_replay
