@@ -165,7 +165,7 @@ $(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
 $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
 # In the place of CUDA's headers are those of tests/cuda/emulation.
-emulated_cxxflags = -std=c++17 $(common) -Itests/cuda -isystem tests/cuda/emulation $(CXXFLAGS)
+emulated_cxxflags = -std=c++17 $(common) -Itests/cuda -Itests/unit -isystem tests/cuda/emulation $(CXXFLAGS)
 $(BUILD)/obj/emulated_cuda/%.o: % $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) $(emulated_cxxflags) -x c++ -c $< -o $@

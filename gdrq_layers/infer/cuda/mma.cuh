@@ -1,4 +1,6 @@
 /*
+ * Products of codes that CUDA C++ has no functions for.
+ *
  * The tensor cores' product of 8-bit integers, D = A * B + C: A has 16 rows and 32 columns, B 32
  * rows and 8 columns, D and C 16 rows and 8 columns of int32. It is a warp's, whose lanes hold the
  * matrices in fragments (PTX ISA, "Matrix Fragments for mma.m16n8k32"). With group = lane / 4 and
@@ -8,7 +10,8 @@
  *   b[i], byte k   row 4 * member + 16 * i + k,    column group
  *   c[i], d[i]     row group + 8 * (i / 2),        column 2 * member + i % 2
  *
- * Byte 0 is the lowest. Needs compute capability 8.0.
+ * Byte 0 is the lowest. Below compute capability 8.0 four products of smaller matrices take its
+ * place.
  */
 #ifndef GDRQ_INFER_CUDA_MMA_CUH
 #define GDRQ_INFER_CUDA_MMA_CUH
@@ -50,6 +53,21 @@ static inline void gdrq_mma_u8s8(int d[4], const unsigned a[4], const unsigned b
                     (int8_t)(of_b >> (32 * (k / 16) + 8 * byte));
         }
     }
+}
+#endif
+
+/* c + the four products of the bytes of a, unsigned, and b, signed. Compute capability 6.1. */
+#ifdef __CUDACC__
+static __device__ __forceinline__ int gdrq_dp4a_u8s8(unsigned a, unsigned b, int c) {
+    int d;
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+}
+#else
+static inline int gdrq_dp4a_u8s8(unsigned a, unsigned b, int c) {
+    for (int k = 0; k < 4; ++k)
+        c += (uint8_t)(a >> 8 * k) * (int8_t)(b >> 8 * k);
+    return c;
 }
 #endif
 
