@@ -3,7 +3,7 @@
  * extreme values, and guards around all that is written.
  */
 #include "gpu_arrays.h"
-#include "random_data.h"
+#include "random_codes.h"
 
 #include "infer/cuda/conv.h"
 
@@ -13,23 +13,6 @@ static gdrq_error err;
 
 static int random_sign() {
     return 2 * random_int(0, 1) - 1;
-}
-
-template <size_t N> static int one_of(const int (&values)[N]) {
-    return values[random_int(0, (int)N - 1)];
-}
-
-static vector<float> random_floats(size_t n, float deviation) {
-    vector<float> x(n);
-    for (float &v : x)
-        v = deviation * random_normal();
-    return x;
-}
-
-static gdrq_grid random_grid() {
-    static const gdrq_range ranges[] = {GDRQ_RANGE_UNSIGNED, GDRQ_RANGE_SIGNED, GDRQ_RANGE_OFFSET};
-    return gdrq_activation_grid(random_int(2, 8), ranges[random_int(0, 2)], .1f,
-                                (float)(.1 + 5 * random_unit()));
 }
 
 /* Of GDRQ_INT_OTHER. On a real device the host can't do this. */
