@@ -79,7 +79,9 @@ shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_di
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
-emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) $(wildcard tests/cuda/emulation/*.cpp))
+emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
+  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
+  gdrq_layers/primitives/convolutional_parts.c gdrq_layers/primitives/update.c)
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
@@ -164,8 +166,13 @@ $(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
 	$(call quiet,CC)$(CC) $(filter-out -mavx512%,$(all_cflags)) -c $< -o $@
 $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
-# In the place of CUDA's headers are those of tests/cuda/emulation.
-emulated_cxxflags = -std=c++17 $(common) -Itests/cuda -Itests/unit -isystem tests/cuda/emulation $(CXXFLAGS)
+# In the place of CUDA's headers are those of tests/cuda/emulation. With them come copies, for a
+# GPU's struct layer, of what takes layers: they stand before those of the library.
+emulated_flags := -DGPU -Itests/cuda -Itests/unit -isystem tests/cuda/emulation
+emulated_cxxflags = -std=c++17 $(common) $(emulated_flags) $(CXXFLAGS)
+$(BUILD)/obj/emulated_cuda/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(all_cflags) $(emulated_flags) -c $< -o $@
 $(BUILD)/obj/emulated_cuda/%.o: % $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CXX)$(CXX) $(emulated_cxxflags) -x c++ -c $< -o $@

@@ -13,11 +13,15 @@
 #include "host/host.h"
 #include "host/network_state.h"
 #include "host/outline.h"
+#include "host/scratch_buffer.h"
 #include "host/section_value.h"
 #include "primitives/replace.h"
 #include "primitives/replacements.h"
 #include "train/gdrq_connected_layer.h"
 #include "train/gdrq_convolutional_layer.h"
+#ifdef GPU
+#include "host/cuda/gpu_network.h"
+#endif
 
 /* Gives the host's parser the translated text under a name that it can open. */
 static gdrq_status parse_text(const char *cfg_path, const char *text, network **net,
@@ -82,6 +86,10 @@ static gdrq_status fit_truth(network *net, const char *path, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
     free(net->truth);
     net->truth = truth;
+#ifdef GPU
+    if (gdrq_is_on_gpu(net))
+        return gdrq_gpu_fit_truth(net, err);
+#endif
     return GDRQ_OK;
 }
 
@@ -121,7 +129,9 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    gdrq_replace_layer_functions(l);
+    /* On a GPU the host's own functions run, with the buffers that they need. */
+    if (!gdrq_is_on_gpu(net))
+        gdrq_replace_layer_functions(l);
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
 
@@ -131,11 +141,11 @@ static gdrq_status fit_workspace(network *net, gdrq_error *err) {
     size_t size = 0;
     for (int i = 0; i < net->n; ++i)
         size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
-    float *workspace = gdrq_alloc(size, 1);
+    float *workspace = gdrq_scratch_buffer_new(net, size);
     if (!workspace)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes",
                          size);
-    free(net->workspace);
+    gdrq_scratch_buffer_free(net, net->workspace);
     net->workspace = workspace;
     return GDRQ_OK;
 }
@@ -208,7 +218,8 @@ void gdrq_attach_free(network *net) {
     if (!net || gdrq_host_find(&host, &err) != GDRQ_OK)
         return;
     /* The host frees these neither with the network nor elsewhere. */
-    void *forgotten[] = {net->seen, net->t, net->cost, net->scales, net->steps, net->workspace};
+    void *forgotten[] = {net->seen, net->t, net->cost, net->scales, net->steps};
+    gdrq_scratch_buffer_free(net, net->workspace);
     gdrq_network_state_free(net);
     host->free_network(net);
     for (size_t i = 0; i < sizeof forgotten / sizeof *forgotten; ++i)

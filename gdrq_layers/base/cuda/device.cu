@@ -4,9 +4,7 @@
 
 #include <cuda_runtime.h>
 
-extern "C" {
 #include "base/status.h"
-}
 
 gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err) {
     if (error == cudaSuccess)
@@ -19,8 +17,9 @@ gdrq_status gdrq_device_alloc(void **memory, size_t count, size_t size, const ch
                               gdrq_error *err) {
     *memory = NULL;
     const bool countable = size == 0 || count <= SIZE_MAX / size;
+    const size_t bytes = count * size;
     const cudaError_t error =
-        countable ? cudaMalloc(memory, count * size) : cudaErrorMemoryAllocation;
+        countable ? cudaMalloc(memory, bytes > 0 ? bytes : 1) : cudaErrorMemoryAllocation;
     if (error == cudaSuccess)
         return GDRQ_OK;
     *memory = NULL;

@@ -25,6 +25,14 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes,
     return cudaSuccess;
 }
 
+bool is_device_memory(const void *pointer) {
+    auto next = allocations.upper_bound((void *)pointer);
+    if (next == allocations.begin())
+        return false;
+    --next;
+    return (const char *)pointer < (const char *)next->first + next->second;
+}
+
 } // namespace emulation
 
 using namespace emulation;

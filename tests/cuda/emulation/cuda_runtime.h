@@ -45,6 +45,7 @@ extern cudaError_t last_error;
 /* Calls that made the host wait for the device, and bytes of device memory in use. */
 extern unsigned long synchronisations;
 extern size_t memory_in_use, memory_limit;
+bool is_device_memory(const void *pointer);
 
 cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &kernel);
 
