@@ -2,7 +2,7 @@
  * The GPU's convolutions against the portable one, to the bit: random shapes from a printed seed,
  * extreme values, and guards around all that is written.
  */
-#include "gpu_arrays.h"
+#include "guarded_array.h"
 #include "random_codes.h"
 
 #include "infer/cuda/conv.h"
@@ -18,10 +18,10 @@ static int random_sign() {
 /* Of GDRQ_INT_OTHER. On a real device the host can't do this. */
 static void halve(float *x, size_t n, int which) {
     vector<float> values(n);
-    check_status(gdrq_device_pull(values.data(), x, n * sizeof *x, &err), &err);
+    ASSERT_OK(gdrq_device_pull(values.data(), x, n * sizeof *x, &err));
     for (float &v : values)
         v = v / 2 + (float)which;
-    check_status(gdrq_device_push(x, values.data(), n * sizeof *x, &err), &err);
+    ASSERT_OK(gdrq_device_push(x, values.data(), n * sizeof *x, &err));
 }
 
 static gdrq_int_activation random_activation() {
@@ -112,10 +112,10 @@ static void check_kernel(const problem &p, const gdrq_cuda_conv_kernel *kernel,
     const size_t n = codes.size();
     vector<uint8_t> host_packed(kernel->packed_size(&p.conv, &p.limits));
     kernel->pack(&p.conv, &p.limits, host_packed.data());
-    gpu_input<uint8_t> packed(host_packed), in(p.in);
-    gpu_input<float> scale(p.scale), bias(p.bias), other(p.other);
-    gpu_output<uint8_t> gpu_codes(n), scratch(gdrq_cuda_conv_scratch(&p.conv, &p.epilogue));
-    gpu_output<float> gpu_values(n), gpu_interleaved(n);
+    device_array<uint8_t> packed(host_packed), in(p.in);
+    device_array<float> scale(p.scale), bias(p.bias), other(p.other);
+    guarded_array<uint8_t> gpu_codes(n), scratch(gdrq_cuda_conv_scratch(&p.conv, &p.epilogue));
+    guarded_array<float> gpu_values(n), gpu_interleaved(n);
     gdrq_int_shortcut shortcut = p.shortcut;
     gdrq_epilogue epilogue = p.epilogue;
     shortcut.other = other;
@@ -128,7 +128,7 @@ static void check_kernel(const problem &p, const gdrq_cuda_conv_kernel *kernel,
                                  wanted & 4 ? (float *)gpu_interleaved : nullptr, nullptr};
     const gdrq_cuda_conv_run run = {&p.conv, &p.limits, packed, &epilogue, in, &out};
     next_order();
-    check_status(gdrq_cuda_convolve(kernel, &run, scratch, &err), &err);
+    ASSERT_OK(gdrq_cuda_convolve(kernel, &run, scratch, &err));
     scratch.pull(kernel->name);
     if (wanted & 1)
         check_equal(p, kernel, "codes", gpu_codes.pull(kernel->name).data(), codes.data(), n);
@@ -237,15 +237,15 @@ static void shortcuts_add_in_place(void **) {
         const gdrq_cuda_conv_kernel *kernel = gdrq_cuda_conv_kernels[k];
         vector<uint8_t> host_packed(kernel->packed_size(&p.conv, &p.limits));
         kernel->pack(&p.conv, &p.limits, host_packed.data());
-        gpu_input<uint8_t> packed(host_packed), in(p.in);
-        gpu_input<float> scale(p.scale), bias(p.bias);
-        gpu_output<float> other(p.other);
-        gpu_output<uint8_t> scratch(gdrq_cuda_conv_scratch(&p.conv, &p.epilogue));
+        device_array<uint8_t> packed(host_packed), in(p.in);
+        device_array<float> scale(p.scale), bias(p.bias);
+        guarded_array<float> other(p.other);
+        guarded_array<uint8_t> scratch(gdrq_cuda_conv_scratch(&p.conv, &p.epilogue));
         gdrq_int_shortcut shortcut = p.shortcut;
         shortcut.other = out.interleaved = other;
         const gdrq_epilogue epilogue = {scale, bias, p.epilogue.activation, &shortcut, &p.grid};
         const gdrq_cuda_conv_run run = {&p.conv, &p.limits, packed, &epilogue, in, &out};
-        check_status(gdrq_cuda_convolve(kernel, &run, scratch, &err), &err);
+        ASSERT_OK(gdrq_cuda_convolve(kernel, &run, scratch, &err));
         check_equal(p, kernel, "interleaved", other.pull(kernel->name).data(), expected.data(),
                     4 * expected.size());
     }

@@ -2,7 +2,7 @@
    the bit. */
 #include <float.h>
 
-#include "gpu_arrays.h"
+#include "guarded_array.h"
 #include "random_codes.h"
 
 #include "infer/cuda/moves.h"
@@ -51,10 +51,10 @@ static void check(const char *what, gdrq_tensor_shape in, gdrq_tensor_shape out,
     const size_t n = gdrq_tensor_size(out);
     vector<To> expected(n);
     portable(from.data(), expected.data());
-    gpu_input<From> gpu_from(from);
-    gpu_output<To> result(n);
+    device_array<From> gpu_from(from);
+    guarded_array<To> result(n);
     next_order();
-    check_status(queue((const From *)(From *)gpu_from, (To *)result), &err);
+    ASSERT_OK(queue((const From *)(From *)gpu_from, (To *)result));
     check_equal(what, in, out, result.pull(what), expected);
 }
 
@@ -147,14 +147,14 @@ static void route(void **) {
         const gdrq_tensor_shape a = random_shape(6);
         const gdrq_tensor_shape b = {a.w, a.h, one_of({1, 4, 5, 8})}, out = {a.w, a.h, a.c + b.c};
         const vector<uint8_t> of_a = codes_of(a), of_b = codes_of(b);
-        gpu_input<uint8_t> gpu_a(of_a), gpu_b(of_b);
-        gpu_output<uint8_t> result(gdrq_tensor_size(out));
+        device_array<uint8_t> gpu_a(of_a), gpu_b(of_b);
+        guarded_array<uint8_t> result(gdrq_tensor_size(out));
         vector<uint8_t> expected(gdrq_tensor_size(out));
         const gdrq_int_part parts[] = {{of_a.data(), a.c}, {of_b.data(), b.c}};
         const gdrq_int_part gpu_parts[] = {{gpu_a, a.c}, {gpu_b, b.c}};
         gdrq_int_route(a.w, a.h, parts, 2, expected.data());
         next_order();
-        check_status(gdrq_cuda_route(a.w, a.h, gpu_parts, 2, result, &err), &err);
+        ASSERT_OK(gdrq_cuda_route(a.w, a.h, gpu_parts, 2, result, &err));
         check_equal("route", a, out, result.pull("route"), expected);
     }
 }
@@ -194,13 +194,13 @@ static void shortcut(void **) {
         vector<float> values(in.size()), interleaved(in.size());
         const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr};
         gdrq_int_shortcut_run(&s, in.data(), &grid, &out);
-        gpu_output<uint8_t> gpu_codes(in.size());
-        gpu_output<float> gpu_values(in.size()), gpu_interleaved(in);
-        gpu_input<float> gpu_other(other);
+        guarded_array<uint8_t> gpu_codes(in.size());
+        guarded_array<float> gpu_values(in.size()), gpu_interleaved(in);
+        device_array<float> gpu_other(other);
         s.other = gpu_other;
         const gdrq_int_output gpu_out = {gpu_codes, gpu_values, gpu_interleaved, nullptr};
         next_order();
-        check_status(gdrq_cuda_shortcut(&s, to, gpu_interleaved, &grid, &gpu_out, &err), &err);
+        ASSERT_OK(gdrq_cuda_shortcut(&s, to, gpu_interleaved, &grid, &gpu_out, &err));
         check_equal("shortcut's codes", from, to, gpu_codes.pull("shortcut"), codes);
         check_equal("shortcut's values", from, to, gpu_values.pull("shortcut"), values);
         check_equal("shortcut in place", from, to, gpu_interleaved.pull("shortcut"), interleaved);
