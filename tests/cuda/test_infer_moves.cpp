@@ -200,7 +200,7 @@ static void shortcut(void **) {
         s.other = gpu_other;
         const gdrq_int_output gpu_out = {gpu_codes, gpu_values, gpu_interleaved, nullptr};
         next_order();
-        ASSERT_OK(gdrq_cuda_shortcut(&s, to, gpu_interleaved, &grid, &gpu_out, &err));
+        ASSERT_OK(gdrq_cuda_shortcut(&s, to, gpu_interleaved, nullptr, &grid, &gpu_out, &err));
         check_equal("shortcut's codes", from, to, gpu_codes.pull("shortcut"), codes);
         check_equal("shortcut's values", from, to, gpu_values.pull("shortcut"), values);
         check_equal("shortcut in place", from, to, gpu_interleaved.pull("shortcut"), interleaved);

@@ -11,12 +11,16 @@ extern "C" {
 
 /*
  * Queues gdrq_int_shortcut_run(), to the bit; all arrays are in the GPU's memory, at multiples of
- * 16. `in` may be out->interleaved. Its activation is linear, relu or leaky. shortcut NULL: none,
- * and `shape` is that of the values.
+ * 16. `in` may be out->interleaved. shortcut NULL: none, and `shape` is that of the values.
+ *
+ * A function of GDRQ_INT_OTHER gets an address in the GPU's memory and queues what it does. The
+ * values then lie in `scratch`, which may be `in`, of gdrq_cuda_shortcut_scratch() bytes: 0 if
+ * there is no such function.
  */
 gdrq_status gdrq_cuda_shortcut(const gdrq_int_shortcut *shortcut, gdrq_tensor_shape shape,
-                               const float *in, const gdrq_grid *grid, const gdrq_int_output *out,
-                               gdrq_error *err);
+                               const float *in, void *scratch, const gdrq_grid *grid,
+                               const gdrq_int_output *out, gdrq_error *err);
+size_t gdrq_cuda_shortcut_scratch(const gdrq_int_shortcut *shortcut);
 
 #ifdef __cplusplus
 }
