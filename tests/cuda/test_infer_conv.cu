@@ -15,7 +15,7 @@ static int random_sign() {
     return 2 * random_int(0, 1) - 1;
 }
 
-/* Of GDRQ_INT_OTHER. On a real device the host can't do this. */
+/* Of GDRQ_INT_OTHER. In the place of a function that queues a kernel. */
 static void halve(float *x, size_t n, int which) {
     vector<float> values(n);
     ASSERT_OK(gdrq_device_pull(values.data(), x, n * sizeof *x, &err));
