@@ -26,7 +26,8 @@ template <class T> class guarded_array {
             if (pulled[i] != BYTE || pulled[GUARD + bytes + i] != BYTE)
                 fail_msg("%s: written outside of %zu bytes", what, bytes);
         std::vector<T> values(bytes / sizeof(T));
-        memcpy(values.data(), pulled.data() + GUARD, bytes);
+        if (bytes > 0)
+            memcpy(values.data(), pulled.data() + GUARD, bytes);
         return values;
     }
 
