@@ -17,6 +17,7 @@ static void halve(float *x, size_t n, int which) {
 
 /* A network that grows layer by layer, with the numbers of both devices. */
 struct network {
+    int capability = 75;
     gdrq_tensor_shape input;
     vector<gdrq_node> nodes;
     vector<vector<int>> reads;
@@ -97,7 +98,7 @@ struct network {
             ((float *)w.epilogue.bias)[f] = .3f * random_normal();
         }
         w.epilogue.activation = activation;
-        ASSERT_OK(gdrq_cuda_weights_make(&node, &w, &gpu_weights[i], &err));
+        ASSERT_OK(gdrq_cuda_weights_make(&node, &w, capability, &gpu_weights[i], &err));
         ASSERT_OK(gdrq_node_weights_pack(&w, &node, &err));
     }
     void finish() {
@@ -169,8 +170,9 @@ static void make_grids(network &net) {
 }
 
 /* Pools, a way back up, joined maps and a head whose values the host reads. */
-static void a_detector(void **) {
+static void run_detector(int capability) {
     network net;
+    net.capability = capability;
     make_grids(net);
     net.input = {20, 12, 3};
     net.conv(-1, 8, 3, 1, 1);                                 /* 0 */
@@ -191,6 +193,11 @@ static void a_detector(void **) {
     net.finish();
     run(net, 0);
     run(net, 1);
+}
+
+static void a_detector(void **) {
+    run_detector(75);
+    run_detector(61);
 }
 
 /* Shortcuts that are done by the convolution before them, and those that are not. */
@@ -243,9 +250,10 @@ static void memory_runs_out(void **) {
     gdrq_cuda_weights gpu_weights;
     ASSERT_OK(gdrq_node_weights_make(&weights, 12, 27, &err));
     const size_t in_use = emulation::memory_in_use;
-    for (size_t room : {(size_t)0, (size_t)1600}) {
+    const gdrq_int_conv conv = gdrq_node_conv(&net.nodes[0], &weights, 0);
+    for (size_t room : {(size_t)0, gdrq_cuda_pixels.packed_size(&conv, &net.nodes[0].limits)}) {
         emulation::memory_limit = in_use + room;
-        assert_int_equal(gdrq_cuda_weights_make(&net.nodes[0], &weights, &gpu_weights, &err),
+        assert_int_equal(gdrq_cuda_weights_make(&net.nodes[0], &weights, 75, &gpu_weights, &err),
                          GDRQ_ERROR_MEMORY);
         assert_int_equal(emulation::memory_in_use, in_use);
         assert_null(gpu_weights.packed);

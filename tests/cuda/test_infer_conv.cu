@@ -255,15 +255,17 @@ static void the_best_kernel_is_chosen(void **) {
     const gdrq_conv_limits limits = {15, 7};
     const struct {
         gdrq_int_conv conv;
+        int capability;
         const gdrq_cuda_conv_kernel *kernel;
     } cases[] = {
-        {shape(416, 416, 3, 16, 3, 1, 1, 1), &gdrq_cuda_pixels},
-        {shape(13, 13, 512, 1024, 3, 1, 1, 1), &gdrq_cuda_mma},
-        {shape(52, 52, 96, 96, 3, 1, 1, 96), &gdrq_cuda_depthwise},
-        {shape(1, 1, 4096, 1000, 1, 1, 0, 1), &gdrq_cuda_connected},
+        {shape(416, 416, 3, 16, 3, 1, 1, 1), 87, &gdrq_cuda_pixels},
+        {shape(13, 13, 512, 1024, 3, 1, 1, 1), 75, &gdrq_cuda_mma},
+        {shape(13, 13, 512, 1024, 3, 1, 1, 1), 61, &gdrq_cuda_dp4a},
+        {shape(52, 52, 96, 96, 3, 1, 1, 96), 53, &gdrq_cuda_depthwise},
+        {shape(1, 1, 4096, 1000, 1, 1, 0, 1), 61, &gdrq_cuda_connected},
     };
     for (const auto &c : cases)
-        assert_ptr_equal(gdrq_cuda_conv_kernel_for(&c.conv, &limits), c.kernel);
+        assert_ptr_equal(gdrq_cuda_conv_kernel_for(&c.conv, &limits, c.capability), c.kernel);
 }
 
 int main() {

@@ -1,5 +1,7 @@
 #include "infer/cuda/conv.h"
 
+#include <assert.h>
+
 #include <cuda_runtime.h>
 
 extern "C" {
@@ -12,9 +14,11 @@ extern "C" const gdrq_cuda_conv_kernel *const gdrq_cuda_conv_kernels[] = {
     &gdrq_cuda_mma,       &gdrq_cuda_dp4a,   nullptr};
 
 const gdrq_cuda_conv_kernel *gdrq_cuda_conv_kernel_for(const gdrq_int_conv *conv,
-                                                       const gdrq_conv_limits *limits) {
+                                                       const gdrq_conv_limits *limits,
+                                                       int capability) {
     int i = 0;
-    while (!gdrq_cuda_conv_kernels[i]->fits(conv, limits))
+    while (gdrq_cuda_conv_kernels[i]->capability > capability ||
+           !gdrq_cuda_conv_kernels[i]->fits(conv, limits))
         ++i;
     return gdrq_cuda_conv_kernels[i];
 }
@@ -52,6 +56,7 @@ static gdrq_status make_values(const gdrq_cuda_conv_kernel *kernel, const gdrq_c
 gdrq_status gdrq_cuda_convolve(const gdrq_cuda_conv_kernel *kernel, const gdrq_cuda_conv_run *run,
                                void *scratch, gdrq_error *err) {
     float *const values = (float *)scratch;
+    assert(!run->out->pooled);
     if (gdrq_cuda_conv_scratch(run->conv, run->epilogue) == 0)
         return kernel->run(run, err);
     const gdrq_status status = make_values(kernel, run, values, err);

@@ -25,6 +25,7 @@ typedef struct gdrq_cuda_conv_run {
 
 typedef struct gdrq_cuda_conv_kernel {
     const char *name; /* "cuda mma" */
+    int capability;   /* the least of the device: 72 is 7.2 */
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits); /* bytes */
@@ -34,13 +35,15 @@ typedef struct gdrq_cuda_conv_kernel {
     gdrq_status (*run)(const gdrq_cuda_conv_run *run, gdrq_error *err);
 } gdrq_cuda_conv_kernel;
 
-/* The best first, but the last two fit all; ends with NULL. */
+/* The best first; the last one fits all; ends with NULL. */
 extern const gdrq_cuda_conv_kernel *const gdrq_cuda_conv_kernels[];
 extern const gdrq_cuda_conv_kernel gdrq_cuda_depthwise, gdrq_cuda_pixels, gdrq_cuda_connected,
     gdrq_cuda_mma, gdrq_cuda_dp4a;
 
+/* The first that fits and that a device of this compute capability has. */
 const gdrq_cuda_conv_kernel *gdrq_cuda_conv_kernel_for(const gdrq_int_conv *conv,
-                                                       const gdrq_conv_limits *limits);
+                                                       const gdrq_conv_limits *limits,
+                                                       int capability);
 
 /*
  * Queues the convolution with any epilogue. The functions of GDRQ_INT_OTHER get addresses in the

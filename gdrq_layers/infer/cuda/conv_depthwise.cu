@@ -93,5 +93,5 @@ bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_depthwise = {"cuda depthwise", fits,
-                                                              depthwise_size, pack_depthwise, run};
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_depthwise = {
+    "cuda depthwise", 0, fits, depthwise_size, pack_depthwise, run};

@@ -128,4 +128,5 @@ bool fits(const gdrq_int_conv *, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", fits, packed_size, pack, run};
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", 0,    fits,
+                                                         packed_size, pack, run};

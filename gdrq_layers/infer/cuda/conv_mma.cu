@@ -189,4 +189,5 @@ bool fits(const gdrq_int_conv *, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma", fits, packed_size, pack, run};
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  72,   fits,
+                                                        packed_size, pack, run};

@@ -78,5 +78,5 @@ bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_pixels = {"cuda pixels", fits, packed_size, pack,
-                                                           run};
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_pixels = {"cuda pixels", 0,    fits,
+                                                           packed_size,   pack, run};

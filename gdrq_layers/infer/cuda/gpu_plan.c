@@ -55,10 +55,11 @@ static gdrq_status push_epilogue(const gdrq_epilogue *epilogue, size_t filters,
 }
 
 gdrq_status gdrq_cuda_weights_make(const gdrq_node *node, const gdrq_node_weights *weights,
-                                   gdrq_cuda_weights *out, gdrq_error *err) {
+                                   int capability, gdrq_cuda_weights *out, gdrq_error *err) {
     assert(weights->codes);
     const gdrq_int_conv conv = gdrq_node_conv(node, weights, 0);
-    *out = (gdrq_cuda_weights){.kernel = gdrq_cuda_conv_kernel_for(&conv, &node->limits)};
+    *out =
+        (gdrq_cuda_weights){.kernel = gdrq_cuda_conv_kernel_for(&conv, &node->limits, capability)};
     gdrq_status status = push_packed(&conv, &node->limits, out, err);
     if (status == GDRQ_OK)
         status = push_epilogue(&weights->epilogue, (size_t)conv.out.c, out, err);
