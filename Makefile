@@ -80,8 +80,9 @@ part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
-  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c gdrq_layers/infer/cuda/*.c) \
-  gdrq_layers/primitives/convolutional_parts.c gdrq_layers/primitives/update.c)
+  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
+  $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
+  host/resize host/scratch_buffer host/weight_spans primitives/convolutional_layer primitives/convolutional_parts primitives/update)))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
@@ -214,6 +215,7 @@ deps:
 	scripts/install_deps
 
 test: deps
+	$(if $(GPU),@echo 'make test: without GPU=1: the CPU build also tests the CUDA kernels' >&2; exit 1)
 	$(MAKE) -j$(shell nproc) tests
 	$(MAKE) unit_test
 	$(MAKE) fuzz_replay

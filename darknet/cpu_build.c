@@ -18,17 +18,13 @@ static bool wants_cpu(char **argv) {
     return false;
 }
 
-int cpu_build_take_over(char **argv) {
-    gdrq_error err;
-    snprintf(err.message, sizeof err.message, "-nogpu");
-    if (!wants_cpu(argv) && gdrq_gpu_ready(&err) == GDRQ_OK)
-        return -1;
+static int become_cpu_build(const char *why, char **argv) {
     char path[PATH_MAX + sizeof "-cpu"];
     const ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
     if (n > 0) {
         path[n] = '\0';
         snprintf(strrchr(path, '/'), sizeof "/darknet-cpu", "/darknet-cpu");
-        report("%s: the CPU build runs, %s", err.message, path);
+        report("%s: the CPU build runs, %s", why, path);
         execv(path, argv);
     }
     report(
@@ -37,10 +33,26 @@ int cpu_build_take_over(char **argv) {
     return 1;
 }
 
+int cpu_build_take_over(char **argv) {
+    gdrq_error err;
+    if (wants_cpu(argv))
+        return become_cpu_build("-nogpu", argv);
+    return gdrq_gpu_ready(&err) == GDRQ_OK ? -1 : become_cpu_build(err.message, argv);
+}
+
+int cpu_build_take_over_command(const char *command, char **argv) {
+    return strcmp(command, "gdrq") ? -1 : become_cpu_build("gdrq computes on the CPU", argv);
+}
+
 #else
 
 int cpu_build_take_over(char **argv) {
     (void)argv;
+    return -1;
+}
+
+int cpu_build_take_over_command(const char *command, char **argv) {
+    (void)command, (void)argv;
     return -1;
 }
 

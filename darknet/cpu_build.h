@@ -9,4 +9,7 @@
  */
 int cpu_build_take_over(char **argv);
 
+/* The same for a command that computes on the CPU in any case. */
+int cpu_build_take_over_command(const char *command, char **argv);
+
 #endif

@@ -59,7 +59,7 @@ static int finish(int status) {
 }
 
 int main(int argc, char **argv) {
-    const int cpu_status = cpu_build_take_over(argv);
+    int cpu_status = cpu_build_take_over(argv);
     if (cpu_status >= 0)
         return cpu_status;
     gdrq_error err;
@@ -79,6 +79,9 @@ int main(int argc, char **argv) {
         report("%s: no command follows this flag (see: darknet help)", argv[at]);
         return 2;
     }
+    cpu_status = cpu_build_take_over_command(argv[at], argv);
+    if (cpu_status >= 0)
+        return cpu_status;
     wait_policy_apply(argv);
     hand_over_remember(argv);
     /* A limit on file sizes is then an error of the write, as a full disk is. */

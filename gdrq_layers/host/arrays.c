@@ -78,7 +78,7 @@ static void visit_array(void *user, const layer *owner, float *data, size_t n) {
 /* From the GPU, where the arrays are that count, and back to it: visit may have changed them. */
 static void exchange(const network *net, bool pulls) {
 #ifdef GPU
-    gdrq_error err;
+    gdrq_error err = {""};
     if (net->gpu_index >= 0)
         gdrq_must(pulls ? gdrq_gpu_pull(net, &err) : gdrq_gpu_push(net, &err), &err);
 #else

@@ -21,6 +21,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "train/cuda/pointwise_layer_gpu.h"
 #endif
 
 /* Gives the host's parser the translated text under a name that it can open. */
@@ -129,9 +130,13 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    /* On a GPU the host's own functions run, with the buffers that they need. */
+    /* On a GPU the host's own functions run, with the buffers that they need, but for one. */
     if (!gdrq_is_on_gpu(net))
         gdrq_replace_layer_functions(l);
+#ifdef GPU
+    else
+        gdrq_replace_pointwise_layer_gpu(l);
+#endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
 
@@ -186,6 +191,18 @@ static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdr
     return status;
 }
 
+/* Whether such a network can run where the host would put it. */
+static gdrq_status check_place(const gdrq_outline *outline, gdrq_error *err) {
+#ifdef GPU
+    if (gpu_index >= 0 && gdrq_outline_is_folded(outline))
+        return gdrq_fail(err, GDRQ_ERROR_STATE, "%s: folded networks run on the CPU: -nogpu",
+                         outline->cfg.path);
+#else
+    (void)outline, (void)err;
+#endif
+    return GDRQ_OK;
+}
+
 gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user, network **net,
                               gdrq_error *err) {
     gdrq_outline outline;
@@ -199,7 +216,9 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
         note(user, outline.notes[i]);
     /* A quantised cfg's contradictions between layers, before the host allocates anything. */
     gdrq_tensor_classes classes;
-    status = gdrq_tensor_classes_build(&outline, &classes, err);
+    status = check_place(&outline, err);
+    if (status == GDRQ_OK)
+        status = gdrq_tensor_classes_build(&outline, &classes, err);
     if (status == GDRQ_OK) {
         gdrq_tensor_classes_free(&classes);
         status = parse_outline(&outline, net, err);

@@ -101,7 +101,10 @@ static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
 }
 
 static gdrq_status no_memory(const resizing *r, int i) {
-    fail_layer(r, i, "would be too large for the memory");
+    fail_layer(r, i,
+               gdrq_is_on_gpu(r->net)
+                   ? "would be too large for the GPU's memory: raise subdivisions= in [net]"
+                   : "would be too large for the memory");
     return GDRQ_ERROR_MEMORY;
 }
 
@@ -129,11 +132,11 @@ static gdrq_status resize_convolution(const resizing *r, int i, layer *l, new_la
                                ? (size_t)to->h * (size_t)to->w * taps * (size_t)l->n
                                : (size_t)out_h * (size_t)out_w * taps * (size_t)(l->c / l->groups);
     to->workspace_size = l->workspace_size;
-    if (l->workspace_size > 0 && !gdrq_quantised_state(l))
-        to->workspace_size = columns * sizeof(float);
     /* On a GPU ours need those of all groups. */
-    else if (l->workspace_size > 0 && gdrq_is_on_gpu(r->net))
-        to->workspace_size = columns * (size_t)l->groups * sizeof(float);
+    const bool quantised = gdrq_quantised_state(l) != NULL, on_gpu = gdrq_is_on_gpu(r->net);
+    const bool all_groups = on_gpu && l->type == CONVOLUTIONAL && (quantised || l->size == 1);
+    if (l->workspace_size > 0 && (!quantised || on_gpu))
+        to->workspace_size = columns * (size_t)(all_groups ? l->groups : 1) * sizeof(float);
     const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
                     add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
                     add_buffer(r, to, (void **)&l->binary_input, to->inputs);

@@ -22,7 +22,7 @@ template <class Kernel> static void run_in_all_orders(dim3 grid, dim3 block, Ker
         emulation::running_order = o;
         assert_int_equal(emulation::launch(grid, block, 0, kernel), cudaSuccess);
     }
-    emulation::running_order = order::ASCENDING;
+    emulation::running_order = order::SHUFFLED;
 }
 
 /* `kernel` must be found to be wrong in each order, with a message that has `part` in it. */
@@ -39,7 +39,7 @@ template <class Kernel> static void check_fails(unsigned threads, const char *pa
         }
         assert_true(found);
     }
-    emulation::running_order = order::ASCENDING;
+    emulation::running_order = order::SHUFFLED;
 }
 
 static void every_thread_of_every_block_runs_once(void **) {
@@ -82,7 +82,7 @@ static void races_depend_on_the_order(void **) {
         emulation::running_order = ORDERS[i];
         emulation::launch(1, 64, 0, [&] { last[i] = (int)threadIdx.x; });
     }
-    emulation::running_order = order::ASCENDING;
+    emulation::running_order = order::SHUFFLED;
     assert_int_equal(last[0], 63);
     assert_int_equal(last[1], 0);
 }

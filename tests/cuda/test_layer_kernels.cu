@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
+#include <cublas_v2.h>
 #include <cuda_runtime.h>
+#include <curand.h>
 
 #include "device_array.h"
 #include "train/cuda/layer_kernels.h"
@@ -11,20 +13,12 @@
 extern "C" {
 #include "train/learn_threshold.h"
 }
-#include "random_data.h"
+#include "random_values.h"
 
 static gdrq_error err;
 
-static std::vector<float> random_values(size_t n, float deviation) {
-    std::vector<float> x(n);
-    for (float &v : x)
-        v = deviation * random_normal();
-    return x;
-}
-
 static void assert_near(double got, double expected, double tolerance, const char *what) {
-    if (!(fabs(got - expected) <= tolerance * (1 + fabs(expected))))
-        fail_msg("%s: %.9g instead of %.9g", what, got, expected);
+    assert_near(got, expected, tolerance, 1, what);
 }
 
 static void columns_hold_what_windows_read(void **) {

@@ -11,20 +11,12 @@ extern "C" {
 #include "quant/gradient.h"
 #include "quant/quantise.h"
 }
-#include "random_data.h"
+#include "random_values.h"
 
 static gdrq_error err;
 
-static std::vector<float> random_values(size_t n, float deviation) {
-    std::vector<float> x(n);
-    for (float &v : x)
-        v = deviation * random_normal();
-    return x;
-}
-
 static void assert_near(double got, double expected, double tolerance, const char *what) {
-    if (!(fabs(got - expected) <= tolerance * (fabs(expected) + 1e-9)))
-        fail_msg("%s: %.9g instead of %.9g", what, got, expected);
+    assert_near(got, expected, tolerance, 1e-9, what);
 }
 
 static void assert_same(const std::vector<float> &got, const std::vector<float> &expected,

@@ -182,7 +182,8 @@ uint8_t *gdrq_cuda_plan_codes(const gdrq_cuda_plan *plan, int i, int b) {
 }
 
 float *gdrq_cuda_plan_interleaved(const gdrq_cuda_plan *plan, int i, int b) {
-    return (float *)(arena_of(plan, b) + gdrq_plan_interleaved_at(plan->plan, i));
+    void *const at = arena_of(plan, b) + gdrq_plan_interleaved_at(plan->plan, i);
+    return at;
 }
 
 /* ---- running ---- */

@@ -7,13 +7,13 @@
 cublasHandle_t blas_handle(void);
 void activate_array_gpu(float *x, int n, ACTIVATION a);
 void gradient_array_gpu(float *x, int n, ACTIVATION a, float *delta);
+void forward_batchnorm_layer_gpu(layer l, network net);
+void add_bias_gpu(float *output, float *biases, int batch, int n, int size);
+void col2im_gpu(float *columns, int channels, int height, int width, int size, int stride, int pad,
+                float *image);
 void backward_batchnorm_layer_gpu(layer l, network net);
 void backward_bias_gpu(float *bias_updates, float *delta, int batch, int n, int size);
 void update_convolutional_layer_gpu(layer l, update_args a);
 void update_connected_layer_gpu(layer l, update_args a);
-void pull_convolutional_layer(layer l);
-void push_convolutional_layer(layer l);
-void pull_connected_layer(layer l);
-void push_connected_layer(layer l);
 
 #endif

@@ -198,7 +198,7 @@ void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const n
     gdrq_error err;
     if (!net->train && (q->training->unquantised || q->float_input || q->float_weights))
         must(gdrq_fail(&err, GDRQ_ERROR_STATE,
-                       "networks are compared with their float form on the CPU only: -nogpu"),
+                       "the GPU runs networks as they are trained only; otherwise: -nogpu"),
              &err);
     must(gdrq_quantised_gpu_resize(q, l->batch, l->inputs, &err), &err);
     const bool round = !net->train || !gdrq_quantised_reshapes(q);

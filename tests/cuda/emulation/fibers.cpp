@@ -27,7 +27,7 @@ dim3 blockDim, gridDim;
 
 namespace emulation {
 
-order running_order = order::ASCENDING;
+order running_order = order::SHUFFLED;
 
 namespace {
 
@@ -146,23 +146,6 @@ std::vector<unsigned> ordered(unsigned n) {
     return indices;
 }
 
-/* Every thread that can, up to its next wait. Whether there was one. */
-bool run_ready() {
-    bool any = false;
-    for (unsigned i : ordered(threads)) {
-        fiber *f = &fibers[i];
-        if (f->is != state::READY)
-            continue;
-        any = true;
-        running = i;
-        threadIdx = f->index;
-        enter(f);
-        if (!failure.empty())
-            throw undefined_behaviour(failure);
-    }
-    return any;
-}
-
 bool waits_together(const fiber &f, const fiber &other) {
     return other.is == state::AT_EXCHANGE && other.mask == f.mask &&
            strcmp(other.place, f.place) == 0;
@@ -183,12 +166,30 @@ bool release_lanes(unsigned i) {
     return true;
 }
 
-bool release_warps() {
+/* One thread up to its next wait. */
+void run_thread(unsigned i) {
+    running = i;
+    threadIdx = fibers[i].index;
+    enter(&fibers[i]);
+    if (!failure.empty())
+        throw undefined_behaviour(failure);
+}
+
+bool release_warp(unsigned first) {
     bool any = false;
-    for (unsigned i = 0; i < threads; ++i)
+    for (unsigned i = first; i < first + WARP && i < threads; ++i)
         if (fibers[i].is == state::AT_EXCHANGE)
             any |= release_lanes(i);
     return any;
+}
+
+/* As far as the warp comes without the others: one that runs ahead meets what they have left. */
+void run_warp(unsigned first) {
+    do
+        for (unsigned lane : ordered(WARP))
+            if (first + lane < threads && fibers[first + lane].is == state::READY)
+                run_thread(first + lane);
+    while (release_warp(first));
 }
 
 std::string describe(const fiber &f) {
@@ -225,8 +226,8 @@ void run_block() {
     for (unsigned i = 0; i < threads; ++i)
         prepare(&fibers[i], i);
     do
-        while (run_ready() || release_warps())
-            ;
+        for (unsigned w : ordered((unsigned)warps.size()))
+            run_warp(w * WARP);
     while (release_block());
 }
 

@@ -35,7 +35,8 @@ struct undefined_behaviour : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/* Blocks and the threads that are ready run in this order; a result that depends on it is wrong. */
+/* Blocks, the warps of a block, each up to its next barrier, and the lanes of a warp run in this
+   order, by default shuffled; a result that depends on it is wrong. */
 enum class order { ASCENDING, DESCENDING, SHUFFLED };
 extern order running_order;
 

@@ -44,6 +44,14 @@ cublasStatus_t cublasSgemm(cublasHandle_t, cublasOperation_t transpose_a,
 
 extern "C" {
 
+/* libdarknet's own takes the network as a CPU build lays it out. */
+layer get_network_output_layer(network *net) {
+    int i = net->n - 1;
+    while (i > 0 && net->layers[i].type == COST)
+        --i;
+    return net->layers[i];
+}
+
 cublasHandle_t blas_handle() {
     return nullptr;
 }
@@ -61,7 +69,45 @@ void backward_bias_gpu(float *updates, float *delta, int batch, int n, int size)
         updates[i / size % n] += delta[i];
 }
 
-/* The host's formulas, in doubles. */
+void add_bias_gpu(float *output, float *biases, int batch, int n, int size) {
+    for (int i = 0; i < batch * n * size; ++i)
+        output[i] += biases[i / size % n];
+}
+
+void col2im_gpu(float *columns, int channels, int height, int width, int size, int stride, int pad,
+                float *image) {
+    const int out_h = (height + 2 * pad - size) / stride + 1,
+              out_w = (width + 2 * pad - size) / stride + 1;
+    for (int i = 0; i < channels * size * size * out_h * out_w; ++i) {
+        const int tap = i / out_w / out_h, channel = tap / size / size;
+        const int x = i % out_w * stride + tap % size - pad,
+                  y = i / out_w % out_h * stride + tap / size % size - pad;
+        if (x >= 0 && y >= 0 && x < width && y < height)
+            image[(channel * height + y) * width + x] += columns[i];
+    }
+}
+
+/* The host's formulas, in doubles, here and below. */
+void forward_batchnorm_layer_gpu(layer l, network) {
+    const int size = l.out_w * l.out_h, count = l.batch * size;
+    for (int f = 0; f < l.out_c; ++f) {
+        double sums[2] = {0, 0};
+        for (int pass = 0; pass < 2; ++pass)
+            for (int i = 0; i < l.batch * l.outputs; ++i)
+                if (i / size % l.out_c == f)
+                    sums[pass] +=
+                        pass ? pow(l.output_gpu[i] - sums[0] / count, 2) : (double)l.output_gpu[i];
+        l.mean_gpu[f] = (float)(sums[0] / count);
+        l.variance_gpu[f] = (float)(sums[1] / (count - 1));
+        for (int i = 0; i < l.batch * l.outputs; ++i)
+            if (i / size % l.out_c == f) {
+                l.x_gpu[i] = l.output_gpu[i];
+                l.x_norm_gpu[i] = (l.x_gpu[i] - l.mean_gpu[f]) / sqrtf(l.variance_gpu[f] + .00001f);
+                l.output_gpu[i] = l.scales_gpu[f] * l.x_norm_gpu[i] + l.biases_gpu[f];
+            }
+    }
+}
+
 void backward_batchnorm_layer_gpu(layer l, network) {
     const int size = l.out_w * l.out_h, count = l.batch * size;
     for (int f = 0; f < l.out_c; ++f) {
