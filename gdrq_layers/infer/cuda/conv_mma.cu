@@ -150,6 +150,7 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
             codes.load(p);
             own.load(p, chunk + 1, next);
         }
+        __syncwarp(); /* lanes whose codes lie outside went another way */
         GDRQ_UNROLLED (s, CHUNK_STEPS)
             if (own.exists && chunk * CHUNK_STEPS + s < p.order.steps)
                 own.multiply(&memory.codes[chunk % 2][0][s * STEP_WORDS], weights[s]);
