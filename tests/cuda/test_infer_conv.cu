@@ -167,7 +167,7 @@ static gdrq_int_conv random_shape() {
 }
 
 static void random_shapes(void **) {
-    for (int i = 0; i < random_cases(40); ++i)
+    for (int i = 0; i < random_cases(150); ++i)
         check(random_shape());
 }
 
@@ -185,7 +185,7 @@ static void connected_layers(void **) {
 }
 
 static void depthwise(void **) {
-    for (int i = 0; i < random_cases(12); ++i) {
+    for (int i = 0; i < random_cases(40); ++i) {
         const int channels = one_of({2, 3, 4, 12, 17, 32}), size = one_of({1, 3, 5});
         check(shape(random_int(size, 11), random_int(size, 7), channels, channels, size,
                     random_int(1, 2), random_int(0, size), channels));
