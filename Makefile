@@ -84,7 +84,7 @@ unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
-  $(wildcard gdrq_layers/host/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
+  $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
   host/resize host/scratch_buffer host/weight_spans primitives/convolutional_layer primitives/convolutional_parts \
   primitives/segmentation_layer primitives/update)))
 unit_tests += $(cuda_tests)
