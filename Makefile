@@ -1,5 +1,6 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
+#   make GPU=1 [ARCH="-gencode ..."] [DARKNET=...]     with CUDA, in build-gpu/, beside the CPU build
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make check_page  the demo's web page in headless Chromium
@@ -13,6 +14,21 @@ CXX ?= c++
 comma := ,
 # One line per step; V=1 shows the commands.
 quiet = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
+
+ifdef GPU
+BUILD ?= build-gpu
+NVCC ?= nvcc
+CUDA ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC))))
+# Turing and all later ones, which translate what is for 8.0.
+ARCH ?= -gencode arch=compute_75,code=sm_75 -gencode arch=compute_80,code=[sm_80,compute_80]
+ifndef DARKNET
+DARKNET := $(BUILD)/darknet-source
+built_darknet := $(DARKNET)/libdarknet.so
+endif
+gpu_flags := -DGPU -isystem $(CUDA)/include
+gpu_libs := -L$(CUDA)/lib64 -lcublas -lcudart
+gpu_rpath := -Wl,-rpath,'$$ORIGIN/../lib/darknet-gpu'
+endif
 
 # Debian's package, or a tree that the user built.
 ifdef DARKNET
@@ -35,12 +51,12 @@ optimise := $(if $(DEBUG),-O0,-O3 -fno-math-errno -fno-trapping-math) -g
 # Never fast-math, and no contraction to fused multiply-adds: results must not depend on the ISA.
 common := $(optimise) $(warnings) $(sanitize) -fPIC -fvisibility=hidden -ffp-contract=off \
   -fopenmp -pthread -MMD -MP -Igdrq_layers -Idarknet -isystem $(DARKNET_INCLUDE) -D_GNU_SOURCE \
-  $(CPPFLAGS)
+  $(gpu_flags) $(CPPFLAGS)
 all_cflags := -std=c11 $(common) $(CFLAGS)
 all_cxxflags := -std=c++17 $(common) -isystem /usr/include/opencv4 $(CXXFLAGS)
 opencv := -lopencv_imgcodecs -lopencv_imgproc -lopencv_core
 darknet_libs := -L$(DARKNET_LIB) -Wl,-rpath,$(DARKNET_LIB) -ldarknet
-libs := -ldnnl $(opencv) -lz -lm -ldl
+libs := -ldnnl $(opencv) $(gpu_libs) -lz -lm -ldl
 # What only the command needs; libpng, since masks are indices, which OpenCV turns into colours.
 cmd_libs := -lmicrohttpd -lopencv_videoio -lopencv_highgui -lpng
 
@@ -48,6 +64,11 @@ lib_sources := $(sort $(wildcard gdrq_layers/*/*.c gdrq_layers/*/*.cpp))
 # Kernels of one instruction set a file, which its name ends with.
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 lib_sources += $(sort $(wildcard gdrq_layers/*/x86/*.c))
+endif
+# CUDA kernels. CPU builds compile them for the host, where tests run them.
+cuda_sources := $(sort $(wildcard gdrq_layers/*/cuda/*.cu))
+ifdef GPU
+lib_sources += $(cuda_sources) $(sort $(wildcard gdrq_layers/*/cuda/*.c))
 endif
 cmd_sources := $(sort $(wildcard darknet/*.c darknet/*.cpp darknet/*/*.c darknet/*/*.cpp darknet/*/*.S))
 unit_sources := $(sort $(wildcard tests/unit/test_*.c))
@@ -60,6 +81,13 @@ shared_objects := $(patsubst %,$(BUILD)/obj/gdrq_layers/base/%.c.o,alloc edit_di
 # The command without main(), for unit tests of its parts.
 part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
+cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
+emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
+  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
+  $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
+  host/resize host/scratch_buffer host/weight_spans primitives/convolutional_layer primitives/convolutional_parts \
+  primitives/segmentation_layer primitives/update)))
+unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
 fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -71,15 +99,38 @@ fuzz_programs := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tes
 
 all: $(BUILD)/libgdrq.so $(BUILD)/darknet
 
+ifdef GPU
+# What runs where there is no GPU: the CPU build, which stays as it is.
+all: cpu_build
+.PHONY: cpu_build
+cpu_build:
+	$(MAKE) -f $(firstword $(MAKEFILE_LIST)) GPU= BUILD=build ARCH= DARKNET= all
+	ln -sfn ../build/darknet $(BUILD)/darknet-cpu
+endif
+
 # Rebuild everything when the flags change.
-flags := $(CC) $(CXX) $(all_cflags) $(all_cxxflags) $(DARKNET_LIB)
+flags := $(CC) $(CXX) $(all_cflags) $(all_cxxflags) $(DARKNET_LIB) $(ARCH)
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(flags)' | cmp -s - $@ || printf '%s\n' '$(flags)' > $@
 
+ifdef built_darknet
+# Its darknet.h comes first.
+$(BUILD)/flags: | $(built_darknet)
+$(built_darknet):
+	ARCH='$(ARCH)' NVCC='$(NVCC)' scripts/build_darknet_gpu $(DARKNET)
+endif
+
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(all_cflags) -c $< -o $@
+
+# -fmad=false: a quantiser must not depend on what was fused.
+nvcc_flags := -std=c++17 -O3 -fmad=false $(ARCH) $(if $(WERROR),-Werror all-warnings) -Igdrq_layers -DGPU \
+  -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-ffp-contract=off
+$(BUILD)/obj/%.cu.o: %.cu $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,NVCC)$(NVCC) $(nvcc_flags) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
 $(BUILD)/obj/%.cpp.o: %.cpp $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -98,12 +149,12 @@ $(BUILD)/obj/%_avx512vnni.c.o: all_cflags += -mavx512f -mavx512bw -mavx512vl -ma
 
 $(BUILD)/libgdrq.so: $(lib_objects)
 	$(call quiet,LINK)$(CXX) $(sanitize) -shared -fopenmp -pthread -Wl,-soname,libgdrq.so -Wl,-z,defs \
-	  $(LDFLAGS) $^ $(darknet_libs) $(libs) -o $@
+	  $(LDFLAGS) $^ $(if $(GPU),-Wl$(comma)-rpath$(comma)'$$ORIGIN') $(darknet_libs) $(libs) -o $@
 
 # libgdrq before libdarknet: its functions then replace the host's.
 $(BUILD)/darknet: $(cmd_objects) $(shared_objects) $(BUILD)/libgdrq.so
 	$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(cmd_objects) $(shared_objects) \
-	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
+	  -L$(BUILD) -Wl,-rpath,'$$ORIGIN' $(gpu_rpath) -Wl,-rpath,'$$ORIGIN/../lib' -Wl,--no-as-needed -lgdrq \
 	  $(darknet_libs) $(cmd_libs) $(libs) -o $@
 
 $(BUILD)/libgdrq_test.a: $(lib_objects) $(part_objects)
@@ -132,6 +183,28 @@ $(BUILD)/obj/emulated/%.c.o: %.c $(BUILD)/flags
 	$(call quiet,CC)$(CC) $(filter-out -mavx512%,$(all_cflags)) -c $< -o $@
 $(BUILD)/tests/test_conv_kernels: $(emulated_objects)
 
+# In the place of CUDA's headers are those of tests/cuda/emulation. With them come copies, for a
+# GPU's struct layer, of what takes layers: they stand before those of the library.
+emulated_flags := -DGPU -Itests/cuda -Itests/unit -isystem tests/cuda/emulation
+emulated_cxxflags = -std=c++17 $(common) $(emulated_flags) $(CXXFLAGS)
+$(BUILD)/obj/emulated_cuda/%.c.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(all_cflags) $(emulated_flags) -c $< -o $@
+$(BUILD)/obj/emulated_cuda/%.o: % $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call quiet,CXX)$(CXX) $(emulated_cxxflags) -x c++ -c $< -o $@
+
+cuda_link_inputs := $(emulated_cuda) $(BUILD)/libgdrq_test.a
+$(BUILD)/tests/cuda/test_%: $(BUILD)/obj/emulated_cuda/tests/cuda/test_%.cpp.o $(cuda_link_inputs)
+	$(link_cuda_test)
+$(BUILD)/tests/cuda/test_%: $(BUILD)/obj/emulated_cuda/tests/cuda/test_%.cu.o $(cuda_link_inputs)
+	$(link_cuda_test)
+define link_cuda_test
+@mkdir -p $(@D)
+$(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$^) \
+	  $(BUILD)/libgdrq_test.a $(darknet_libs) $(libs) -lcmocka -o $@
+endef
+
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
 $(BUILD)/tests/test_http_server: LDFLAGS += -Wl,--wrap=calloc
@@ -159,6 +232,7 @@ deps:
 	scripts/install_deps
 
 test: deps
+	$(if $(GPU),@echo 'make test: without GPU=1: the CPU build also tests the CUDA kernels' >&2; exit 1)
 	$(MAKE) -j$(shell nproc) tests
 	$(MAKE) unit_test
 	$(MAKE) fuzz_replay
@@ -249,13 +323,19 @@ quickstart: deps
 share := $(DESTDIR)$(PREFIX)/share
 installed_cfgs := $(sort $(wildcard cfg/*.cfg cfg/*.data cfg/*.labels cfg/*.names cfg/*.palette))
 
+# Beside what a CPU build installs, whose command is then darknet-cpu: bin/darknet looks here first.
+gpu_lib := $(DESTDIR)$(PREFIX)/lib/darknet-gpu
+install_gpu = install -m 755 build/darknet $(DESTDIR)$(PREFIX)/bin/darknet-cpu && install -d $(gpu_lib) && \
+  install -m 644 $(BUILD)/libgdrq.so $(DARKNET_LIB)/libdarknet.so $(gpu_lib)
+
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
 	  $(share)/man/man1 $(share)/bash-completion/completions $(share)/darknet-gdrq/cfg
 	install -m 755 $(BUILD)/darknet $(DESTDIR)$(PREFIX)/bin/darknet
-	install -m 644 $(BUILD)/libgdrq.so $(DESTDIR)$(PREFIX)/lib/libgdrq.so
+	install -m 644 $(if $(GPU),build,$(BUILD))/libgdrq.so $(DESTDIR)$(PREFIX)/lib/libgdrq.so
+	$(if $(GPU),$(install_gpu))
 	install -m 644 gdrq_layers/gdrq.h $(DESTDIR)$(PREFIX)/include/gdrq.h
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DARKNET_LIB@|$(DARKNET_LIB)|' \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@DARKNET_LIB@|$(if $(GPU),/usr/lib/darknet,$(DARKNET_LIB))|' \
 	  scripts/gdrq.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
 	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc
 	install -m 644 man/darknet.1 $(share)/man/man1/darknet.1
@@ -264,14 +344,15 @@ install: all
 	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/darknet $(DESTDIR)$(PREFIX)/lib/libgdrq.so \
+	rm -rf $(gpu_lib)
+	rm -f $(DESTDIR)$(PREFIX)/bin/darknet $(DESTDIR)$(PREFIX)/bin/darknet-cpu $(DESTDIR)$(PREFIX)/lib/libgdrq.so \
 	  $(DESTDIR)$(PREFIX)/include/gdrq.h $(DESTDIR)$(PREFIX)/lib/pkgconfig/gdrq.pc \
 	  $(share)/man/man1/darknet.1 $(share)/bash-completion/completions/darknet \
 	  $(addprefix $(share)/darknet-gdrq/,$(installed_cfgs))
 	! [ -d $(share)/darknet-gdrq ] || \
 	  find $(share)/darknet-gdrq -depth -type d -empty -delete
 
-own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' 2>/dev/null)
+own_sources := $(shell git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' '*.cu' '*.cuh' 2>/dev/null)
 format:
 	@scripts/install_deps --dev
 	@clang-format -i $(own_sources)
@@ -287,7 +368,8 @@ lint:
 clean:
 	rm -rf build build-*
 
--include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects)) \
+-include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects) $(emulated_cuda)) \
+  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
   $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d \
   $(BUILD)/obj/tests/web/serve_frames.cpp.d

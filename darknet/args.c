@@ -13,26 +13,24 @@
 
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
-/* Accepted everywhere, since scripts pass them; of effect are -cpumask and, for demo, -dont_show.
- */
+/* Accepted everywhere, since scripts pass them; -nogpu was looked at before (cpu_build.h), -gpus is
+   without effect, -dont_show is for demo. */
 static bool global_no_gpu, global_dont_show;
-static int global_gpu;
 static const char *global_gpus;
 static const arg_flag global_flags[] = {
     {.name = "i",
      .value_name = "N",
-     .integer = &global_gpu,
-     .max = 1023,
+     .set = gdrq_gpu_use,
      .help = "the GPU to use; no effect in a CPU build"},
     {.name = "gpus",
      .value_name = "LIST",
      .text = &global_gpus,
-     .help = "the GPUs to use; no effect in a CPU build"},
+     .help = "no effect: training takes one GPU, which -i N chooses"},
     {.name = "cpumask",
      .value_name = "SET",
      .set = gdrq_set_cpu,
      .help = "instruction set of integer kernels: c, avx2 or avx512vnni; by default all"},
-    {.name = "nogpu", .on = &global_no_gpu, .help = "use the CPU"},
+    {.name = "nogpu", .on = &global_no_gpu, .help = "use the CPU: a GPU build runs the CPU build"},
     {.name = "dont_show", .on = &global_dont_show, .help = "open no window; only demo opens one"},
 };
 static const int n_global_flags = sizeof global_flags / sizeof *global_flags;

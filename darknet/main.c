@@ -1,5 +1,6 @@
 #include "args.h"
 #include "commands.h"
+#include "cpu_build.h"
 #include "handover.h"
 #include "report.h"
 #include "wait_policy.h"
@@ -59,6 +60,9 @@ static int finish(int status) {
 }
 
 int main(int argc, char **argv) {
+    int cpu_status = cpu_build_take_over(argv);
+    if (cpu_status >= 0)
+        return cpu_status;
     gdrq_error err;
     int skipped;
     if (args_skip_global(argc - 1, argv + 1, &skipped, &err) != GDRQ_OK) {
@@ -76,6 +80,9 @@ int main(int argc, char **argv) {
         report("%s: no command follows this flag (see: darknet help)", argv[at]);
         return 2;
     }
+    cpu_status = cpu_build_take_over_command(argv[at], argv);
+    if (cpu_status >= 0)
+        return cpu_status;
     wait_policy_apply(argv);
     hand_over_remember(argv);
     /* A limit on file sizes is then an error of the write, as a full disk is. */

@@ -39,6 +39,7 @@ typedef enum gdrq_status {
     GDRQ_ERROR_MEMORY,   /* an allocation failed */
     GDRQ_ERROR_HOST,     /* libdarknet is missing, or is not the one this library was built for */
     GDRQ_ERROR_STATE,    /* not possible now, e.g. activation thresholds were never set */
+    GDRQ_ERROR_DEVICE,   /* CUDA reports an error */
 } gdrq_status;
 
 typedef struct gdrq_error {
@@ -51,6 +52,14 @@ typedef struct gdrq_error {
  * environment's GDRQ_CPU does the same.
  */
 GDRQ_API gdrq_status gdrq_set_cpu(const char *name, gdrq_error *err);
+
+/* GDRQ_ERROR_DEVICE, and why, if networks can't run on a GPU: there is none, or this is a CPU
+ * build.
+ */
+GDRQ_API gdrq_status gdrq_gpu_ready(gdrq_error *err);
+
+/* Networks that are parsed after this are on the GPU of this number; a CPU build takes any. */
+GDRQ_API gdrq_status gdrq_gpu_use(const char *number, gdrq_error *err);
 
 /* The host's network; include darknet.h to look inside. */
 struct network;

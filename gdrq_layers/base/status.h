@@ -4,6 +4,10 @@
 
 #include "gdrq.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Formats the message into err (may be NULL) and returns status. */
 gdrq_status gdrq_fail(gdrq_error *err, gdrq_status status, const char *format, ...)
     GDRQ_PRINTF(3, 4);
@@ -11,5 +15,9 @@ gdrq_status gdrq_fail(gdrq_error *err, gdrq_status status, const char *format, .
 /* As gdrq_fail with ": <strerror(errno)>" appended; errno is read on entry. */
 gdrq_status gdrq_fail_errno(gdrq_error *err, gdrq_status status, const char *format, ...)
     GDRQ_PRINTF(3, 4);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,6 +6,7 @@
 #include "host/attach.h"
 #include "host/network_state.h"
 #include "host/resize.h"
+#include "host/scratch_buffer.h"
 #include "host/statistics.h"
 #include "host/weights.h"
 
@@ -77,6 +78,9 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
+    if (gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "batch norm's statistics are measured on the CPU only: -nogpu");
     if (how == GDRQ_MEASURE_SHIFT)
         return state->statistics ? gdrq_statistics_shift(state->statistics, err)
                                  : gdrq_fail(err, GDRQ_ERROR_STATE,

@@ -2,17 +2,22 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+#include "host/arrays.h"
 #include "host/network_state.h"
 #include "host/weight_spans.h"
+#ifdef GPU
+#include "base/fatal.h"
+#include "host/cuda/gpu_network.h"
+#endif
 
 typedef struct visitor {
-    gdrq_visit *visit;
+    gdrq_visit_owned *visit;
     void *user;
 } visitor;
 
 static bool visit_weights(void *user, const gdrq_weight_span *span) {
     const visitor *v = user;
-    v->visit(v->user, span->data, span->count);
+    v->visit(v->user, span->owner, span->data, span->count);
     return true;
 }
 
@@ -29,7 +34,7 @@ static bool visit_optimiser(void *user, const gdrq_weight_span *span) {
                                                : NULL;
     for (int i = 0; arrays && i < 3; i++)
         if (arrays[i])
-            v->visit(v->user, arrays[i], span->count);
+            v->visit(v->user, l, arrays[i], span->count);
     return true;
 }
 
@@ -51,12 +56,42 @@ static void visit_thresholds(const struct network *net, gdrq_visit *visit, void 
     }
 }
 
-void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
-                         void *user) {
+void gdrq_visit_owned_arrays(const network *net, gdrq_arrays which, gdrq_visit_owned *visit,
+                             void *user) {
     visitor v = {visit, user};
     for (int i = 0; i < net->n; i++)
         gdrq_visit_weight_spans(&net->layers[i], GDRQ_ALL,
                                 which == GDRQ_ARRAYS_WEIGHTS ? visit_weights : visit_optimiser, &v);
+}
+
+typedef struct caller {
+    gdrq_visit *visit;
+    void *user;
+} caller;
+
+static void visit_array(void *user, const layer *owner, float *data, size_t n) {
+    const caller *c = user;
+    (void)owner;
+    c->visit(c->user, data, n);
+}
+
+/* From the GPU, where the arrays are that count, and back to it: visit may have changed them. */
+static void exchange(const network *net, bool pulls) {
+#ifdef GPU
+    gdrq_error err = {""};
+    if (net->gpu_index >= 0)
+        gdrq_must(pulls ? gdrq_gpu_pull(net, &err) : gdrq_gpu_push(net, &err), &err);
+#else
+    (void)net, (void)pulls;
+#endif
+}
+
+void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
+                         void *user) {
+    caller c = {visit, user};
+    exchange(net, true);
+    gdrq_visit_owned_arrays(net, which, visit_array, &c);
     if (which == GDRQ_ARRAYS_OPTIMISER)
         visit_thresholds(net, visit, user);
+    exchange(net, false);
 }

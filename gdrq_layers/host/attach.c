@@ -13,12 +13,17 @@
 #include "host/host.h"
 #include "host/network_state.h"
 #include "host/outline.h"
+#include "host/scratch_buffer.h"
 #include "host/section_value.h"
 #include "primitives/replace.h"
 #include "primitives/replacements.h"
 #include "primitives/segmentation_layer.h"
 #include "train/gdrq_connected_layer.h"
 #include "train/gdrq_convolutional_layer.h"
+#ifdef GPU
+#include "host/cuda/gpu_network.h"
+#include "train/cuda/pointwise_layer_gpu.h"
+#endif
 
 /* Gives the host's parser the translated text under a name that it can open. */
 static gdrq_status parse_text(const char *cfg_path, const char *text, network **net,
@@ -83,6 +88,10 @@ static gdrq_status fit_truth(network *net, const char *path, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
     free(net->truth);
     net->truth = truth;
+#ifdef GPU
+    if (gdrq_is_on_gpu(net))
+        return gdrq_gpu_fit_truth(net, err);
+#endif
     return GDRQ_OK;
 }
 
@@ -132,12 +141,21 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
             l->type == CONNECTED ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
         return make(l, i, &outline->layers[i].options, t, &state->training, err);
     }
+    if (outline->layers[i].segmentation && gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "layer %d: [segmentation] runs on the CPU only: use -nogpu", i);
     if (outline->layers[i].segmentation)
         return make_segmentation(l, outline->layers[i].section, err);
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    gdrq_replace_layer_functions(l);
+    /* On a GPU the host's own functions run, with the buffers that they need, but for one. */
+    if (!gdrq_is_on_gpu(net))
+        gdrq_replace_layer_functions(l);
+#ifdef GPU
+    else
+        gdrq_replace_pointwise_layer_gpu(l);
+#endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
 
@@ -147,11 +165,11 @@ static gdrq_status fit_workspace(network *net, gdrq_error *err) {
     size_t size = 0;
     for (int i = 0; i < net->n; ++i)
         size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
-    float *workspace = gdrq_alloc(size, 1);
+    float *workspace = gdrq_scratch_buffer_new(net, size);
     if (!workspace)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes",
                          size);
-    free(net->workspace);
+    gdrq_scratch_buffer_free(net, net->workspace);
     net->workspace = workspace;
     return GDRQ_OK;
 }
@@ -192,6 +210,18 @@ static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdr
     return status;
 }
 
+/* Whether such a network can run where the host would put it. */
+static gdrq_status check_place(const gdrq_outline *outline, gdrq_error *err) {
+#ifdef GPU
+    if (gpu_index >= 0 && gdrq_outline_is_folded(outline))
+        return gdrq_fail(err, GDRQ_ERROR_STATE, "%s: folded networks run on the CPU: -nogpu",
+                         outline->cfg.path);
+#else
+    (void)outline, (void)err;
+#endif
+    return GDRQ_OK;
+}
+
 gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user, network **net,
                               gdrq_error *err) {
     gdrq_outline outline;
@@ -205,7 +235,9 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
         note(user, outline.notes[i]);
     /* A quantised cfg's contradictions between layers, before the host allocates anything. */
     gdrq_tensor_classes classes;
-    status = gdrq_tensor_classes_build(&outline, &classes, err);
+    status = check_place(&outline, err);
+    if (status == GDRQ_OK)
+        status = gdrq_tensor_classes_build(&outline, &classes, err);
     if (status == GDRQ_OK) {
         gdrq_tensor_classes_free(&classes);
         status = parse_outline(&outline, net, err);
@@ -224,7 +256,8 @@ void gdrq_attach_free(network *net) {
     if (!net || gdrq_host_find(&host, &err) != GDRQ_OK)
         return;
     /* The host frees these neither with the network nor elsewhere. */
-    void *forgotten[] = {net->seen, net->t, net->cost, net->scales, net->steps, net->workspace};
+    void *forgotten[] = {net->seen, net->t, net->cost, net->scales, net->steps};
+    gdrq_scratch_buffer_free(net, net->workspace);
     gdrq_network_state_free(net);
     host->free_network(net);
     for (size_t i = 0; i < sizeof forgotten / sizeof *forgotten; ++i)

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "darknet.h"
 #include "host/network_state.h"
+#include "host/scratch_buffer.h"
 #include "primitives/predict.h"
 
 enum { CHANNELS = 3 };
@@ -76,6 +77,8 @@ gdrq_status gdrq_network_predict_again(struct network *net, int first, gdrq_erro
     const gdrq_status status = gdrq_network_ready(net, err);
     if (status != GDRQ_OK)
         return status;
+    if (gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE, "layers run again on the CPU only: -nogpu");
     if (gdrq_network_is_folded(net) || first < 0 || first >= net->n)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "no layer %d to run again from", first);
     const int batch = net->batch;

@@ -8,8 +8,14 @@
 #include "base/status.h"
 #include "host/limits.h"
 #include "host/network_state.h"
+#include "host/scratch_buffer.h"
 #include "host/shape.h"
 #include "primitives/segmentation_layer.h"
+#ifdef GPU
+#include "base/cuda/device.h"
+#include "host/cuda/gpu_network.h"
+#include "train/cuda/quantised_gpu.h"
+#endif
 
 /* The new geometry of one layer and the buffers that go with it. */
 enum { MAX_BUFFERS = 6 };
@@ -22,6 +28,9 @@ typedef struct new_layer {
     void **slots[MAX_BUFFERS]; /* members of the layer that get a new buffer */
     void *buffers[MAX_BUFFERS];
     int n;
+    void **gpu_slots[MAX_BUFFERS + 1]; /* the same on the GPU, and x_norm_gpu */
+    void *gpu_buffers[MAX_BUFFERS + 1];
+    int n_gpu;
 } new_layer;
 
 typedef struct resizing {
@@ -40,13 +49,46 @@ static gdrq_status fail_layer(const resizing *r, int i, const char *why) {
                      r->w, r->h, i, why);
 }
 
+#ifdef GPU
+static bool make_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
+    if (!slot || !*slot)
+        return true;
+    to->gpu_slots[to->n_gpu] = slot;
+    void **buffer = &to->gpu_buffers[to->n_gpu++];
+    return gdrq_gpu_new_array((int)(to - r->layers), count, buffer, NULL) == GDRQ_OK;
+}
+#endif
+
+/* A buffer on the GPU for the one that the host's *slot gets, if the layer has it there, too. */
+static bool make_twin(const resizing *r, new_layer *to, void **slot, size_t count) {
+#ifdef GPU
+    layer *l = &r->net->layers[to - r->layers];
+    if (gdrq_is_on_gpu(r->net) && !make_on_gpu(r, to, gdrq_gpu_twin(l, slot), count))
+        return false;
+    if (gdrq_is_on_gpu(r->net) && slot == (void **)&l->x)
+        return make_on_gpu(r, to, (void **)&l->x_norm_gpu, count);
+#else
+    (void)r, (void)to, (void)slot, (void)count;
+#endif
+    return true;
+}
+
+static void free_on_gpu(void *buffer) {
+#ifdef GPU
+    gdrq_device_free(buffer);
+#else
+    (void)buffer;
+#endif
+}
+
 /* Adds a zeroed buffer of `count` 4-byte elements per image for *slot. */
 static bool make_buffer(const resizing *r, new_layer *to, void **slot, int count) {
     if (to->too_large || count > INT_MAX / r->batch)
         return false;
+    const size_t n = (size_t)r->batch * (size_t)count;
     to->slots[to->n] = slot;
-    to->buffers[to->n] = gdrq_alloc((size_t)r->batch * (size_t)count, sizeof(float));
-    return to->buffers[to->n++] != NULL;
+    to->buffers[to->n] = gdrq_alloc(n, sizeof(float));
+    return to->buffers[to->n++] != NULL && make_twin(r, to, slot, n);
 }
 
 /* The same if the layer has one now. */
@@ -60,7 +102,10 @@ static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
 }
 
 static gdrq_status no_memory(const resizing *r, int i) {
-    fail_layer(r, i, "would be too large for the memory");
+    fail_layer(r, i,
+               gdrq_is_on_gpu(r->net)
+                   ? "would be too large for the GPU's memory: raise subdivisions= in [net]"
+                   : "would be too large for the memory");
     return GDRQ_ERROR_MEMORY;
 }
 
@@ -88,8 +133,11 @@ static gdrq_status resize_convolution(const resizing *r, int i, layer *l, new_la
                                ? (size_t)to->h * (size_t)to->w * taps * (size_t)l->n
                                : (size_t)out_h * (size_t)out_w * taps * (size_t)(l->c / l->groups);
     to->workspace_size = l->workspace_size;
-    if (l->workspace_size > 0 && !gdrq_quantised_state(l))
-        to->workspace_size = columns * sizeof(float);
+    /* On a GPU ours need those of all groups. */
+    const bool quantised = gdrq_quantised_state(l) != NULL, on_gpu = gdrq_is_on_gpu(r->net);
+    const bool all_groups = on_gpu && l->type == CONVOLUTIONAL && (quantised || l->size == 1);
+    if (l->workspace_size > 0 && (!quantised || on_gpu))
+        to->workspace_size = columns * (size_t)(all_groups ? l->groups : 1) * sizeof(float);
     const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
                     add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
                     add_buffer(r, to, (void **)&l->binary_input, to->inputs);
@@ -285,6 +333,10 @@ static gdrq_status plan(resizing *r) {
         gdrq_quantised *q = gdrq_quantised_state(&r->net->layers[i]);
         if (status == GDRQ_OK && q)
             status = gdrq_quantised_resize(q, r->batch, r->layers[i].inputs, r->err);
+#ifdef GPU
+        if (status == GDRQ_OK && q && q->gpu)
+            status = gdrq_quantised_gpu_resize(q, r->batch, r->layers[i].inputs, r->err);
+#endif
         if (status != GDRQ_OK)
             return status;
     }
@@ -311,6 +363,9 @@ static void discard(resizing *r) {
     for (int i = 0; i < r->net->n; ++i)
         for (int k = 0; k < r->layers[i].n; ++k)
             free(r->layers[i].buffers[k]);
+    for (int i = 0; i < r->net->n; ++i)
+        for (int k = 0; k < r->layers[i].n_gpu; ++k)
+            free_on_gpu(r->layers[i].gpu_buffers[k]);
 }
 
 static void commit_layer(network *net, int i, new_layer *to) {
@@ -319,9 +374,17 @@ static void commit_layer(network *net, int i, new_layer *to) {
         free(*to->slots[k]);
         *to->slots[k] = to->buffers[k];
     }
+    for (int k = 0; k < to->n_gpu; ++k) {
+        free_on_gpu(*to->gpu_slots[k]);
+        *to->gpu_slots[k] = to->gpu_buffers[k];
+    }
     if (l->type == DROPOUT) {
         l->output = net->layers[i - 1].output;
         l->delta = net->layers[i - 1].delta;
+#ifdef GPU
+        l->output_gpu = net->layers[i - 1].output_gpu;
+        l->delta_gpu = net->layers[i - 1].delta_gpu;
+#endif
     }
     for (int k = 0; l->type == ROUTE && k < l->n; ++k)
         l->input_sizes[k] = net->layers[l->input_layers[k]].outputs;
@@ -342,7 +405,48 @@ static void commit_layer(network *net, int i, new_layer *to) {
 /* The buffers of the network itself. */
 typedef struct net_buffers {
     float *input, *truth, *workspace;
+    void *input_gpu, *truth_gpu; /* NULL where the network is not on one */
 } net_buffers;
+
+/* False when memory is out. */
+static bool make_net_buffers(const resizing *r, size_t inputs, size_t truths, size_t workspace,
+                             net_buffers *b) {
+    *b = (net_buffers){.input = gdrq_alloc(inputs, sizeof(float)),
+                       .truth = gdrq_alloc(truths, sizeof(float)),
+                       .workspace = gdrq_scratch_buffer_new(r->net, workspace)};
+    bool ok = b->input && b->truth && b->workspace;
+#ifdef GPU
+    if (ok && gdrq_is_on_gpu(r->net))
+        ok = gdrq_gpu_new_array(0, inputs, &b->input_gpu, NULL) == GDRQ_OK &&
+             gdrq_gpu_new_array(r->net->n - 1, truths, &b->truth_gpu, NULL) == GDRQ_OK;
+#endif
+    return ok;
+}
+
+static void free_net_buffers(const resizing *r, const net_buffers *b) {
+    free(b->input);
+    free(b->truth);
+    gdrq_scratch_buffer_free(r->net, b->workspace);
+    free_on_gpu(b->input_gpu);
+    free_on_gpu(b->truth_gpu);
+}
+
+static void set_net_buffers(network *net, const net_buffers *b) {
+    free(net->input);
+    free(net->truth);
+    gdrq_scratch_buffer_free(net, net->workspace);
+    net->input = b->input;
+    net->truth = b->truth;
+    net->workspace = b->workspace;
+#ifdef GPU
+    if (gdrq_is_on_gpu(net)) {
+        gdrq_device_free(net->input_gpu);
+        gdrq_device_free(net->truth_gpu);
+        net->input_gpu = b->input_gpu;
+        net->truth_gpu = b->truth_gpu;
+    }
+#endif
+}
 
 static void commit(resizing *r, const net_buffers *buffers) {
     network *net = r->net;
@@ -358,12 +462,7 @@ static void commit(resizing *r, const net_buffers *buffers) {
     net->output = out.output;
     if (r->folded)
         gdrq_folded_set_plan(r->folded, r->plan, r->tensors);
-    free(net->input);
-    free(net->truth);
-    free(net->workspace);
-    net->input = buffers->input;
-    net->truth = buffers->truth;
-    net->workspace = buffers->workspace;
+    set_net_buffers(net, buffers);
 }
 
 /* What net->truths will be, as the host counts it. */
@@ -412,14 +511,10 @@ static gdrq_status resize_planned(resizing *r) {
     if (status != GDRQ_OK)
         return status;
     const size_t batch = (size_t)r->batch;
-    const net_buffers buffers = {.input =
-                                     gdrq_alloc(batch * (size_t)r->layers[0].inputs, sizeof(float)),
-                                 .truth = gdrq_alloc(batch * (size_t)new_truths(r), sizeof(float)),
-                                 .workspace = gdrq_alloc(new_workspace(r), 1)};
-    if (!buffers.input || !buffers.truth || !buffers.workspace) {
-        free(buffers.input);
-        free(buffers.truth);
-        free(buffers.workspace);
+    net_buffers buffers;
+    if (!make_net_buffers(r, batch * (size_t)r->layers[0].inputs, batch * (size_t)new_truths(r),
+                          new_workspace(r), &buffers)) {
+        free_net_buffers(r, &buffers);
         return no_memory(r, 0);
     }
     commit(r, &buffers);

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#ifdef GPU
+#include "base/cuda/device.h"
+#endif
 #include "base/status.h"
 #include "host/section_value.h"
 #include "host/tensor_union.h"
@@ -194,8 +197,12 @@ gdrq_status gdrq_tensor_classes_build(const gdrq_outline *outline, gdrq_tensor_c
 }
 
 void gdrq_tensor_classes_free(gdrq_tensor_classes *classes) {
-    for (int k = 0; k < classes->n; ++k)
+    for (int k = 0; k < classes->n; ++k) {
         free(classes->classes[k].histogram);
+#ifdef GPU
+        gdrq_device_free(classes->classes[k].on_gpu);
+#endif
+    }
     free(classes->classes);
     free(classes->of_layer);
     *classes = (gdrq_tensor_classes){0};

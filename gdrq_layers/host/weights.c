@@ -17,6 +17,10 @@
 #include "host/network_state.h"
 #include "host/trailer.h"
 #include "host/weight_spans.h"
+#include "host/scratch_buffer.h"
+#ifdef GPU
+#include "host/cuda/gpu_network.h"
+#endif
 
 /* A mapped file and what its header says. */
 typedef struct weights_file {
@@ -184,11 +188,15 @@ static gdrq_status load_mapped(network *net, const weights_file *file, int start
         gdrq_network_state_reset(state);
     const int thresholds =
         behind > 0 && state ? gdrq_trailer_apply(file->bytes + c.expected, behind, state) : 0;
+#ifdef GPU
+    if (gdrq_is_on_gpu(net))
+        status = gdrq_gpu_push(net, err);
+#endif
     if (report)
         *report = (gdrq_load_report){.layers = c.layers,
                                      .complete = c.expected <= file->size,
                                      .has_thresholds = thresholds > 0};
-    return GDRQ_OK;
+    return status;
 }
 
 static gdrq_status load_folded(network *net, gdrq_folded_network *folded, const char *path,
@@ -271,6 +279,13 @@ static gdrq_status write_trailer(writer *w, gdrq_network_state *state, gdrq_erro
 static gdrq_status write_weights(void *user, int fd, gdrq_error *err) {
     writer *w = user;
     w->fd = fd;
+#ifdef GPU
+    if (gdrq_is_on_gpu(w->net)) {
+        const gdrq_status pulled = gdrq_gpu_pull(w->net, err);
+        if (pulled != GDRQ_OK)
+            return pulled;
+    }
+#endif
     const int32_t version[3] = {0, 2, 0};
     const uint64_t seen = *w->net->seen;
     write_hashed(w, version, sizeof version);

@@ -9,6 +9,10 @@
 #include "base/cpu.h"
 #include "infer/ops.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The largest numbers that can occur: what decides how many products a narrow sum may hold. */
 typedef struct gdrq_conv_limits {
     int code;   /* stored code of the input, 3..255 */
@@ -50,6 +54,10 @@ extern const gdrq_conv_kernel gdrq_conv_c;
 extern const gdrq_conv_kernel gdrq_conv_avx2_winograd, gdrq_conv_avx2_narrow, gdrq_conv_avx2_wide;
 extern const gdrq_conv_kernel gdrq_depthwise_avx2_narrow, gdrq_depthwise_avx2_wide;
 extern const gdrq_conv_kernel gdrq_conv_avx512vnni_winograd, gdrq_conv_avx512vnni_direct;
+#endif
+
+#ifdef __cplusplus
+}
 #endif
 
 #endif

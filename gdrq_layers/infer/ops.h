@@ -16,6 +16,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct gdrq_tensor_shape {
     int w, h, c;
 } gdrq_tensor_shape;
@@ -168,5 +172,9 @@ void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const flo
 
 /* Values in NCHW to NHWC. */
 void gdrq_int_interleave(gdrq_tensor_shape shape, const float *values, float *interleaved);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

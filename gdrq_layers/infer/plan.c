@@ -32,7 +32,7 @@ typedef struct tensor {
 
 struct gdrq_plan {
     gdrq_node *nodes;
-    const gdrq_conv_kernel **kernels; /* of CONV nodes */
+    const gdrq_conv_kernel **kernels; /* of CONV nodes that run here */
     int *fused; /* of CONV nodes: the shortcut or maxpool that it does as well; of that, itself;
                    else -1 */
     int n;
@@ -162,8 +162,9 @@ static void fuse_maxpool(gdrq_plan *plan, int maxpool) {
     if (conv < 0 || plan->nodes[maxpool].reads[0] != conv || !pools_pairs(&plan->nodes[maxpool]))
         return;
     const tensor *t = tensor_of(plan, conv);
-    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->nodes[conv].rises ||
-        !plan->kernels[conv]->pools || t->values || t->slots[INTERLEAVED].exists || t->class < 0 ||
+    const gdrq_conv_kernel *kernel = plan->kernels[conv];
+    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->nodes[conv].rises || !kernel ||
+        !kernel->pools || t->values || t->slots[INTERLEAVED].exists || t->class < 0 ||
         !is_read_once(plan, conv))
         return;
     slot_of(plan, conv, CODES)->exists = false;
@@ -303,7 +304,7 @@ static void choose_kernels(gdrq_plan *plan) {
 static size_t scratch_size(const gdrq_plan *plan) {
     size_t most = 0;
     for (int i = 0; i < plan->n; i++) {
-        if (plan->nodes[i].kind != GDRQ_NODE_CONV)
+        if (!plan->kernels[i])
             continue;
         const gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
         const size_t scratch = plan->kernels[i]->scratch(&conv);
@@ -312,8 +313,8 @@ static size_t scratch_size(const gdrq_plan *plan) {
     return most;
 }
 
-gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **out,
-                           gdrq_error *err) {
+static gdrq_status make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, bool here,
+                        gdrq_plan **out, gdrq_error *err) {
     gdrq_plan *plan = *out = gdrq_alloc(1, sizeof *plan);
     int most_reads = 1;
     for (int i = 0; i < n; i++)
@@ -335,12 +336,23 @@ gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape inpu
     for (int i = -1; i < n; i++)
         *tensor_of(plan, i) =
             (tensor){.shape = i < 0 ? input : nodes[i].out, .class = -1, .written = i};
-    choose_kernels(plan);
+    if (here)
+        choose_kernels(plan);
     choose_formats(plan);
     fuse(plan);
     place_all(plan);
     plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
+}
+
+gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
+                           gdrq_error *err) {
+    return make(nodes, n, input, true, plan, err);
+}
+
+gdrq_status gdrq_plan_make_elsewhere(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
+                                     gdrq_plan **plan, gdrq_error *err) {
+    return make(nodes, n, input, false, plan, err);
 }
 
 void gdrq_plan_free(gdrq_plan *plan) {
@@ -371,7 +383,7 @@ bool gdrq_plan_computes_values(const gdrq_plan *plan, int i) {
 const char *gdrq_plan_way(const gdrq_plan *plan, int i) {
     const gdrq_node_kind kind = plan->nodes[i].kind;
     if (kind == GDRQ_NODE_CONV)
-        return plan->kernels[i]->name;
+        return plan->kernels[i] ? plan->kernels[i]->name : "elsewhere";
     if (plan->fused[i] == i)
         return "fused";
     if (kind == GDRQ_NODE_SHORTCUT)
@@ -438,10 +450,35 @@ gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
     return batch > plan->batch ? reserve_arena(plan, batch, err) : GDRQ_OK;
 }
 
-static void *memory_of(const gdrq_plan *plan, int i, form f, int b) {
+static size_t offset_of(const gdrq_plan *plan, int i, form f) {
     const slot *s = slot_of(plan, i, f);
-    assert(s->exists && b < plan->batch);
-    return plan->arena + plan->arena_size * (size_t)b + slot_of(plan, s->home, f)->offset;
+    assert(s->exists);
+    return slot_of(plan, s->home, f)->offset;
+}
+
+static void *memory_of(const gdrq_plan *plan, int i, form f, int b) {
+    assert(b < plan->batch);
+    return plan->arena + plan->arena_size * (size_t)b + offset_of(plan, i, f);
+}
+
+size_t gdrq_plan_arena_bytes(const gdrq_plan *plan) {
+    return plan->arena_size;
+}
+
+size_t gdrq_plan_codes_at(const gdrq_plan *plan, int i) {
+    return offset_of(plan, i, CODES);
+}
+
+size_t gdrq_plan_interleaved_at(const gdrq_plan *plan, int i) {
+    return offset_of(plan, i, INTERLEAVED);
+}
+
+const gdrq_node *gdrq_plan_node(const gdrq_plan *plan, int i) {
+    return &plan->nodes[i];
+}
+
+int gdrq_plan_written(const gdrq_plan *plan, int i) {
+    return plan->fused[i] < 0 ? i : plan->fused[i] == i ? -1 : plan->fused[i];
 }
 
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int i, int b) {
@@ -507,7 +544,7 @@ static void run_route(gdrq_plan *plan, int i, int b, uint8_t *out) {
     gdrq_int_route(node->out.w, node->out.h, plan->parts, node->n_reads, out);
 }
 
-static gdrq_int_pool pool_of(const gdrq_node *node) {
+gdrq_int_pool gdrq_node_pool(const gdrq_node *node) {
     return (gdrq_int_pool){.in = node->in,
                            .out = node->out,
                            .size = node->size,
@@ -519,7 +556,7 @@ static void move_codes(gdrq_plan *plan, int i, int b) {
     const gdrq_node *node = &plan->nodes[i];
     const uint8_t *in = gdrq_plan_codes(plan, node->reads[0], b);
     uint8_t *out = gdrq_plan_codes(plan, i, b);
-    const gdrq_int_pool pool = pool_of(node);
+    const gdrq_int_pool pool = gdrq_node_pool(node);
     switch (node->kind) {
     case GDRQ_NODE_MAXPOOL:
         gdrq_int_maxpool(&pool, in, out);
@@ -543,7 +580,7 @@ static void move_codes(gdrq_plan *plan, int i, int b) {
 
 static void move_interleaved(const gdrq_plan *plan, int i, int b) {
     const gdrq_node *node = &plan->nodes[i];
-    const gdrq_int_pool pool = pool_of(node);
+    const gdrq_int_pool pool = gdrq_node_pool(node);
     if (node->kind == GDRQ_NODE_MAXPOOL)
         gdrq_int_maxpool_values(&pool, gdrq_plan_interleaved(plan, node->reads[0], b),
                                 gdrq_plan_interleaved(plan, i, b));

@@ -17,6 +17,10 @@
 #include "gdrq.h"
 #include "infer/conv_kernel.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum gdrq_node_kind {
     GDRQ_NODE_FLOAT, /* values in, values out: not computed here */
     GDRQ_NODE_CONV,  /* codes in; whatever is wanted out; also a connected layer */
@@ -55,6 +59,11 @@ typedef struct gdrq_plan gdrq_plan;
 gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
                            gdrq_error *err);
 
+/* The same for another device: only formats, fused shortcuts and places in an arena; the functions
+   below that run nodes or reserve memory for them are not for it. */
+gdrq_status gdrq_plan_make_elsewhere(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
+                                     gdrq_plan **plan, gdrq_error *err);
+
 void gdrq_plan_free(gdrq_plan *plan);
 
 /* What a tensor, -1..n-1, has in memory. */
@@ -68,7 +77,17 @@ int gdrq_plan_class(const gdrq_plan *plan, int tensor);
 /* Whether running node i computes the values of its tensor, if it has any. */
 bool gdrq_plan_computes_values(const gdrq_plan *plan, int i);
 
-/* What runs node i: a kernel's name, "fused", "interleaved", "codes" or "float". */
+/* Node i, and the tensor that is written as it runs: that of the shortcut or maxpool that it does
+   as well, or its own; -1: none, as another node has done it. */
+const gdrq_node *gdrq_plan_node(const gdrq_plan *plan, int i);
+int gdrq_plan_written(const gdrq_plan *plan, int i);
+
+/* Bytes of one image's arena, and where a tensor's codes or interleaved values begin there. */
+size_t gdrq_plan_arena_bytes(const gdrq_plan *plan);
+size_t gdrq_plan_codes_at(const gdrq_plan *plan, int tensor);
+size_t gdrq_plan_interleaved_at(const gdrq_plan *plan, int tensor);
+
+/* What runs node i: a kernel's name, "elsewhere", "fused", "interleaved", "codes" or "float". */
 const char *gdrq_plan_way(const gdrq_plan *plan, int i);
 
 /* Bytes of the arena and of scratch memory for one image. */
@@ -109,6 +128,9 @@ const gdrq_conv_kernel *gdrq_plan_kernel(const gdrq_plan *plan, int i);
    the stored code of 0 in its input. */
 gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *weights, int zero);
 
+/* The geometry of a MAXPOOL node. */
+gdrq_int_pool gdrq_node_pool(const gdrq_node *node);
+
 /*
  * Computes what node i's tensor has of codes and interleaved values for image b, and its values, if
  * gdrq_plan_computes_values(), to `values` (out.c * out.h * out.w floats, NCHW; NULL if it has
@@ -117,5 +139,9 @@ gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *wei
  */
 void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                    const gdrq_grid *grids, float *values);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

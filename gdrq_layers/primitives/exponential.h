@@ -5,12 +5,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/everywhere.h"
+
 /*
  * exp(v) for v <= 0, 1 ulp or so, and 0 below -87.33, where exp(v) is about to leave the normal
  * floats: v = n*ln2 + r with |r| <= ln2/2, exp(v) = 2^n * exp(r), the polynomial for exp(r) from
  * Cephes' expf. A NaN stays one.
  */
-static inline float gdrq_exp_of_negative(float v) {
+GDRQ_EVERYWHERE float gdrq_exp_of_negative(float v) {
     const float lowest = -87.33f;
     const float rounder = 12582912.f; /* 1.5 * 2^23: adding it leaves n in the low bits */
     const float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;

@@ -4,17 +4,13 @@
 
 #include "base/kernels.h"
 #include "quant/chunks.h"
-#include "quant/rounding.h"
+#include "quant/pointwise.h"
 
 enum { LANES = 16 };
 
-/* dQ(x)/dstep; without rounding 0 inside of the range. */
 static inline __attribute__((always_inline)) float slope(float x, const gdrq_grid *grid,
                                                          bool round) {
-    const float v = x * grid->inv_step, min = (float)grid->min, max = (float)grid->max;
-    const float inside = round ? gdrq_round_half_even(v) - v : 0.f;
-    const float above = v > max ? max : inside;
-    return v < min ? min : above;
+    return gdrq_step_slope(x * grid->inv_step, (float)grid->min, (float)grid->max, round);
 }
 
 /* At most GDRQ_CHUNK_BLOCK elements. */

@@ -14,6 +14,10 @@
 
 #include "quant/grid.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Of activations: delta[i] += dx[i] where x[i] is in the representable range, else nothing. */
 void gdrq_add_straight_through(const float *x, size_t n, const gdrq_grid *grid, const float *dx,
                                float *delta);
@@ -36,5 +40,9 @@ float gdrq_threshold_gradient_scale(int top, size_t n);
 
 /* gradient[i] = 0 where x[i] is not in the grid's representable range. */
 void gdrq_mask_gradient(const float *x, size_t n, const gdrq_grid *grid, float *gradient);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

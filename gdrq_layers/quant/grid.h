@@ -8,6 +8,10 @@
 
 #include "quant/options.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct gdrq_grid {
     float step;     /* value of one code; 0 if the threshold is 0 (a tensor of zeros) */
     float inv_step; /* the one float32 1/step that all paths multiply by; 0 if step is 0 */
@@ -26,5 +30,9 @@ gdrq_grid gdrq_weight_grid(int bits, float threshold);
  * range is made for: z = round(slope*(2^bits - 1)/(1 + slope)), step = T/(2^bits - 1 - z).
  */
 gdrq_grid gdrq_activation_grid(int bits, gdrq_range range, float slope, float threshold);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

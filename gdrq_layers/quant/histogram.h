@@ -12,6 +12,10 @@
 
 #include "quant/search.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { GDRQ_HISTOGRAM_BINS = 1 << 16 };
 
 typedef struct gdrq_histogram {
@@ -30,5 +34,9 @@ float gdrq_histogram_percentile(const gdrq_histogram *h, double share);
 
 /* The T that loses least (quant/search.h). Needs memory: a negative result says that it is out. */
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

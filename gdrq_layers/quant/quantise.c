@@ -4,7 +4,7 @@
 
 #include "base/kernels.h"
 #include "quant/chunks.h"
-#include "quant/rounding.h"
+#include "quant/pointwise.h"
 #include "quant/search.h"
 
 enum { LANES = 16, FEW_GROUPS = 16 };
@@ -27,29 +27,20 @@ GDRQ_KERNEL double sum_abs_block(const float *x, size_t n) {
 
 GDRQ_KERNEL void round_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
     const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
-    for (size_t i = 0; i < n; ++i) {
-        float v = x[i] * inv;
-        v = v < min ? min : v;
-        v = v > max ? max : v;
-        codes[i] = gdrq_round_half_even(v);
-    }
+    for (size_t i = 0; i < n; ++i)
+        codes[i] = gdrq_round_half_even(gdrq_clip(x[i] * inv, min, max));
 }
 
 GDRQ_KERNEL void clip_block(const float *x, size_t n, const gdrq_grid *grid, float *codes) {
     const float inv = grid->inv_step, min = (float)grid->min, max = (float)grid->max;
-    for (size_t i = 0; i < n; ++i) {
-        float v = x[i] * inv;
-        v = v < min ? min : v;
-        codes[i] = v > max ? max : v;
-    }
+    for (size_t i = 0; i < n; ++i)
+        codes[i] = gdrq_clip(x[i] * inv, min, max);
 }
 
 /* w[i] clipped to [-limit, limit] */
 GDRQ_KERNEL void clamp_values(float *w, size_t n, float limit) {
-    for (size_t i = 0; i < n; ++i) {
-        const float v = w[i] < -limit ? -limit : w[i];
-        w[i] = v > limit ? limit : v;
-    }
+    for (size_t i = 0; i < n; ++i)
+        w[i] = gdrq_clip(w[i], -limit, limit);
 }
 
 /* One read and one write per element: the sum is taken while the block is in the first cache. */

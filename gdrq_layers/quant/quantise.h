@@ -14,6 +14,10 @@
 #include "quant/grid.h"
 #include "quant/options.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Sum of |x[i]| over n elements. */
 double gdrq_sum_abs(const float *x, size_t n);
 
@@ -45,5 +49,9 @@ void gdrq_quantise_weights(const float *weights, int groups, size_t group_size,
  * mean|w|.
  */
 void gdrq_project_weights(float *weights, int groups, size_t group_size, float k);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

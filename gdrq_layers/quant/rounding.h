@@ -2,11 +2,13 @@
 #ifndef GDRQ_QUANT_ROUNDING_H
 #define GDRQ_QUANT_ROUNDING_H
 
+#include "base/everywhere.h"
+
 /*
  * For |x| < 2^22. 1.5 * 2^23: adding it leaves a float no fraction bits, so the sum rounds half to
  * even. Vectorises on every instruction set, unlike rintf().
  */
-static inline __attribute__((always_inline)) float gdrq_round_half_even(float x) {
+GDRQ_EVERYWHERE float gdrq_round_half_even(float x) {
     const float rounder = 12582912.f;
     return (x + rounder) - rounder;
 }

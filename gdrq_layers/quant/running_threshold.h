@@ -17,6 +17,10 @@
 
 #include "quant/histogram.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /*
  * What the optimiser keeps of a T that is a parameter of the training. As everywhere in the host,
  * `update` adds up directions of descent, -dL/dT, over the images of a batch.
@@ -40,6 +44,8 @@ typedef struct gdrq_running_threshold {
     double pending_sum, pending_count;  /* of values of T in the forward that runs, times sizes */
     gdrq_threshold_optimiser optimiser; /* of a LEARNED one */
     gdrq_histogram *histogram;          /* while values are counted, else NULL; owned */
+    /* On a GPU this is the T that moves, and the host's is as it was pulled last; owned. */
+    struct gdrq_running_threshold *on_gpu;
 } gdrq_running_threshold;
 
 /* Whether T has a value. */
@@ -64,5 +70,9 @@ void gdrq_threshold_start(gdrq_running_threshold *t, double value);
 
 /* Moves T by what was observed since the last call; without observations nothing happens. */
 void gdrq_threshold_commit(gdrq_running_threshold *t);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -5,11 +5,9 @@
 
 #include "base/kernels.h"
 #include "quant/chunks.h"
-#include "quant/rounding.h"
+#include "quant/pointwise.h"
 
-/* Halvings of T in the coarse part of the search, so many that a single outlier, 10,000 times as
-   large as the others, does not hide them; then of the ratio of one T to the next. */
-enum { LANES = 16, COARSE = 16, FINE = 6 };
+enum { LANES = 16 };
 
 /* What a search is in; counts NULL: every value occurs once. */
 typedef struct values {
@@ -18,17 +16,8 @@ typedef struct values {
     size_t n;
 } values;
 
-static inline __attribute__((always_inline)) float power(float e, int norm) {
-    const float square = e * e;
-    return norm == 1 ? e : norm == 2 ? square : norm == 3 ? square * e : square * square;
-}
-
-/* |x - Q(x)| in steps. */
 static inline __attribute__((always_inline)) float error_of(float x, const gdrq_grid *grid) {
-    const float v = x * grid->inv_step, min = (float)grid->min, max = (float)grid->max;
-    float code = v < min ? min : v;
-    code = code > max ? max : code;
-    return fabsf(v - gdrq_round_half_even(code));
+    return gdrq_rounding_error(x * grid->inv_step, (float)grid->min, (float)grid->max);
 }
 
 /* At most GDRQ_CHUNK_BLOCK elements. */
@@ -39,10 +28,10 @@ static inline __attribute__((always_inline)) double loss_of(const float *x, size
     size_t i = 0;
     for (; i + LANES <= n; i += LANES)
         for (int k = 0; k < LANES; ++k)
-            lanes[k] += power(error_of(x[i + k], &g), norm);
+            lanes[k] += gdrq_error_power(error_of(x[i + k], &g), norm);
     double sum = 0;
     for (; i < n; ++i)
-        sum += power(error_of(x[i], &g), norm);
+        sum += gdrq_error_power(error_of(x[i], &g), norm);
     for (int k = 0; k < LANES; ++k)
         sum += lanes[k];
     return sum;
@@ -84,7 +73,7 @@ double gdrq_quantised_loss(const float *x, size_t n, const gdrq_grid *grid, int 
 static double counted_loss(const values *v, const gdrq_grid *grid, int norm) {
     double sum = 0;
     for (size_t i = 0; i < v->n; ++i)
-        sum += v->counts[i] * power(error_of(v->x[i], grid), norm);
+        sum += v->counts[i] * gdrq_error_power(error_of(v->x[i], grid), norm);
     return sum;
 }
 
@@ -127,7 +116,7 @@ static float search(const values *v, const gdrq_grid_family *f, int norm) {
     float best = whole;
     double least = loss_at(v, f, whole, norm);
     double ratio = 2;
-    for (int i = 1; i <= COARSE; ++i) {
+    for (int i = 1; i <= GDRQ_SEARCH_COARSE; ++i) {
         const float threshold = (float)(whole * pow(ratio, -i));
         const double loss = loss_at(v, f, threshold, norm);
         if (loss < least) {
@@ -135,7 +124,7 @@ static float search(const values *v, const gdrq_grid_family *f, int norm) {
             best = threshold;
         }
     }
-    for (int i = 0; i < FINE; ++i) {
+    for (int i = 0; i < GDRQ_SEARCH_FINE; ++i) {
         ratio = sqrt(ratio);
         const float around[2] = {(float)(best / ratio), (float)(best * ratio)};
         for (int k = 0; k < 2; ++k) {

@@ -12,7 +12,15 @@
 
 #include "quant/grid.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum { GDRQ_MAX_NORM = 4 };
+
+/* Halvings of T in the coarse part of the search, so many that a single outlier, 10,000 times as
+   large as the others, does not hide them; then of the ratio of one T to the next. */
+enum { GDRQ_SEARCH_COARSE = 16, GDRQ_SEARCH_FINE = 6 };
 
 /* The grids of one tensor, which differ in T. Those of weights are SIGNED. */
 typedef struct gdrq_grid_family {
@@ -34,5 +42,9 @@ float gdrq_search_threshold(const float *x, size_t n, const gdrq_grid_family *fa
 /* The same for values that occur counts[i] times each. */
 float gdrq_search_counted_threshold(const float *x, const double *counts, size_t n,
                                     const gdrq_grid_family *family, int norm);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

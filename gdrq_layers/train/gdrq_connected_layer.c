@@ -3,6 +3,9 @@
 #include "primitives/convolutional_parts.h"
 #include "primitives/gemm.h"
 #include "primitives/update.h"
+#ifdef GPU
+#include "train/cuda/gdrq_connected_layer_gpu.h"
+#endif
 
 gdrq_status make_gdrq_connected_layer(layer *l, int index, const gdrq_layer_options *options,
                                       gdrq_running_threshold *input, gdrq_training *training,
@@ -17,6 +20,10 @@ gdrq_status make_gdrq_connected_layer(layer *l, int index, const gdrq_layer_opti
     l->forward = forward_gdrq_connected_layer;
     l->backward = backward_gdrq_connected_layer;
     l->update = update_gdrq_connected_layer;
+#ifdef GPU
+    if (gpu_index >= 0)
+        return make_gdrq_connected_layer_gpu(l, err);
+#endif
     return GDRQ_OK;
 }
 

@@ -3,6 +3,9 @@
 #include "base/fatal.h"
 #include "primitives/convolutional_parts.h"
 #include "primitives/update.h"
+#ifdef GPU
+#include "train/cuda/gdrq_convolutional_layer_gpu.h"
+#endif
 
 gdrq_status make_gdrq_convolutional_layer(layer *l, int index, const gdrq_layer_options *options,
                                           gdrq_running_threshold *input, gdrq_training *training,
@@ -15,6 +18,10 @@ gdrq_status make_gdrq_convolutional_layer(layer *l, int index, const gdrq_layer_
     l->forward = forward_gdrq_convolutional_layer;
     l->backward = backward_gdrq_convolutional_layer;
     l->update = update_gdrq_convolutional_layer;
+#ifdef GPU
+    if (gpu_index >= 0)
+        return make_gdrq_convolutional_layer_gpu(l, err);
+#endif
     return GDRQ_OK;
 }
 

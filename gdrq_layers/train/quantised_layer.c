@@ -13,6 +13,9 @@
 #include "quant/quantise.h"
 #include "quant/gradient.h"
 #include "train/learn_threshold.h"
+#ifdef GPU
+#include "train/cuda/quantised_gpu.h"
+#endif
 
 /*
  * Passes over memory (one read or one write of an array) beyond those of the float layer, whose
@@ -126,6 +129,9 @@ void gdrq_quantised_free(layer *l) {
     gdrq_quantised *q = gdrq_quantised_state(l);
     if (!q)
         return;
+#ifdef GPU
+    gdrq_quantised_gpu_free(q);
+#endif
     free_state(q);
     l->self_layer = NULL;
 }
@@ -350,13 +356,17 @@ static void learn_thresholds(gdrq_quantised *q, const layer *l, const update_arg
     gdrq_learn_threshold(&rule, a, &t->threshold, &t->optimiser);
 }
 
-void gdrq_quantised_end_update(gdrq_quantised *q, const layer *l, const update_args *a) {
-    learn_thresholds(q, l, a);
-    /* The iteration that this update ends, which the other layers may have raised already. */
+bool gdrq_quantised_count_update(gdrq_quantised *q, const update_args *a) {
+    /* The other layers may have raised it already. */
     q->training->iteration = q->training->start + a->t - 1;
     const bool reshapes = gdrq_quantised_reshapes(q);
     ++q->training->iteration;
-    if (reshapes && q->options.reshape == GDRQ_RESHAPE_PROJECT)
+    return reshapes;
+}
+
+void gdrq_quantised_end_update(gdrq_quantised *q, const layer *l, const update_args *a) {
+    learn_thresholds(q, l, a);
+    if (gdrq_quantised_count_update(q, a) && q->options.reshape == GDRQ_RESHAPE_PROJECT)
         gdrq_project_weights(l->weights, q->options.quant_groups, group_size(q),
                              q->options.k_weights);
 }

@@ -57,6 +57,8 @@ typedef struct gdrq_quantised {
     float *scale, *bias;   /* filters: what batch norm comes to */
     float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
     size_t input_capacity; /* floats in input_codes */
+    struct gdrq_quantised_gpu
+        *gpu; /* train/cuda/quantised_gpu.h; NULL: the network is not on one */
 } gdrq_quantised;
 
 /* ---- for the network that holds the layer ---- */
@@ -123,6 +125,11 @@ bool gdrq_quantised_learns_input(const gdrq_quantised *q);
  */
 void gdrq_quantised_pass_gradient(const gdrq_quantised *q, const layer *l, const float *x,
                                   float *delta);
+
+/*
+ * Counts the iteration that an update ends. Whether it was one of the reshape stage.
+ */
+bool gdrq_quantised_count_update(gdrq_quantised *q, const update_args *a);
 
 /* Ends an update: moves learned thresholds, counts the iteration, and in the reshape stage projects
    the weights. */

@@ -47,7 +47,7 @@ static inline float random_normal(void) {
 
 /* n normal values of the given deviation, malloc'ed. */
 static inline float *random_array(size_t n, float deviation) {
-    float *x = malloc((n ? n : 1) * sizeof *x);
+    float *x = (float *)malloc((n ? n : 1) * sizeof *x);
     for (size_t i = 0; i < n; ++i)
         x[i] = deviation * random_normal();
     return x;

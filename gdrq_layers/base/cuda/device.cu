@@ -1,0 +1,53 @@
+#include "base/cuda/device.h"
+
+#include <stdint.h>
+
+#include <cuda_runtime.h>
+
+#include "base/status.h"
+
+gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err) {
+    if (error == cudaSuccess)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_DEVICE, "%s:%d: CUDA: %s", file, line,
+                     cudaGetErrorString((cudaError_t)error));
+}
+
+gdrq_status gdrq_device_alloc(void **memory, size_t count, size_t size, const char *what,
+                              gdrq_error *err) {
+    *memory = NULL;
+    const bool countable = size == 0 || count <= SIZE_MAX / size;
+    const size_t bytes = count * size;
+    const cudaError_t error =
+        countable ? cudaMalloc(memory, bytes > 0 ? bytes : 1) : cudaErrorMemoryAllocation;
+    if (error == cudaSuccess)
+        return GDRQ_OK;
+    *memory = NULL;
+    cudaGetLastError(); /* the next launch must not report it once more */
+    if (error == cudaErrorMemoryAllocation)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY,
+                         "%s: the GPU has no %zu MB left for it: raise subdivisions= in [net], so "
+                         "that it holds fewer images at a time",
+                         what, (size_t)((double)count * (double)size / 1e6));
+    return GDRQ_CHECK_CUDA(error, err);
+}
+
+void gdrq_device_free(void *memory) {
+    cudaFree(memory);
+}
+
+gdrq_status gdrq_device_clear(void *memory, size_t bytes, gdrq_error *err) {
+    return GDRQ_CHECK_CUDA(cudaMemsetAsync(memory, 0, bytes, 0), err);
+}
+
+gdrq_status gdrq_device_copy(void *to, const void *from, size_t bytes, gdrq_error *err) {
+    return GDRQ_CHECK_CUDA(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, 0), err);
+}
+
+gdrq_status gdrq_device_push(void *to, const void *from, size_t bytes, gdrq_error *err) {
+    return GDRQ_CHECK_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyHostToDevice), err);
+}
+
+gdrq_status gdrq_device_pull(void *to, const void *from, size_t bytes, gdrq_error *err) {
+    return GDRQ_CHECK_CUDA(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), err);
+}

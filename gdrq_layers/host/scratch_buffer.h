@@ -1,0 +1,17 @@
+/* net->workspace, which all layers of a network share: where the network computes, CPU or GPU. */
+#ifndef GDRQ_HOST_SCRATCH_BUFFER_H
+#define GDRQ_HOST_SCRATCH_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "darknet.h"
+
+/* Whether the network computes on a GPU. */
+bool gdrq_is_on_gpu(const network *net);
+
+/* A zeroed buffer, NULL when memory is out. */
+float *gdrq_scratch_buffer_new(const network *net, size_t bytes);
+void gdrq_scratch_buffer_free(const network *net, float *buffer);
+
+#endif

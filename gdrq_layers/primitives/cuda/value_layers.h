@@ -1,0 +1,27 @@
+/*
+ * Layers of values, on the GPU and queued as our kernels are, to the bit what ours compute on the
+ * CPU at inference. All arrays are in the GPU's memory.
+ */
+#ifndef GDRQ_PRIMITIVES_CUDA_VALUE_LAYERS_H
+#define GDRQ_PRIMITIVES_CUDA_VALUE_LAYERS_H
+
+#include "gdrq.h"
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* out[p] = the mean of n values from in + p*n on. */
+gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gdrq_error *err);
+
+/* Of each of so many groups of n values. */
+gdrq_status gdrq_cuda_softmax(int groups, int n, float temperature, const float *in, float *out,
+                              gdrq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

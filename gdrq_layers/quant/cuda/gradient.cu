@@ -1,0 +1,133 @@
+#include "quant/cuda/gradient.h"
+
+#include "base/cuda/launch.cuh"
+#include "quant/cuda/blocks.cuh"
+#include "quant/cuda/reduce.cuh"
+#include "quant/grid_steps.h"
+#include "quant/pointwise.h"
+
+#include "quant/gradient.h"
+
+/* Outputs that read position p of an axis at its tap k: at p + pad - k over stride, if that exists.
+ */
+static __device__ __forceinline__ bool reads(int p, int k, const gdrq_cuda_columns_shape &s,
+                                             int outputs, int *out) {
+    const int from = p + s.pad - k;
+    *out = from / s.stride;
+    return from >= 0 && from % s.stride == 0 && *out < outputs;
+}
+
+/* The gradient of pixel i: of all products that it is a factor of. */
+static __device__ __forceinline__ float gather(const float *columns, size_t i,
+                                               const gdrq_cuda_columns_shape &s) {
+    const int x = (int)(i % s.w), y = (int)(i / s.w % s.h);
+    const size_t channel = i / s.w / s.h, outputs = (size_t)s.out_h * s.out_w;
+    float sum = 0;
+    for (int ky = 0; ky < s.size; ++ky) {
+        int oy, ox;
+        if (!reads(y, ky, s, s.out_h, &oy))
+            continue;
+        for (int kx = 0; kx < s.size; ++kx)
+            if (reads(x, kx, s, s.out_w, &ox))
+                sum += columns[((channel * s.size + ky) * s.size + kx) * outputs +
+                               (size_t)oy * s.out_w + ox];
+    }
+    return sum;
+}
+
+struct pass_arguments {
+    const float *x, *dx;
+    size_t n;
+    gdrq_cuda_columns_shape shape;
+    bool round, first;
+    float *delta;
+    const gdrq_grid *grid;
+    double *sums;
+};
+
+/* I: the tensor's bytes. Reads I (x) and I (dx, or size^2/stride^2 times as much as columns), reads
+   and writes I (delta). The float layer does all but the reading of x, too. */
+template <bool FROM_COLUMNS, bool LEARNS> static __global__ void pass(pass_arguments a) {
+    const gdrq_grid grid = *a.grid;
+    const float min = (float)grid.min, max = (float)grid.max;
+    const float low = min * grid.step, high = max * grid.step;
+    gdrq_long_sum sum;
+    for (size_t i = gdrq_first_index(); i < a.n; i += gdrq_index_stride()) {
+        const float x = a.x[i];
+        const bool passes = x >= low && x <= high;
+        if (!LEARNS && !passes)
+            continue;
+        const float dx = FROM_COLUMNS ? gather(a.dx, i, a.shape) : a.dx[i];
+        if (LEARNS)
+            sum.add(dx * gdrq_step_slope(x * grid.inv_step, min, max, a.round));
+        if (a.delta && passes)
+            a.delta[i] += dx;
+    }
+    if (!LEARNS)
+        return;
+    const double total = gdrq_block_sum(sum.total());
+    if (threadIdx.x == 0)
+        a.sums[blockIdx.x] = total + (a.first ? 0 : a.sums[blockIdx.x]);
+}
+
+extern "C" gdrq_status gdrq_cuda_pass_gradient(const gdrq_cuda_input *in,
+                                               const gdrq_cuda_gradient *g, gdrq_error *err) {
+    pass_arguments a = {g->x, g->dx, g->n, {}, g->round, g->first, g->delta, in->grid, in->sums};
+    if (g->columns)
+        a.shape = *g->columns;
+    const unsigned blocks = gdrq_blocks_for(g->n);
+    if (g->columns && g->learns)
+        return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, (pass<true, true>), a);
+    if (g->columns)
+        return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, (pass<true, false>), a);
+    if (g->learns)
+        return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, (pass<false, true>), a);
+    return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, (pass<false, false>), a);
+}
+
+/* One block. */
+static __global__ void add_threshold_gradient(gdrq_running_threshold *t, float scale,
+                                              const double *sums, int n_sums) {
+    const double sum = gdrq_block_add_up(sums, n_sums);
+    if (threadIdx.x == 0)
+        t->optimiser.update += scale * (float)sum;
+}
+
+extern "C" gdrq_status gdrq_cuda_add_threshold_gradient(const gdrq_cuda_input *in, size_t n,
+                                                        float scale, gdrq_error *err) {
+    return GDRQ_LAUNCH(err, 1, GDRQ_THREADS, 0, add_threshold_gradient, in->threshold, scale,
+                       in->sums, (int)gdrq_blocks_for(n));
+}
+
+/* W: the weights' bytes. Reads W (weights), W (gradient), reads and writes W (updates). */
+static __global__ void add_weight_gradient(size_t group_size, const gdrq_grid *input, float scale,
+                                           gdrq_cuda_weight_gradient g) {
+    const size_t start = group_size * blockIdx.x;
+    const float top = (float)gdrq_signed_grid(g.bits, 1).max;
+    const float threshold = g.thresholds ? g.thresholds[blockIdx.x] : g.steps[blockIdx.x] * top;
+    const gdrq_grid grid = gdrq_signed_grid(g.bits, threshold);
+    const float high = top * grid.step, step_x = input->step;
+    gdrq_long_sum sum;
+    for (size_t i = start + threadIdx.x; i < start + group_size; i += blockDim.x) {
+        const float w = g.weights[i], of_code = g.gradient[i];
+        if (g.optimisers)
+            sum.add(of_code * gdrq_step_slope(w * grid.inv_step, -top, top, g.round));
+        if (!g.mask || (w >= -high && w <= high))
+            g.updates[i] += step_x * of_code;
+    }
+    if (!g.optimisers)
+        return;
+    const double total = gdrq_block_sum(sum.total());
+    if (threadIdx.x == 0)
+        g.optimisers[blockIdx.x].update += scale * step_x * (float)total;
+}
+
+extern "C" gdrq_status gdrq_cuda_add_weight_gradient(const gdrq_cuda_groups *of,
+                                                     const gdrq_grid *input,
+                                                     const gdrq_cuda_weight_gradient *g,
+                                                     gdrq_error *err) {
+    const float scale =
+        gdrq_threshold_gradient_scale(gdrq_signed_grid(g->bits, 1).max, of->group_size);
+    return GDRQ_LAUNCH(err, (unsigned)of->groups, GDRQ_THREADS, 0, add_weight_gradient,
+                       of->group_size, input, scale, *g);
+}

@@ -1,0 +1,48 @@
+/* quant/quantise.h's functions on weights, for arrays on the GPU. All only queue their work. */
+#ifndef GDRQ_QUANT_CUDA_WEIGHTS_H
+#define GDRQ_QUANT_CUDA_WEIGHTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gdrq.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An array on the GPU, in groups of consecutive elements, each with a T of its own. */
+typedef struct gdrq_cuda_groups {
+    int groups;
+    size_t group_size;
+    double *sums; /* room for gdrq_cuda_group_sums() */
+} gdrq_cuda_groups;
+
+/* How many sums quantising takes room for. */
+size_t gdrq_cuda_group_sums(int groups, size_t group_size);
+
+/*
+ * steps[g] and the codes of all groups. T of group g is thresholds[g], or k * mean|w| where
+ * thresholds is NULL.
+ */
+gdrq_status gdrq_cuda_quantise_weights(const gdrq_cuda_groups *of, const float *weights, int bits,
+                                       float k, const float *thresholds, bool round, float *codes,
+                                       float *steps, gdrq_error *err);
+
+/* found[g] = known[g] where that is above 0, else the T that loses least; known may be NULL. */
+gdrq_status gdrq_cuda_search_weights(const gdrq_cuda_groups *of, const float *weights, int bits,
+                                     int norm, const float *known, float *found, gdrq_error *err);
+
+/* The stored weights of each group clipped to [-T, T], T = k * mean|w|. */
+gdrq_status gdrq_cuda_project_weights(const gdrq_cuda_groups *of, float *weights, float k,
+                                      gdrq_error *err);
+
+/* codes[i] *= step of its group: the weights as the last forward used them. */
+gdrq_status gdrq_cuda_dequantise_weights(const gdrq_cuda_groups *of, float *codes,
+                                         const float *steps, gdrq_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

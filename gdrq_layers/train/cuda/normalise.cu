@@ -1,0 +1,134 @@
+#include "train/cuda/layer_kernels.h"
+
+#include "base/cuda/launch.cuh"
+#include "quant/cuda/blocks.cuh"
+#include "quant/cuda/reduce.cuh"
+
+/* Blocks that share a filter's statistics. */
+enum { PARTS = 16 };
+
+static __device__ __forceinline__ float deviation(float variance) {
+    return sqrtf(variance + .00001f);
+}
+
+static __global__ void set_factors(const float *steps, int per_group, int filters,
+                                   const gdrq_grid *grid, float *factor) {
+    const int f = (int)gdrq_first_index();
+    if (f < filters)
+        factor[f] = steps[f / per_group] * grid->step;
+}
+
+static unsigned blocks_of_filters(int filters) {
+    return (unsigned)((filters + GDRQ_THREADS - 1) / GDRQ_THREADS);
+}
+
+extern "C" gdrq_status gdrq_cuda_set_factors(const float *steps, int groups, int filters,
+                                             const gdrq_grid *grid, float *factor,
+                                             gdrq_error *err) {
+    return GDRQ_LAUNCH(err, blocks_of_filters(filters), GDRQ_THREADS, 0, set_factors, steps,
+                       filters / groups, filters, grid, factor);
+}
+
+/* O: the array's bytes. Reads O, writes O. */
+static __global__ void scale_filters(const float *steps, int per_group, int filters, size_t n,
+                                     float *values) {
+    for (size_t i = gdrq_first_index(); i < n; i += gdrq_index_stride())
+        values[i] *= steps[(int)(i % filters) / per_group];
+}
+
+extern "C" gdrq_status gdrq_cuda_scale_filters(const float *steps, int groups, int filters,
+                                               int batch, float *values, gdrq_error *err) {
+    const size_t n = (size_t)batch * (size_t)filters;
+    return GDRQ_LAUNCH(err, gdrq_blocks_for(n), GDRQ_THREADS, 0, scale_filters, steps,
+                       filters / groups, filters, n, values);
+}
+
+extern "C" size_t gdrq_cuda_statistics_sums(int filters) {
+    return 2 * (size_t)PARTS * (size_t)filters;
+}
+
+/*
+ * O: the output's bytes. Reads O, where the host reads it twice. The sums are of differences to the
+ * filter's first value, so that a mean much larger than the deviation costs no precision.
+ */
+static __global__ void add_statistics(gdrq_cuda_normalisation n, const float *sums) {
+    const int f = (int)blockIdx.x;
+    const size_t count = (size_t)n.batch * n.spatial;
+    const size_t end = count * (blockIdx.y + 1) / PARTS;
+    const float first = sums[(size_t)f * n.spatial];
+    double sum = 0, squares = 0;
+    for (size_t i = count * blockIdx.y / PARTS + threadIdx.x; i < end; i += blockDim.x) {
+        const size_t image = i / n.spatial, at = i % n.spatial;
+        const double v = (double)(sums[(image * n.filters + f) * n.spatial + at] - first);
+        sum += v;
+        squares += v * v;
+    }
+    sum = gdrq_block_sum(sum);
+    squares = gdrq_block_sum(squares);
+    if (threadIdx.x > 0)
+        return;
+    double *to = n.sums + 2 * ((size_t)f * PARTS + blockIdx.y);
+    to[0] = sum;
+    to[1] = squares;
+}
+
+/* One thread a filter. The variance is over count - 1, as the host's. */
+static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float *sums) {
+    const int f = (int)gdrq_first_index();
+    if (f >= n.filters)
+        return;
+    const double count = (double)n.batch * n.spatial, factor = (double)n.factor[f];
+    double sum = 0, squares = 0;
+    for (int part = 0; part < PARTS; ++part) {
+        sum += n.sums[2 * ((size_t)f * PARTS + part)];
+        squares += n.sums[2 * ((size_t)f * PARTS + part) + 1];
+    }
+    const double mean = sum / count, spread = squares - sum * mean;
+    n.mean[f] = (float)(factor * (mean + (double)sums[(size_t)f * n.spatial]));
+    n.variance[f] = count > 1 && spread > 0 ? (float)(factor * factor * spread / (count - 1)) : 0.f;
+    n.rolling_mean[f] = .99f * n.rolling_mean[f] + .01f * n.mean[f];
+    n.rolling_variance[f] = .99f * n.rolling_variance[f] + .01f * n.variance[f];
+}
+
+/* Reads O, writes 3 O; the host's functions read and write 12 O for the same. */
+static __global__ void normalise_batch(gdrq_cuda_normalisation n, size_t count, float *sums) {
+    for (size_t i = gdrq_first_index(); i < count; i += gdrq_index_stride()) {
+        const int f = (int)(i / n.spatial % n.filters);
+        const float value = n.factor[f] * sums[i];
+        const float normalised = (value - n.mean[f]) / deviation(n.variance[f]);
+        n.values[i] = value;
+        n.normalised[i] = normalised;
+        sums[i] = n.scales[f] * normalised + n.biases[f];
+    }
+}
+
+/* Reads O, writes O. scale * sum + bias, with scale and bias as inference of a folded network has
+   them on a GPU. */
+static __global__ void scale_and_shift(gdrq_cuda_normalisation n, size_t count, float *sums) {
+    for (size_t i = gdrq_first_index(); i < count; i += gdrq_index_stride()) {
+        const int f = (int)(i / n.spatial % n.filters);
+        float scale = n.factor[f], bias = n.biases[f];
+        if (n.scales) {
+            const float gain = n.scales[f] / deviation(n.rolling_variance[f]);
+            bias -= gain * n.rolling_mean[f];
+            scale *= gain;
+        }
+        sums[i] = scale * sums[i] + bias;
+    }
+}
+
+extern "C" gdrq_status gdrq_cuda_normalise(const gdrq_cuda_normalisation *n, bool train,
+                                           float *sums, gdrq_error *err) {
+    const size_t count = (size_t)n->batch * n->filters * (size_t)n->spatial;
+    const unsigned blocks = gdrq_blocks_for(count);
+    if (!train || !n->scales)
+        return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, scale_and_shift, *n, count, sums);
+    gdrq_status status = GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0,
+                                     add_statistics, *n, sums);
+    if (status == GDRQ_OK)
+        status = GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0, finish_statistics,
+                             *n, sums);
+    if (status == GDRQ_OK)
+        status = GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, normalise_batch, *n, count, sums);
+    return status;
+}

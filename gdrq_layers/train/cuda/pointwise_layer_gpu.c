@@ -1,0 +1,53 @@
+#include "train/cuda/pointwise_layer_gpu.h"
+
+#include "train/cuda/convolution_gpu.h"
+#include "train/cuda/host_gpu.h"
+#include "train/cuda/quantised_gpu.h"
+
+void gdrq_replace_pointwise_layer_gpu(layer *l) {
+    if (l->type != CONVOLUTIONAL || l->size != 1 || l->binary || l->xnor)
+        return;
+    l->workspace_size = gdrq_gpu_columns_bytes(l);
+    l->forward_gpu = gdrq_forward_pointwise_layer_gpu;
+    l->backward_gpu = gdrq_backward_pointwise_layer_gpu;
+}
+
+void gdrq_forward_pointwise_layer_gpu(layer l, network net) {
+    gdrq_gpu_convolve(&l, net.input_gpu, l.weights_gpu, net.workspace);
+    if (l.batch_normalize)
+        forward_batchnorm_layer_gpu(l, net);
+    else
+        add_bias_gpu(l.output_gpu, l.biases_gpu, l.batch, l.n, l.out_w * l.out_h);
+    activate_array_gpu(l.output_gpu, l.outputs * l.batch, l.activation);
+}
+
+static void add_weight_gradient(const layer *l, const network *net, int image) {
+    const float *x =
+        gdrq_gpu_columns(l, net->input_gpu + (size_t)image * (size_t)l->inputs, net->workspace);
+    for (int g = 0; g < l->groups; ++g) {
+        const gdrq_group_product p = gdrq_gpu_product_of(l, image, g);
+        gdrq_gpu_multiply(false, true, p.filters, p.weights, p.positions,
+                          l->delta_gpu + p.output_offset, x + p.column_offset, 1,
+                          l->weight_updates_gpu + p.weight_offset);
+    }
+}
+
+/* The host's col2im adds. */
+static void add_input_gradient(const layer *l, const network *net, int image) {
+    float *delta = net->delta_gpu + (size_t)image * (size_t)l->inputs;
+    if (gdrq_gpu_is_direct(l)) {
+        gdrq_gpu_columns_gradient(l, image, l->weights_gpu, 1, delta);
+        return;
+    }
+    gdrq_gpu_columns_gradient(l, image, l->weights_gpu, 0, net->workspace);
+    col2im_gpu(net->workspace, l->c, l->h, l->w, l->size, l->stride, l->pad, delta);
+}
+
+void gdrq_backward_pointwise_layer_gpu(layer l, network net) {
+    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    for (int b = 0; b < l.batch; ++b) {
+        add_weight_gradient(&l, &net, b);
+        if (net.delta_gpu)
+            add_input_gradient(&l, &net, b);
+    }
+}

@@ -1,0 +1,55 @@
+/* Arrays in the GPU's memory for tests, which run on the emulated device and on real ones. */
+#ifndef TESTS_CUDA_DEVICE_ARRAY_H
+#define TESTS_CUDA_DEVICE_ARRAY_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+extern "C" {
+#include <cmocka.h>
+}
+
+#include <vector>
+
+#include "base/cuda/device.h"
+
+/* The test fails with the message if the call fails. */
+#define ASSERT_OK(call)                  \
+    do {                                 \
+        if ((call) != GDRQ_OK)           \
+            fail_msg("%s", err.message); \
+    } while (0)
+
+template <class T> class device_array {
+  public:
+    explicit device_array(size_t n) : n(n), memory(nullptr) {
+        ASSERT_OK(gdrq_device_alloc((void **)&memory, n, sizeof(T), "a test", &err));
+    }
+    explicit device_array(const std::vector<T> &values) : device_array(values.size()) {
+        push(values);
+    }
+    ~device_array() {
+        gdrq_device_free(memory);
+    }
+    device_array(const device_array &) = delete;
+
+    void push(const std::vector<T> &values) {
+        ASSERT_OK(gdrq_device_push(memory, values.data(), n * sizeof(T), &err));
+    }
+    std::vector<T> pull() {
+        std::vector<T> values(n);
+        ASSERT_OK(gdrq_device_pull(values.data(), memory, n * sizeof(T), &err));
+        return values;
+    }
+    operator T *() {
+        return memory;
+    }
+
+  private:
+    size_t n;
+    T *memory;
+    gdrq_error err;
+};
+
+#endif

@@ -1,0 +1,1 @@
+/* In the place of CUDA's header, which darknet.h includes and nothing here uses. */

@@ -1,0 +1,210 @@
+/* What saving, loading, resuming and resizing do to a network whose arrays are on the GPU. */
+#include <algorithm>
+#include <omp.h>
+
+#include "layer_on_both.h"
+
+extern "C" {
+#include "host/cuda/gpu_network.h"
+#include "host/network_state.h"
+#include "host/resize.h"
+}
+
+static const shape NORMALISED = {2, 3, 9, 7, 4, 1, 3, 1, 1, true, LEAKY};
+static const shape GROUPED = {2, 4, 6, 8, 6, 2, 3, 2, 1, false, LEAKY};
+
+static gdrq_layer_options learning_options() {
+    gdrq_layer_options o = default_options();
+    o.threshold_weights = o.threshold_activations = GDRQ_THRESHOLD_LEARNED;
+    o.quant_groups = 2;
+    return o;
+}
+
+/* A network of one layer, which is parsed as far as its state goes. */
+struct one_layer_network {
+    subject s;
+    network net;
+    int seen;
+
+    one_layer_network(const shape &of, const gdrq_layer_options &options) : s(of, options) {
+        memset(&net, 0, sizeof net);
+        net.n = 1;
+        net.layers = &s.l;
+        net.batch = of.batch;
+        net.w = of.w, net.h = of.h, net.c = of.c;
+        net.inputs = s.l.inputs;
+        assert_non_null(gdrq_network_state_new(&net));
+    }
+    ~one_layer_network() {
+        free(net.input);
+        free(net.truth);
+        gdrq_device_free(net.input_gpu);
+        gdrq_device_free(net.truth_gpu);
+        gdrq_device_free(net.workspace);
+        gdrq_network_state_free(&net);
+    }
+};
+
+static void count(void *user, float *, size_t n) {
+    *(size_t *)user += n;
+}
+
+static void expect_sevens_and_double(void *, float *data, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+        assert_true(data[i] == 7);
+        data[i] = 14;
+    }
+}
+
+static void set_all(float *array, size_t n, float value) {
+    std::fill(array, array + n, value);
+}
+
+static void weights_come_from_the_gpu_and_go_back(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    layer &l = n.s.l;
+    const size_t filters = l.n;
+    const std::vector<std::pair<float *, size_t>> on_gpu = {{l.weights_gpu, l.nweights},
+                                                            {l.biases_gpu, filters},
+                                                            {l.scales_gpu, filters},
+                                                            {l.rolling_mean_gpu, filters},
+                                                            {l.rolling_variance_gpu, filters}};
+    for (const auto &a : on_gpu)
+        set_all(a.first, a.second, 7);
+    size_t floats = 0;
+    gdrq_network_arrays(&n.net, GDRQ_ARRAYS_WEIGHTS, count, &floats);
+    assert_int_equal(floats, l.nweights + 4 * filters);
+    gdrq_network_arrays(&n.net, GDRQ_ARRAYS_WEIGHTS, expect_sevens_and_double, nullptr);
+    for (const auto &a : on_gpu)
+        for (size_t i = 0; i < a.second; ++i)
+            assert_true(a.first[i] == 14);
+}
+
+/* Momentum, and what learned thresholds keep. */
+static void optimisers_come_from_the_gpu_and_go_back(void **) {
+    one_layer_network n(NORMALISED, learning_options());
+    layer &l = n.s.l;
+    gdrq_quantised *q = gdrq_quantised_state(&l);
+    q->weight_thresholds_set = true;
+    set_all(l.weight_updates_gpu, l.nweights, 7);
+    set_all(l.bias_updates_gpu, l.n, 7);
+    set_all(l.scale_updates_gpu, l.n, 7);
+    q->gpu->optimisers[1] = {7, 7, 7};
+    q->gpu->optimisers[0] = {7, 7, 7};
+    gdrq_network_arrays(&n.net, GDRQ_ARRAYS_OPTIMISER, expect_sevens_and_double, nullptr);
+    assert_true(l.weight_updates_gpu[1] == 14 && l.scale_updates_gpu[l.n - 1] == 14);
+    assert_true(q->gpu->optimisers[1].v == 14);
+}
+
+static void thresholds_are_pulled_and_pushed(void **) {
+    one_layer_network n(NORMALISED, learning_options());
+    gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
+    gdrq_error err;
+    q->weight_thresholds_set = true;
+    q->gpu->thresholds[0] = .25f;
+    q->gpu->thresholds[1] = .75f;
+    n.s.input.on_gpu->threshold = 1.5f;
+    n.s.input.on_gpu->moves = 12;
+    gdrq_running_threshold *const on_gpu = n.s.input.on_gpu;
+    ASSERT_OK(gdrq_gpu_pull(&n.net, &err));
+    assert_true(q->weight_thresholds[0] == .25f && q->weight_thresholds[1] == .75f);
+    assert_true(n.s.input.threshold == 1.5f && n.s.input.moves == 12);
+    assert_ptr_equal(n.s.input.on_gpu, on_gpu);
+    q->weight_thresholds[1] = .5f;
+    n.s.input.threshold = 2;
+    ASSERT_OK(gdrq_gpu_push(&n.net, &err));
+    assert_true(q->gpu->thresholds[1] == .5f && on_gpu->threshold == 2);
+}
+
+/* The arrays that a resize replaces belong to the layer; `subject` frees what it has now. */
+static void adopt(subject *s, const layer &before) {
+    const layer &l = s->l;
+    const std::pair<float *, float *> host[] = {
+        {before.output, l.output}, {before.delta, l.delta}, {before.x, l.x}};
+    const std::pair<float *, float *> gpu[] = {{before.output_gpu, l.output_gpu},
+                                               {before.delta_gpu, l.delta_gpu},
+                                               {before.x_gpu, l.x_gpu},
+                                               {before.x_norm_gpu, l.x_norm_gpu}};
+    for (const auto &p : host)
+        std::replace(s->arrays.begin(), s->arrays.end(), p.first, p.second);
+    for (const auto &p : gpu)
+        std::replace(s->on_gpu.begin(), s->on_gpu.end(), p.first, p.second);
+}
+
+/* After it, a forward of larger images works, and gives what the CPU gives. */
+static void check_resize(const shape &of) {
+    one_layer_network n(of, default_options());
+    layer &l = n.s.l;
+    const layer before = l;
+    gdrq_error err;
+    ASSERT_OK(gdrq_resize(&n.net, 13, 12, &err));
+    adopt(&n.s, before);
+    assert_int_equal(l.w, 13);
+    assert_int_equal(l.workspace_size, gdrq_convolutional_workspace_gpu(&l));
+    assert_true(emulation::is_device_memory(n.net.workspace));
+    const size_t inputs = (size_t)l.batch * l.inputs, outputs = (size_t)l.batch * l.outputs;
+    device_array<float> x_on_gpu(inputs);
+    std::vector<float> x(inputs), workspace(l.nweights);
+    for (float &v : x)
+        v = random_normal();
+    x_on_gpu.push(x);
+    network net = n.net;
+    net.train = 1;
+    net.input = x.data();
+    net.input_gpu = x_on_gpu;
+    const gdrq_running_threshold before_forward = n.s.input;
+    l.forward_gpu(l, net);
+    n.s.input = before_forward;
+    net.workspace = workspace.data();
+    l.forward(l, net);
+    assert_close(l.output_gpu, l.output, outputs, l.batch_normalize ? 1e-3 : 1e-5, "output");
+}
+
+static void networks_are_resized(void **) {
+    check_resize(NORMALISED);
+    check_resize(GROUPED);
+}
+
+/* Each allocation in its turn fails, and then nothing has changed. */
+static void networks_stay_as_they_are_without_memory(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    const layer before = n.s.l;
+    const size_t memory = emulation::memory_in_use;
+    gdrq_error err;
+    gdrq_status status = GDRQ_ERROR_MEMORY;
+    for (size_t more = 0; status != GDRQ_OK; more += 300) {
+        /* What the quantiser grew to stays. */
+        const size_t grown = emulation::memory_in_use;
+        emulation::memory_limit = grown + more;
+        status = gdrq_resize(&n.net, 13, 12, &err);
+        if (status == GDRQ_OK)
+            break;
+        assert_int_equal(status, GDRQ_ERROR_MEMORY);
+        assert_non_null(strstr(err.message, "layer 0"));
+        assert_memory_equal(&before, &n.s.l, sizeof before);
+        assert_true(emulation::memory_in_use >= memory);
+    }
+    emulation::memory_limit = SIZE_MAX;
+    assert_true(emulation::memory_in_use > memory);
+    adopt(&n.s, before);
+}
+
+static void nothing_is_left_on_the_gpu(void **) {
+    const size_t before = emulation::memory_in_use;
+    check_resize(NORMALISED);
+    assert_int_equal(emulation::memory_in_use, before);
+}
+
+int main() {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
+        cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
+        cmocka_unit_test(thresholds_are_pulled_and_pushed),
+        cmocka_unit_test(networks_are_resized),
+        cmocka_unit_test(networks_stay_as_they_are_without_memory),
+        cmocka_unit_test(nothing_is_left_on_the_gpu),
+    };
+    omp_set_num_threads(1); /* for arrays as small as these */
+    seed_random(20184);
+    return cmocka_run_group_tests(tests, nullptr, nullptr);
+}
