@@ -99,7 +99,7 @@ struct network {
         }
         w.epilogue.activation = activation;
         ASSERT_OK(gdrq_cuda_weights_make(&node, &w, capability, &gpu_weights[i], &err));
-        ASSERT_OK(gdrq_node_weights_pack(&w, &node, &err));
+        ASSERT_OK(gdrq_node_weights_pack(&w, &node, -grids[(size_t)node.input_class].min, &err));
     }
     void finish() {
         for (size_t i = 0; i < nodes.size(); ++i)
