@@ -83,7 +83,7 @@ void http_put_metrics(FILE *out, const demo_statistics *s, const http_state *sta
             "darknet_latency_seconds{quantile=\"0.95\"} %.9g\n",
             s->latency_median / 1000, s->latency_95 / 1000);
     put_gauge(out, "network_seconds", "Of the network alone, median.", s->network_ms / 1000);
-    put_gauge(out, "source_playing", "Whether the source gives frames: 1, or 0.",
+    put_gauge(out, "source_playing", "1 while frames come, 0 in an outage or a pause.",
               http_is_playing(s));
     put_gauge(out, "http_clients", "Connections to this server.", state->clients);
     put_gauge(out, "threshold", "Detections below it are not shown.", state->threshold);

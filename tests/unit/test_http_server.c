@@ -81,7 +81,7 @@ static void test_detections_and_metrics(void **state) {
         "# HELP darknet_network_seconds Of the network alone, median.\n"
         "# TYPE darknet_network_seconds gauge\n"
         "darknet_network_seconds 0.006\n"
-        "# HELP darknet_source_playing Whether the source gives frames: 1, or 0.\n"
+        "# HELP darknet_source_playing 1 while frames come, 0 in an outage or a pause.\n"
         "# TYPE darknet_source_playing gauge\n"
         "darknet_source_playing 1\n"
         "# HELP darknet_http_clients Connections to this server.\n"
