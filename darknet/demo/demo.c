@@ -47,6 +47,7 @@ static float clamp(float x) {
 static void change_thresholds(demo_state *d, float thresh, float hier) {
     d->thresholds = (demo_thresholds){clamp(thresh), clamp(hier)};
     pipeline_set_thresholds(d->pipeline, d->thresholds);
+    web_sink_set_slider(&d->outputs.web, d->thresholds.thresh);
 }
 
 static void obey_key(demo_state *d, window_key key) {
@@ -85,7 +86,7 @@ static void look_around(demo_state *d) {
         obey_key(d, window_poll(d->outputs.title));
     if (d->outputs.has_web && web_sink_moved(&d->outputs.web, &slider))
         change_thresholds(d, slider, d->thresholds.hier);
-    pipeline_want(d->pipeline, outputs_want_drawing(&d->outputs), outputs_want_jpeg(&d->outputs));
+    pipeline_want(d->pipeline, outputs_want_drawing(&d->outputs));
     report_messages(d);
     const int limit = d->options->time_limit;
     if (stop_signal() || (limit > 0 && seconds_now() - d->started >= limit))
@@ -94,7 +95,7 @@ static void look_around(demo_state *d) {
 
 static const demo_statistics *show(demo_state *d, char state[CAMERA_STATE_SIZE]) {
     return statistics_show(&d->statistics, seconds_now(), pipeline_dropped(d->pipeline),
-                           camera_state(d->camera, state));
+                           d->paused ? "paused" : camera_state(d->camera, state));
 }
 
 static gdrq_status take_frame(demo_state *d, const frame *f, gdrq_error *err) {
@@ -117,11 +118,14 @@ static gdrq_status step(demo_state *d, bool *ended, gdrq_error *err) {
     look_around(d);
     if (d->paused && !camera_is_live(d->camera)) {
         usleep((useconds_t)(1e6 * with_window));
+        outputs_put_state(&d->outputs, show(d, state));
         return GDRQ_OK;
     }
     frame *f = pipeline_next(d->pipeline, patience, ended);
     if (f && !d->paused)
         status = take_frame(d, f, err);
+    else
+        outputs_put_state(&d->outputs, show(d, state));
     if (f)
         pipeline_give_back(d->pipeline, f);
     status_line_show(&d->status_line, show(d, state));
@@ -168,8 +172,12 @@ static gdrq_status start(demo_state *d, demo_task *task, gdrq_error *err) {
     if (status == GDRQ_OK)
         status = outputs_open(&d->outputs, o, task, camera_fps(d->camera),
                               camera_is_live(d->camera), err);
-    const pipeline_setup setup = {
-        .camera = d->camera, .task = task, .skip = o->skip, .thresholds = d->thresholds};
+    const pipeline_setup setup = {.camera = d->camera,
+                                  .task = task,
+                                  .skip = o->skip,
+                                  .thresholds = d->thresholds,
+                                  .wants_jpeg = outputs_want_jpeg,
+                                  .user = &d->outputs};
     d->started = seconds_now();
     return status == GDRQ_OK ? pipeline_start(&setup, &d->pipeline, err) : status;
 }

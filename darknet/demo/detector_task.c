@@ -54,12 +54,13 @@ static gdrq_status draw(demo_task *base, const demo_result *result, picture *p, 
 
 static void put_json(demo_task *base, const demo_result *result, int w, int h, FILE *out) {
     const detector *d = &task_of(base)->detector;
+    demo_cut cut = demo_result_cut(result);
     const char *comma = "";
     putc('[', out);
     for (int i = 0; i < result->n_boxes; i++)
         for (int k = 0; k < d->classes; k++) {
             const detection *found = &result->boxes[i];
-            if (!(found->prob[k] > result->thresh))
+            if (!demo_cut_keeps(&cut, found->prob[k]))
                 continue;
             fputs(comma, out);
             json_put_object(out, &found->bbox, k, d->names.names[k], found->prob[k], w, h);

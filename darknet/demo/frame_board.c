@@ -9,8 +9,9 @@
 #include <string.h>
 
 struct frame_board {
-    pthread_mutex_t lock; /* of what follows; held for a few instructions only */
-    shared_frame *newest, *newest_picture, *unused;
+    pthread_mutex_t lock;              /* of what follows; held for a few instructions only */
+    shared_frame *newest[FRAME_VIEWS]; /* that have the view */
+    shared_frame *unused;
     unsigned long sequence;
     demo_statistics statistics;
     /* Of the thread that pins. */
@@ -42,8 +43,8 @@ static void let_go(frame_board *board, shared_frame *frame) {
 void frame_board_free(frame_board *board) {
     if (!board)
         return;
-    let_go(board, board->newest);
-    let_go(board, board->newest_picture);
+    for (int view = 0; view < FRAME_VIEWS; view++)
+        let_go(board, board->newest[view]);
     while (board->unused) {
         shared_frame *frame = board->unused;
         board->unused = frame->next;
@@ -130,12 +131,27 @@ static bool fill(frame_board *board, shared_frame *shared, const http_frame *fra
     return true;
 }
 
-static void replace(frame_board *board, shared_frame **place, shared_frame *by) {
-    shared_frame *before = *place;
-    *place = by;
+static void replace(frame_board *board, frame_view view, shared_frame *by) {
+    shared_frame *before = board->newest[view];
+    board->newest[view] = by;
     if (by)
         by->holders++;
     let_go(board, before);
+}
+
+/* A change of state has neither picture nor line: those before are still the newest. */
+static void put_up(frame_board *board, shared_frame *frame, bool keep_picture) {
+    for (int view = 0; view < FRAME_VIEWS; view++)
+        if (frame->views[view].n > 0)
+            replace(board, (frame_view)view, frame);
+    if (frame->views[FRAME_PICTURE].n == 0 && !keep_picture)
+        replace(board, FRAME_PICTURE, NULL);
+}
+
+static demo_statistics without_words(const demo_statistics *statistics) {
+    demo_statistics kept = *statistics;
+    kept.source_state = http_is_playing(statistics) ? "playing" : NULL;
+    return kept;
 }
 
 void frame_board_pin(frame_board *board, const http_frame *frame, const http_state *state,
@@ -147,25 +163,16 @@ void frame_board_pin(frame_board *board, const http_frame *frame, const http_sta
         shared->holders = 1;
     if (filled) {
         shared->sequence = ++board->sequence;
-        board->statistics = frame->statistics;
-        board->statistics.source_state = NULL;
-        replace(board, &board->newest, shared);
-        if (shared->views[FRAME_PICTURE].n > 0 || !keep_picture)
-            replace(board, &board->newest_picture,
-                    shared->views[FRAME_PICTURE].n > 0 ? shared : NULL);
+        board->statistics = without_words(&frame->statistics);
+        put_up(board, shared, keep_picture);
     }
     let_go(board, shared);
     pthread_mutex_unlock(&board->lock);
 }
 
-static shared_frame *newest(const frame_board *board, frame_view view) {
-    shared_frame *frame = view == FRAME_PICTURE ? board->newest_picture : board->newest;
-    return frame && frame->views[view].n > 0 ? frame : NULL;
-}
-
 unsigned long frame_board_newest(frame_board *board, frame_view view) {
     pthread_mutex_lock(&board->lock);
-    const shared_frame *frame = newest(board, view);
+    const shared_frame *frame = board->newest[view];
     const unsigned long sequence = frame ? frame->sequence : 0;
     pthread_mutex_unlock(&board->lock);
     return sequence;
@@ -173,7 +180,7 @@ unsigned long frame_board_newest(frame_board *board, frame_view view) {
 
 shared_frame *frame_board_take(frame_board *board, frame_view view) {
     pthread_mutex_lock(&board->lock);
-    shared_frame *frame = newest(board, view);
+    shared_frame *frame = board->newest[view];
     if (frame)
         frame->holders++;
     pthread_mutex_unlock(&board->lock);

@@ -38,8 +38,9 @@ gdrq_status frame_board_new(locale_t plain, frame_board **board, gdrq_error *err
 void frame_board_free(frame_board *board);
 
 /*
- * Puts a frame up. The picture before stays if this one has none and keep_picture is set. Without
- * memory the frames before stay. From one thread at a time.
+ * Puts a frame up. The picture before stays if this one has none and keep_picture is set; the line
+ * before stays if this one has none. Without memory the frames before stay. From one thread at a
+ * time.
  */
 void frame_board_pin(frame_board *board, const http_frame *frame, const http_state *state,
                      bool keep_picture);
@@ -50,7 +51,7 @@ unsigned long frame_board_newest(frame_board *board, frame_view view);
 shared_frame *frame_board_take(frame_board *board, frame_view view);
 void frame_board_give_back(frame_board *board, shared_frame *frame);
 
-/* Of the newest frame. */
+/* Of the newest frame; the state is "playing" or NULL. */
 demo_statistics frame_board_statistics(frame_board *board);
 
 #endif

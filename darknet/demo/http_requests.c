@@ -148,6 +148,10 @@ static void put_threshold(FILE *out, http_site *site) {
     fprintf(out, "{\"threshold\":%.6g}\n", http_site_state(site).threshold);
 }
 
+/* Below, nearly every box of a network counts, and the demo would do nothing but draw. The page's
+   slider ends there, too. */
+static const double least_threshold = .01;
+
 /* The value of a key in a form's body, decoded in place; NULL if there is none. */
 static char *form_value(char *body, const char *key) {
     const size_t n = strlen(key);
@@ -160,7 +164,7 @@ static char *form_value(char *body, const char *key) {
     return NULL;
 }
 
-/* Digits and a point, from 0 to 1. No locale takes part. */
+/* Digits and a point, from least_threshold to 1. No locale takes part. */
 static bool read_threshold(const char *text, float *threshold) {
     const size_t whole = strspn(text, "0123456789");
     const size_t part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
@@ -172,7 +176,7 @@ static bool read_threshold(const char *text, float *threshold) {
     for (size_t i = 0; i < part; i++, digit /= 10)
         value += digit * (text[whole + 1 + i] - '0');
     *threshold = (float)value;
-    return value <= 1;
+    return value >= least_threshold && value <= 1;
 }
 
 static enum MHD_Result change_threshold(request *r) {
@@ -181,7 +185,7 @@ static enum MHD_Result change_threshold(request *r) {
         return send_message(r, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too long\n");
     const char *value = form_value(r->body, "value");
     if (!value || !read_threshold(value, &threshold))
-        return send_message(r, MHD_HTTP_BAD_REQUEST, "value= must be a number from 0 to 1\n");
+        return send_message(r, MHD_HTTP_BAD_REQUEST, "value= must be a number from 0.01 to 1\n");
     atomic_store(&r->site->threshold, threshold);
     return send_printed(r, "application/json; charset=utf-8", put_threshold);
 }

@@ -95,18 +95,23 @@ int http_server_port(const http_server *server) {
 }
 
 bool http_server_wants_pictures(const http_server *server) {
-    return http_streams_clients(server->site.streams, FRAME_PICTURE) > 0;
+    return http_streams_waiting(server->site.streams, FRAME_PICTURE) > 0;
 }
 
 void http_server_publish(http_server *server, const http_frame *frame) {
     http_site *site = &server->site;
     const http_state state = http_site_state(site);
-    frame_board_pin(site->board, frame, &state, http_server_wants_pictures(server));
+    frame_board_pin(site->board, frame, &state,
+                    http_streams_clients(site->streams, FRAME_PICTURE) > 0);
     http_streams_wake(site->streams);
 }
 
 float http_server_threshold(const http_server *server) {
     return atomic_load(&server->site.threshold);
+}
+
+void http_server_set_threshold(http_server *server, float threshold) {
+    atomic_store(&server->site.threshold, threshold);
 }
 
 void http_server_stop(http_server *server) {

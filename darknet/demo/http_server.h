@@ -53,11 +53,12 @@ typedef struct http_server http_server;
 
 gdrq_status http_server_start(const http_options *options, http_server **server, gdrq_error *err);
 int http_server_port(const http_server *server);
-/* Whether someone looks at pictures, so that they are worth encoding. */
+/* Whether a client that has taken its pictures so far waits for the next one. From any thread. */
 bool http_server_wants_pictures(const http_server *server);
 void http_server_publish(http_server *server, const http_frame *frame);
-/* As the slider stands. */
+/* As the slider stands, and where to put it. */
 float http_server_threshold(const http_server *server);
+void http_server_set_threshold(http_server *server, float threshold);
 /* Ends all connections and frees everything; server may be NULL. */
 void http_server_stop(http_server *server);
 

@@ -37,7 +37,7 @@ struct http_streams {
     pthread_mutex_t lock; /* of the clients */
     stream_client *first;
     bool ending;
-    atomic_int clients[FRAME_VIEWS];
+    atomic_int clients[FRAME_VIEWS], waiting[FRAME_VIEWS];
     pthread_t waker;
     sem_t news;
 };
@@ -70,6 +70,13 @@ static void give_back(stream_client *client) {
     client->frame = NULL;
 }
 
+/* With the lock held. */
+static void set_waiting(stream_client *client, bool waiting) {
+    if (client->waiting != waiting)
+        atomic_fetch_add(&client->streams->waiting[client->view], waiting ? 1 : -1);
+    client->waiting = waiting;
+}
+
 /* libmicrohttpd asks for the next bytes, whenever the socket takes some. */
 static ssize_t read_stream(void *user, uint64_t position, char *to, size_t most) {
     (void)position;
@@ -80,7 +87,7 @@ static ssize_t read_stream(void *user, uint64_t position, char *to, size_t most)
         const bool ends = streams->ending || client->gone;
         if (!ends && !take_next(client)) {
             MHD_suspend_connection(client->connection);
-            client->waiting = true;
+            set_waiting(client, true);
         }
         pthread_mutex_unlock(&streams->lock);
         if (ends)
@@ -101,6 +108,7 @@ static void free_client(void *user) {
     stream_client *client = user;
     http_streams *streams = client->streams;
     pthread_mutex_lock(&streams->lock);
+    set_waiting(client, false);
     if (client->previous)
         client->previous->next = client->next;
     else
@@ -166,7 +174,7 @@ static double resume_due(http_streams *streams, bool look) {
         const double due = due_time(client);
         client->gone = look && hung_up(client);
         if (due <= now || client->gone || streams->ending) {
-            client->waiting = false;
+            set_waiting(client, false);
             MHD_resume_connection(client->connection);
         } else if (due < next) {
             next = due;
@@ -226,6 +234,10 @@ gdrq_status http_streams_start(frame_board *board, http_streams **streams, gdrq_
 
 int http_streams_clients(http_streams *streams, frame_view view) {
     return atomic_load(&streams->clients[view]);
+}
+
+int http_streams_waiting(http_streams *streams, frame_view view) {
+    return atomic_load(&streams->waiting[view]);
 }
 
 void http_streams_wake(http_streams *streams) {

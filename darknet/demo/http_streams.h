@@ -21,6 +21,8 @@ struct MHD_Response *http_streams_answer(http_streams *streams, struct MHD_Conne
                                          frame_view view);
 
 int http_streams_clients(http_streams *streams, frame_view view);
+/* Those that have taken all they got and wait for something new. */
+int http_streams_waiting(http_streams *streams, frame_view view);
 
 /* Something new is on the board. Waits for nobody. */
 void http_streams_wake(http_streams *streams);

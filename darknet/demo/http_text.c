@@ -67,6 +67,11 @@ static void put_counter(FILE *out, const char *name, const char *help, unsigned 
     fprintf(out, "darknet_%s %lu\n", name, n);
 }
 
+bool http_is_playing(const demo_statistics *s) {
+    static const char playing[] = "playing";
+    return s->source_state && strncmp(s->source_state, playing, sizeof playing - 1) == 0;
+}
+
 void http_put_metrics(FILE *out, const demo_statistics *s, const http_state *state) {
     put_counter(out, "frames_total", "Frames with a result.", s->frames);
     put_counter(out, "dropped_frames_total", "Frames that the source gave and nobody looked at.",
@@ -78,6 +83,8 @@ void http_put_metrics(FILE *out, const demo_statistics *s, const http_state *sta
             "darknet_latency_seconds{quantile=\"0.95\"} %.9g\n",
             s->latency_median / 1000, s->latency_95 / 1000);
     put_gauge(out, "network_seconds", "Of the network alone, median.", s->network_ms / 1000);
+    put_gauge(out, "source_playing", "1 while frames come, 0 in an outage or a pause.",
+              http_is_playing(s));
     put_gauge(out, "http_clients", "Connections to this server.", state->clients);
     put_gauge(out, "threshold", "Detections below it are not shown.", state->threshold);
 }

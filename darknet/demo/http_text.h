@@ -19,6 +19,9 @@ void http_put_event(FILE *out, const http_frame *frame, const http_state *state)
 /* The frame's detections in one line, or nothing if it has none. */
 void http_put_line(FILE *out, const http_frame *frame);
 
+/* Whether frames come: neither an outage nor a pause, beginning or end. */
+bool http_is_playing(const demo_statistics *statistics);
+
 /* Prometheus's text format 0.0.4. */
 void http_put_metrics(FILE *out, const demo_statistics *statistics, const http_state *state);
 

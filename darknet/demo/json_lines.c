@@ -10,15 +10,17 @@ gdrq_status json_line_open(json_line *line, gdrq_error *err) {
     return line->stream ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for JSON");
 }
 
-gdrq_status json_line_make(json_line *line, demo_task *task, const frame *f, double seconds,
-                           gdrq_error *err) {
+gdrq_status json_line_make(json_line *line, demo_task *task, const frame *f, int most_objects,
+                           double seconds, gdrq_error *err) {
+    demo_result told = f->result;
     const picture *p = &f->image.picture;
+    told.most_objects = most_objects;
     rewind(line->stream);
     fprintf(line->stream,
             "{\"frame_id\":%lu, \"time\":%.3f, \"width\":%d, \"height\":%d, "
             "\"latency_ms\":%.2f, \"objects\":",
             f->number, seconds, p->w, p->h, 1e3 * (f->done - f->captured));
-    task->put_json(task, &f->result, p->w, p->h, line->stream);
+    task->put_json(task, &told, p->w, p->h, line->stream);
     putc('}', line->stream);
     putc('\0', line->stream);
     if (fflush(line->stream) == 0 && !ferror(line->stream))

@@ -15,8 +15,8 @@ typedef struct json_line {
 gdrq_status json_line_open(json_line *line, gdrq_error *err);
 
 /* seconds: since the source's beginning. line->text is good until the next one. */
-gdrq_status json_line_make(json_line *line, demo_task *task, const frame *f, double seconds,
-                           gdrq_error *err);
+gdrq_status json_line_make(json_line *line, demo_task *task, const frame *f, int most_objects,
+                           double seconds, gdrq_error *err);
 
 void json_line_free(json_line *line);
 

@@ -3,10 +3,14 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "report.h"
+#include "seconds.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Seconds between two states that the web is told of. */
+static const double state_interval = .5;
 
 static bool writes_to_standard_output(const demo_options *o) {
     return o->json && !strcmp(o->json, "-");
@@ -17,7 +21,9 @@ static gdrq_status open_json(outputs *out, gdrq_error *err) {
     const demo_options *o = out->options;
     if (!o->json && !out->has_web)
         return GDRQ_OK;
-    const gdrq_status status = json_line_open(&out->line, err);
+    gdrq_status status = json_line_open(&out->line, err);
+    if (status == GDRQ_OK && out->has_web)
+        status = json_line_open(&out->web_line, err);
     if (status != GDRQ_OK || !o->json)
         return status;
     out->json = writes_to_standard_output(o) ? stdout : fopen(o->json, "we");
@@ -56,8 +62,9 @@ bool outputs_want_drawing(const outputs *out) {
     return out->has_window || out->options->out_filename || out->options->prefix;
 }
 
-bool outputs_want_jpeg(const outputs *out) {
-    return out->has_web && web_sink_wants_pictures(&out->web);
+bool outputs_want_jpeg(void *user) {
+    outputs *out = user;
+    return out->has_web && web_sink_wants_picture(&out->web);
 }
 
 /* Since the source's beginning: by its own clock, if it has one. */
@@ -81,10 +88,29 @@ static void publish(outputs *out, const frame *f, const demo_statistics *statist
     const http_frame published = {.number = f->number,
                                   .jpeg = f->jpeg.n ? f->jpeg.data : NULL,
                                   .jpeg_size = f->jpeg.n,
-                                  .detections = out->line.text,
+                                  .detections = out->web_line.text,
                                   .statistics = *statistics};
-    if (out->has_web)
-        web_sink_publish(&out->web, &published);
+    out->number = f->number;
+    out->published = seconds_now();
+    web_sink_publish(&out->web, &published);
+}
+
+void outputs_put_state(outputs *out, const demo_statistics *statistics) {
+    if (!out->has_web || seconds_now() - out->published < state_interval)
+        return;
+    out->published = seconds_now();
+    web_sink_publish(&out->web, &(http_frame){.number = out->number, .statistics = *statistics});
+}
+
+/* A log has all objects; the web's clients, which show them, the best. */
+static gdrq_status make_lines(outputs *out, const frame *f, gdrq_error *err) {
+    const double seconds = position(out, f);
+    gdrq_status status = GDRQ_OK;
+    if (out->json)
+        status = json_line_make(&out->line, out->task, f, 0, seconds, err);
+    if (status == GDRQ_OK && out->has_web)
+        status = json_line_make(&out->web_line, out->task, f, DEMO_MOST_OBJECTS, seconds, err);
+    return status;
 }
 
 static gdrq_status save_numbered(const frame *f, const char *prefix, char name[], size_t size,
@@ -120,14 +146,13 @@ gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *sta
     if (!out->started)
         out->first = f->captured;
     out->started = true;
-    gdrq_status status = GDRQ_OK;
-    if (out->line.stream)
-        status = json_line_make(&out->line, out->task, f, position(out, f), err);
+    gdrq_status status = make_lines(out, f, err);
     if (status == GDRQ_OK)
         status = put_json(out, err);
     if (status != GDRQ_OK)
         return status;
-    publish(out, f, statistics);
+    if (out->has_web)
+        publish(out, f, statistics);
     if (out->options->ext_output) {
         printf("Frame %lu:\n", f->number);
         out->task->print(out->task, &f->result, &f->image.picture);
@@ -168,6 +193,7 @@ gdrq_status outputs_finish(outputs *out, gdrq_error *err) {
         window_close(out->title);
     web_sink_close(&out->web);
     json_line_free(&out->line);
+    json_line_free(&out->web_line);
     *out = (outputs){0};
     return status;
 }

@@ -183,6 +183,12 @@ function showStatistics(s) {
   element("clients").textContent = s.clients;
 }
 
+// Without results in the last seconds there is no latency, not one of 0.
+function forgetOutage(s) {
+  if (!(s.fps > 0) && !(s.latency_95_ms > 0))
+    s.latency_median_ms = s.latency_95_ms = s.network_ms = null;
+}
+
 function keep(s) {
   const t = performance.now() / 1000;
   history.push({ t, fps: s.fps, median: s.latency_median_ms, worst: s.latency_95_ms });
@@ -190,10 +196,12 @@ function keep(s) {
 }
 
 function show(event) {
+  forgetOutage(event.statistics);
   showSource(event.statistics.source);
   showStatistics(event.statistics);
   followThreshold(event.statistics.threshold);
-  showDetections(event.detections);
+  // Without them it is a change of state: those of the last frame are still shown.
+  if (event.detections) showDetections(event.detections);
   if (event.frame > 0) keep(event.statistics);
 }
 

@@ -24,7 +24,7 @@ struct pipeline {
     frame_queue idle, behind[N_STAGES];
     pthread_t threads[N_STAGES];
     int n_threads;
-    atomic_bool stop, drawing, jpeg;
+    atomic_bool stop, drawing;
     atomic_ulong dropped;
     frame last;            /* of the infer stage: size and moment of the frame before */
     pthread_mutex_t mutex; /* of what follows */
@@ -86,7 +86,7 @@ static gdrq_status infer(pipeline *p, frame *f, gdrq_error *err) {
 static gdrq_status draw(pipeline *p, frame *f, gdrq_error *err) {
     demo_task *task = p->setup.task;
     const double start = seconds_now();
-    const bool jpeg = atomic_load(&p->jpeg);
+    const bool jpeg = p->setup.wants_jpeg && p->setup.wants_jpeg(p->setup.user);
     gdrq_status status = GDRQ_OK;
     f->jpeg.n = 0;
     f->drawn = jpeg || atomic_load(&p->drawing);
@@ -260,9 +260,8 @@ void pipeline_set_thresholds(pipeline *p, demo_thresholds thresholds) {
     pthread_mutex_unlock(&p->mutex);
 }
 
-void pipeline_want(pipeline *p, bool drawing, bool jpeg) {
+void pipeline_want(pipeline *p, bool drawing) {
     atomic_store(&p->drawing, drawing);
-    atomic_store(&p->jpeg, jpeg);
 }
 
 unsigned long pipeline_dropped(const pipeline *p) {

@@ -18,6 +18,10 @@ typedef struct pipeline_setup {
     demo_task *task;
     int skip; /* frames of the source that are left out after each one */
     demo_thresholds thresholds;
+    /* Whether a frame that is being drawn shall be encoded, too; NULL: never. Called by the drawing
+       thread. */
+    bool (*wants_jpeg)(void *user);
+    void *user;
 } pipeline_setup;
 
 /* Camera and task stay the caller's, who leaves them alone until pipeline_end(). */
@@ -29,9 +33,10 @@ frame *pipeline_next(pipeline *p, double seconds, bool *ended);
 /* Every frame must come back; its memory is used again. */
 void pipeline_give_back(pipeline *p, frame *frame);
 
-/* Any time: what scores must be above, and whether frames shall be drawn on and encoded. */
+/* Any time: what scores must be above, and whether frames shall be drawn on; those that are encoded
+   are, anyhow. */
 void pipeline_set_thresholds(pipeline *p, demo_thresholds thresholds);
-void pipeline_want(pipeline *p, bool drawing, bool jpeg);
+void pipeline_want(pipeline *p, bool drawing);
 
 /* Frames that a live source gave and that the network had no time for. */
 unsigned long pipeline_dropped(const pipeline *p);

@@ -74,6 +74,38 @@ gdrq_status demo_result_size_classes(demo_result *r, int n, gdrq_error *err) {
     return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d classes", n);
 }
 
+/* Sorted, the best in front; what there is no room for is left out. */
+static void rank(float *best, int *n, int most, float score) {
+    if (*n == most && !(score > best[most - 1]))
+        return;
+    int at = *n < most ? (*n)++ : most - 1;
+    for (; at > 0 && best[at - 1] < score; at--)
+        best[at] = best[at - 1];
+    best[at] = score;
+}
+
+demo_cut demo_result_cut(const demo_result *r) {
+    float best[DEMO_MOST_OBJECTS];
+    const int most = r->most_objects < DEMO_MOST_OBJECTS ? r->most_objects : DEMO_MOST_OBJECTS;
+    int n = 0;
+    if (most == 0)
+        return (demo_cut){.least = r->thresh};
+    for (int i = 0; i < r->n_boxes; i++)
+        for (int k = 0; k < r->boxes[i].classes; k++)
+            if (r->boxes[i].prob[k] > r->thresh)
+                rank(best, &n, most, r->boxes[i].prob[k]);
+    if (n < most)
+        return (demo_cut){.least = r->thresh};
+    demo_cut cut = {.least = best[most - 1]};
+    while (cut.ties < most && best[most - 1 - cut.ties] == cut.least)
+        cut.ties++;
+    return cut;
+}
+
+bool demo_cut_keeps(demo_cut *cut, float score) {
+    return score > cut->least || (score == cut->least && cut->ties-- > 0);
+}
+
 void demo_result_free(demo_result *r) {
     free(r->boxes);
     free(r->scores);

@@ -1,8 +1,20 @@
 #include "demo/web_sink.h"
 
 #include "report.h"
+#include "seconds.h"
+
+#include <string.h>
 
 enum { MOST_CLIENTS = 64 };
+
+/* Seconds; clients get no more pictures than eyes follow, however fast the network is. */
+static const double picture_interval = 1. / 30;
+
+/* In URLs colons belong to ports: IPv6 addresses go in brackets. */
+static void report_address(const char *flag, const char *bound, int port) {
+    const bool v6 = strchr(bound, ':');
+    report("%s: http://%s%s%s:%d/", flag, v6 ? "[" : "", bound, v6 ? "]" : "", port);
+}
 
 static gdrq_status start(web_sink *w, const demo_options *o, const char *title, const char *flag,
                          http_content content, int port, gdrq_error *err) {
@@ -21,8 +33,7 @@ static gdrq_status start(web_sink *w, const demo_options *o, const char *title, 
     w->servers[w->n++] = server;
     if (content == HTTP_PAGE)
         w->page = server;
-    report("%s: http://%s:%d/", flag, o->http_bind ? o->http_bind : "127.0.0.1",
-           http_server_port(server));
+    report_address(flag, o->http_bind ? o->http_bind : "127.0.0.1", http_server_port(server));
     return GDRQ_OK;
 }
 
@@ -38,11 +49,18 @@ gdrq_status web_sink_open(web_sink *w, const demo_options *o, const char *title,
     return status;
 }
 
-bool web_sink_wants_pictures(const web_sink *w) {
+bool web_sink_wants_picture(web_sink *w) {
+    const double now = seconds_now();
+    bool wanted = false;
     for (int i = 0; i < w->n; i++)
-        if (http_server_wants_pictures(w->servers[i]))
-            return true;
-    return false;
+        wanted = wanted || http_server_wants_pictures(w->servers[i]);
+    /* A step of the interval, not the moment, so that 30 frames a second stay that many. */
+    if (!wanted || now < w->next_picture)
+        return false;
+    w->next_picture += picture_interval;
+    if (w->next_picture < now)
+        w->next_picture = now;
+    return true;
 }
 
 void web_sink_publish(web_sink *w, const http_frame *frame) {
@@ -55,6 +73,12 @@ bool web_sink_moved(web_sink *w, float *thresh) {
     const bool moved = now != w->slider;
     w->slider = *thresh = now;
     return moved;
+}
+
+void web_sink_set_slider(web_sink *w, float thresh) {
+    if (w->page && w->slider != thresh)
+        http_server_set_threshold(w->page, thresh);
+    w->slider = thresh;
 }
 
 void web_sink_close(web_sink *w) {

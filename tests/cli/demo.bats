@@ -243,6 +243,41 @@ END
     says "192.0.2.1"
 }
 
+@test "an outage is seen on the web, with the last results" {
+    rm -f said
+    "$BUILD/darknet" detector demo signs.data folded.cfg folded.weights \
+        fake:size=64x64,fps=50,vanish_at=20,gone=30 -dont_show -thresh .2 -time_limit_sec 60 -http 0 \
+        > summary 2> said 3>&- &
+    local job=$!
+    for _ in {1..100}; do grep -qs "^darknet: -http: http" said && break; sleep .1; done
+    /usr/bin/python3 - said << 'END'
+import json, re, sys, time, urllib.request
+address = re.search(r"-http: (\S+)", open(sys.argv[1]).read())[1]
+def get(name):
+    return urllib.request.urlopen(address + name, timeout=10)
+states, until = [], time.time() + 10
+for line in get("events"):
+    assert time.time() < until, states
+    if not line.startswith(b"data: "): continue
+    event = json.loads(line[6:])
+    states.append((event["statistics"]["source"], event["statistics"]["fps"]))
+    if states[-1][0].startswith("reconnecting") and states[-1][1] < 5: break
+assert event["detections"] is None and event["frame"] > 0, event
+metrics = get("metrics").read().decode()
+assert "\ndarknet_source_playing 0\n" in metrics, metrics
+assert json.load(get("detections.json"))["frame_id"] == event["frame"]
+END
+    kill -TERM $job
+    wait $job || true
+}
+
+@test "IPv6 addresses are printed as browsers take them" {
+    grep -q 00000001 /proc/net/if_inet6 2> /dev/null || skip "this machine has no ::1"
+    run demo video.avi -dont_show -http 0 -http_bind ::1
+    [ "$status" -eq 0 ]
+    says "http://[::1]:"
+}
+
 @test "a window takes its keys where there is a display" {
     QT_QPA_PLATFORM=offscreen demo video.avi > summary
     grep -q '^24 frames' summary

@@ -114,6 +114,16 @@ static inline void close_reader(reader *r) {
     free(r);
 }
 
+/* Whether some client waits for a picture: in a moment, as the server finds out by itself. */
+static inline bool pictures_get_wanted(void) {
+    for (int tries = 0; !http_server_wants_pictures(server); tries++) {
+        if (tries == 100)
+            return false;
+        nap(5);
+    }
+    return true;
+}
+
 static inline int count_words(const char *text, const char *word) {
     int n = 0;
     for (; (text = strstr(text, word)); text += strlen(word))

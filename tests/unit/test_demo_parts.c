@@ -366,8 +366,47 @@ static void a_recording_lasts_as_long_as_what_it_shows(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+static int count_kept(const demo_result *r, float *least) {
+    demo_cut cut = demo_result_cut(r);
+    int n = 0;
+    *least = 2;
+    for (int i = 0; i < r->n_boxes; i++)
+        for (int k = 0; k < r->boxes[i].classes; k++)
+            if (demo_cut_keeps(&cut, r->boxes[i].prob[k])) {
+                n++;
+                *least = fminf(*least, r->boxes[i].prob[k]);
+            }
+    return n;
+}
+
+static void the_best_objects_are_told_whatever_their_order(void **state) {
+    (void)state;
+    enum { BOXES = 300, CLASSES = 2 };
+    static float scores[BOXES][CLASSES];
+    static detection boxes[BOXES];
+    for (int i = 0; i < BOXES; i++) {
+        boxes[i] = (detection){.classes = CLASSES, .prob = scores[i]};
+        scores[i][0] = .2f + .001f * (float)(i * 7 % BOXES);
+        scores[i][1] = .01f;
+    }
+    demo_result r = {.thresh = .1f, .boxes = boxes, .n_boxes = BOXES};
+    float least;
+    assert_int_equal(count_kept(&r, &least), BOXES);
+    r.most_objects = DEMO_MOST_OBJECTS;
+    assert_int_equal(count_kept(&r, &least), DEMO_MOST_OBJECTS);
+    assert_true(fabsf(least - .3f) < 1e-5f);
+    r.n_boxes = DEMO_MOST_OBJECTS - 1;
+    assert_int_equal(count_kept(&r, &least), DEMO_MOST_OBJECTS - 1);
+    /* Of those that are equal it tells as many as there is room for. */
+    r.n_boxes = BOXES;
+    for (int i = 0; i < BOXES; i++)
+        scores[i][0] = scores[i][1] = .5f;
+    assert_int_equal(count_kept(&r, &least), DEMO_MOST_OBJECTS);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_best_objects_are_told_whatever_their_order),
         cmocka_unit_test(a_queue_keeps_order_and_ends),
         cmocka_unit_test(a_queue_passes_all_frames_between_threads),
         cmocka_unit_test(closing_wakes_who_waits_for_room),

@@ -66,9 +66,19 @@ static camera *camera_of(const char *what) {
     return c;
 }
 
+static atomic_bool encoding;
+
+static bool wants_jpeg(void *user) {
+    return atomic_load((atomic_bool *)user);
+}
+
 static pipeline *start(camera *c, demo_task *task, int skip) {
-    const pipeline_setup setup = {
-        .camera = c, .task = task, .skip = skip, .thresholds = {.5f, .5f}};
+    const pipeline_setup setup = {.camera = c,
+                                  .task = task,
+                                  .skip = skip,
+                                  .thresholds = {.5f, .5f},
+                                  .wants_jpeg = wants_jpeg,
+                                  .user = &encoding};
     pipeline *p;
     gdrq_error err = {""};
     must_be_ok(pipeline_start(&setup, &p, &err), &err);
@@ -169,7 +179,7 @@ static void drawing_and_thresholds_change_under_way(void **state) {
     camera *c = camera_of("fake:size=64x48,fps=0,live=0");
     pipeline *p = start(c, &task.base, 0);
     bool drawn = false, encoded = false, empty = false;
-    pipeline_want(p, true, false);
+    pipeline_want(p, true);
     for (int i = 0; i < 200 && !empty; i++) {
         frame *f = next(p);
         drawn |= f->drawn && f->image.picture.data[3] == 77;
@@ -177,11 +187,13 @@ static void drawing_and_thresholds_change_under_way(void **state) {
         empty |= f->result.n_boxes == 0;
         pipeline_give_back(p, f);
         if (drawn)
-            pipeline_want(p, false, true);
+            pipeline_want(p, false);
+        atomic_store(&encoding, drawn);
         if (encoded)
             pipeline_set_thresholds(p, (demo_thresholds){.95f, .5f});
     }
     assert_true(drawn && encoded && empty);
+    atomic_store(&encoding, false);
     end(p, c);
 }
 

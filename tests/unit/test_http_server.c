@@ -19,6 +19,7 @@ static void test_page(void **state) {
     assert_has(page, "Cross-Origin-Resource-Policy: same-origin\r\n");
     assert_non_null(strstr(page->body, "<title>cats &amp; &lt;dogs&gt;</title>"));
     assert_null(strstr(page->body, "@TITLE@"));
+    assert_non_null(strstr(page->body, "type=\"range\" min=\"0.01\" max=\"1\""));
     /* Nothing from elsewhere, and nothing that the policy forbids. */
     assert_null(strstr(page->body, "://"));
     assert_null(strstr(page->body, "<style"));
@@ -80,12 +81,43 @@ static void test_detections_and_metrics(void **state) {
         "# HELP darknet_network_seconds Of the network alone, median.\n"
         "# TYPE darknet_network_seconds gauge\n"
         "darknet_network_seconds 0.006\n"
+        "# HELP darknet_source_playing 1 while frames come, 0 in an outage or a pause.\n"
+        "# TYPE darknet_source_playing gauge\n"
+        "darknet_source_playing 1\n"
         "# HELP darknet_http_clients Connections to this server.\n"
         "# TYPE darknet_http_clients gauge\n"
         "darknet_http_clients 1\n"
         "# HELP darknet_threshold Detections below it are not shown.\n"
         "# TYPE darknet_threshold gauge\n"
         "darknet_threshold 0.25\n");
+}
+
+/* An outage: what was seen last is still the newest, and the state is told beside it. */
+static void test_state_without_frame(void **state) {
+    (void)state;
+    publish(7, 0);
+    const http_frame lost = {.number = 7,
+                             .statistics = {.frames = 7, .source_state = "reconnecting in 4 s"}};
+    http_server_publish(server, &lost);
+    reader *r = open_reader("/events");
+    read_until(r, "\"fps\":0,");
+    read_until(r, "\"source\":\"reconnecting in 4 s\"");
+    read_until(r, "\"detections\":null}");
+    close_reader(r);
+    assert_string_equal(get("/detections.json")->body, "{\"frame_id\":7, \"objects\":[]}\n");
+    const client_reply *metrics = get("/metrics");
+    assert_non_null(strstr(metrics->body, "\ndarknet_source_playing 0\n"));
+    assert_non_null(strstr(metrics->body, "\ndarknet_frames_per_second 0\n"));
+    publish(8, 0);
+    assert_non_null(strstr(get("/metrics")->body, "\ndarknet_source_playing 1\n"));
+}
+
+/* Keys of the window move it, too. */
+static void test_slider_follows(void **state) {
+    (void)state;
+    http_server_set_threshold(server, .5f);
+    assert_true(http_server_threshold(server) == .5f);
+    assert_non_null(strstr(get("/metrics")->body, "\ndarknet_threshold 0.5\n"));
 }
 
 static int post_threshold(const char *headers, const char *body) {
@@ -98,11 +130,12 @@ static void assert_threshold(double expected) {
 
 static void test_threshold_values(void **state) {
     (void)state;
-    static const char *const bad[] = {"",          "value",      "value=",      "value=1.01",
-                                      "value=2",   "value=-1",   "value=nan",   "value=1e-1",
-                                      "value=.",   "value=0x1",  "value=0.5 ",  "value=0,5",
-                                      "value=inf", "value=.5.5", "other=0.5",   "value=+0.5",
-                                      "xvalue=.5", "VALUE=0.5",  "value=0.5%00"};
+    static const char *const bad[] = {"value=0",   "value=0.009", "value=.00",   "value=000",
+                                      "",          "value",       "value=",      "value=1.01",
+                                      "value=2",   "value=-1",    "value=nan",   "value=1e-1",
+                                      "value=.",   "value=0x1",   "value=0.5 ",  "value=0,5",
+                                      "value=inf", "value=.5.5",  "other=0.5",   "value=+0.5",
+                                      "xvalue=.5", "VALUE=0.5",   "value=0.5%00"};
     assert_threshold(.25);
     const client_reply *reply = client_ask(port, "POST", "/threshold", HOST, "value=0.5");
     assert_status(reply, 200);
@@ -114,8 +147,8 @@ static void test_threshold_values(void **state) {
     assert_threshold(.5);
     assert_int_equal(post_threshold(HOST, "a=b&value=0%2E75&c"), 200);
     assert_threshold(.75);
-    assert_int_equal(post_threshold(HOST, "value=0"), 200);
-    assert_threshold(0);
+    assert_int_equal(post_threshold(HOST, "value=0.01"), 200);
+    assert_threshold(.01);
     assert_int_equal(post_threshold(HOST, "value=1.000"), 200);
     assert_threshold(1);
     static char longer[2000] = "value=0.5&padding=";
@@ -273,6 +306,8 @@ int main(void) {
         WITH(start_page, test_page),
         WITH(start_page, test_methods_and_paths),
         WITH(start_page, test_detections_and_metrics),
+        WITH(start_page, test_state_without_frame),
+        WITH(start_page, test_slider_follows),
         WITH(start_page, test_threshold_values),
         WITH(start_page, test_threshold_from_elsewhere),
         cmocka_unit_test(test_hosts),

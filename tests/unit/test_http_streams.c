@@ -13,7 +13,7 @@ static void test_pictures(void **state) {
     read_until(r, "--frame\r\n");
     assert_non_null(strstr(r->text, "Content-Type: multipart/x-mixed-replace; boundary=frame\r\n"));
     assert_non_null(strstr(r->text, "Cache-Control: no-store\r\n"));
-    assert_true(http_server_wants_pictures(server));
+    assert_true(pictures_get_wanted());
     publish(1, 100);
     /* A picture is shown when the next one's delimiter has come: it is not waited for. */
     read_until(r, "Content-Type: image/jpeg\r\nContent-Length: 100\r\n\r\n<picture 1>");
@@ -72,6 +72,26 @@ static void test_events(void **state) {
     }
     assert_true(seconds_now() - start > 1);
     close_reader(r);
+}
+
+/* A client that reads nothing is no reason to encode: all it got still waits in front of it. */
+static void test_stalled_clients_want_no_pictures(void **state) {
+    (void)state;
+    enum { JPEG = 1 << 20 }; /* more than the buffers on the way hold */
+    const int fd = client_get(port, "/stream.mjpg", 4096);
+    for (unsigned long i = 1; i <= 8 && pictures_get_wanted(); i++) {
+        publish(i, JPEG);
+        nap(20);
+    }
+    nap(50);
+    assert_false(http_server_wants_pictures(server));
+    static char text[65536];
+    while (client_read(fd, text, sizeof text, 200) > 0)
+        ;
+    assert_true(pictures_get_wanted());
+    close(fd);
+    wait_for_clients(0);
+    assert_false(http_server_wants_pictures(server));
 }
 
 /* A frame reaches a client without the waits that small packets may meet. */
@@ -271,12 +291,19 @@ static void test_steady_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH(start_page, test_pictures),          WITH(start_page, test_events),
-        WITH(start_page, test_latency),           WITH(start_pictures, test_forks_pictures),
-        WITH(start_json, test_forks_json),        WITH(start_json, test_old_client),
-        WITH(start_page, test_too_many),          WITH(start_page, test_silent_clients),
-        WITH(start_page, test_stalled_clients),   WITH(start_page, test_slow_client),
-        WITH(start_page, test_stop_with_clients), WITH(start_page, test_steady_memory),
+        WITH(start_page, test_pictures),
+        WITH(start_page, test_events),
+        WITH(start_page, test_stalled_clients_want_no_pictures),
+        WITH(start_page, test_latency),
+        WITH(start_pictures, test_forks_pictures),
+        WITH(start_json, test_forks_json),
+        WITH(start_json, test_old_client),
+        WITH(start_page, test_too_many),
+        WITH(start_page, test_silent_clients),
+        WITH(start_page, test_stalled_clients),
+        WITH(start_page, test_slow_client),
+        WITH(start_page, test_stop_with_clients),
+        WITH(start_page, test_steady_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
