@@ -174,23 +174,15 @@ static gdrq_status start(demo_state *d, demo_task *task, gdrq_error *err) {
     return status == GDRQ_OK ? pipeline_start(&setup, &d->pipeline, err) : status;
 }
 
-static void keep_first(gdrq_status *status, gdrq_status other, gdrq_error *err,
-                       const gdrq_error *other_err) {
-    if (*status != GDRQ_OK || other == GDRQ_OK)
-        return;
-    *status = other;
-    *err = *other_err;
-}
-
 /* Whatever went wrong, all that was begun is ended. */
 static gdrq_status finish(demo_state *d, gdrq_status status, gdrq_error *err) {
     gdrq_error other;
     const unsigned long dropped = d->pipeline ? pipeline_dropped(d->pipeline) : 0;
-    if (d->pipeline)
-        keep_first(&status, pipeline_end(d->pipeline, &other), err, &other);
     status_line_end(&d->status_line);
+    if (d->pipeline)
+        report_or_keep(pipeline_end(d->pipeline, &other), &other, &status, err);
     if (d->outputs.options)
-        keep_first(&status, outputs_finish(&d->outputs, &other), err, &other);
+        report_or_keep(outputs_finish(&d->outputs, &other), &other, &status, err);
     if (d->statistics.frames)
         status_line_sum_up(&d->statistics, dropped,
                            d->options->json && !strcmp(d->options->json, "-") ? stderr : stdout);

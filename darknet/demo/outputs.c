@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "demo/numbered.h"
 #include "report.h"
 
 #include <errno.h>
@@ -89,12 +90,12 @@ static void publish(outputs *out, const frame *f, const demo_statistics *statist
 
 static gdrq_status save_numbered(const frame *f, const char *prefix, char name[], size_t size,
                                  gdrq_error *err) {
-    snprintf(name, size, "%s_%08lu.jpg", prefix, f->number);
+    numbered_name(prefix, f->number, name, size);
     return picture_save(&f->image.picture, name, err);
 }
 
 static gdrq_status put_numbered(const frame *f, const char *prefix, gdrq_error *err) {
-    const size_t size = strlen(prefix) + 32;
+    const size_t size = strlen(prefix) + NUMBERED_MORE;
     char *name = gdrq_alloc(size, 1);
     if (!name)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
@@ -159,10 +160,7 @@ gdrq_status outputs_finish(outputs *out, gdrq_error *err) {
     gdrq_status status = close_json(out, err);
     if (out->started && out->options->out_filename) {
         const gdrq_status finished = recording_finish(&out->recording, &other);
-        if (status == GDRQ_OK && finished != GDRQ_OK) {
-            status = finished;
-            *err = other;
-        }
+        report_or_keep(finished, &other, &status, err);
     }
     if (out->has_window)
         window_close(out->title);

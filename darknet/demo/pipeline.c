@@ -114,12 +114,17 @@ static void pass_on(pipeline *p, stage from, frame *f) {
         frame_queue_push(&p->behind[from], f);
 }
 
-/* After a failure the frames that still come are only let through. */
+/* Once it is stopped the network has no more work; what it has done is still drawn. After a failure
+   of a stage the frames that come to it are only let through. */
 static void work(pipeline *p, stage which,
                  gdrq_status (*do_it)(pipeline *p, frame *f, gdrq_error *err)) {
     gdrq_error err = {""};
     bool failed = false;
     for (frame *f; (f = frame_queue_take(&p->behind[which - 1]));) {
+        if (which <= INFER && atomic_load(&p->stop)) {
+            frame_queue_push(&p->idle, f);
+            continue;
+        }
         const gdrq_status status = failed ? GDRQ_OK : do_it(p, f, &err);
         if (status != GDRQ_OK) {
             failed = true;

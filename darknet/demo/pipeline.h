@@ -36,7 +36,7 @@ void pipeline_want(pipeline *p, bool drawing, bool jpeg);
 /* Frames that a live source gave and that the network had no time for. */
 unsigned long pipeline_dropped(const pipeline *p);
 
-/* No more frames are captured; those under way still come. */
+/* No more frames are captured, nor given to the network; those that it has had still come. */
 void pipeline_stop(pipeline *p);
 
 /* Stops, waits for the threads and frees all. Returns the first error of a stage. */

@@ -1,6 +1,7 @@
 #include "demo/source.h"
 
 #include "base/status.h"
+#include "data/folder.h"
 #include "image/picture_paths.h"
 
 #include <ctype.h>
@@ -60,5 +61,19 @@ gdrq_status source_check(const char *what, gdrq_error *err) {
     const gdrq_status status = source_make(&request, &made, err);
     if (status == GDRQ_OK)
         made->methods->free(made);
+    return status;
+}
+
+gdrq_status source_check_outputs(const char *what, const char *const *outputs, int n,
+                                 const char *prefix, gdrq_error *err) {
+    static const char scheme[] = "file://";
+    if (names_pictures(what))
+        return source_pictures_check_outputs(what, outputs, n, prefix, err);
+    const bool is_url = !strncmp(what, scheme, strlen(scheme));
+    const char *const file = is_url ? what + strlen(scheme) : what;
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; i < n && status == GDRQ_OK; i++)
+        if (outputs[i])
+            status = folder_check_output(outputs[i], &file, 1, err);
     return status;
 }

@@ -66,9 +66,18 @@ gdrq_status source_make(source_request *request, source **made, gdrq_error *err)
 /* Whether there can be such a source, as far as can be told without opening it. */
 gdrq_status source_check(const char *what, gdrq_error *err);
 
+/*
+ * Whether the source has a file that one of the n outputs (some may be NULL) would replace, or a
+ * picture numbered behind `prefix` (NULL: none are).
+ */
+gdrq_status source_check_outputs(const char *what, const char *const *outputs, int n,
+                                 const char *prefix, gdrq_error *err);
+
 /* The kinds. */
 gdrq_status source_fake_make(source_request *request, source **made, gdrq_error *err);
 gdrq_status source_pictures_make(source_request *request, source **made, gdrq_error *err);
+gdrq_status source_pictures_check_outputs(const char *what, const char *const *outputs, int n,
+                                          const char *prefix, gdrq_error *err);
 gdrq_status source_video_make(source_request *request, source **made, gdrq_error *err);
 
 #ifdef __cplusplus

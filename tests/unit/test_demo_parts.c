@@ -8,8 +8,19 @@
 #include "seconds.h"
 #include "small_network.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/* In place of the system's: how full a disk is. */
+static unsigned long long bytes_left = 1ull << 40;
+int statvfs(const char *path, struct statvfs *disk) {
+    (void)path;
+    *disk = (struct statvfs){.f_bavail = bytes_left, .f_frsize = 1};
+    return 0;
+}
 
 static void must(gdrq_status status, const gdrq_error *err) {
     if (status != GDRQ_OK)
@@ -325,6 +336,63 @@ static void options_that_contradict_each_other_are_refused(void **state) {
     assert_non_null(strstr(why_not(with(no_window_to_fill)), "-fullscreen"));
 }
 
+static char *make_folder(void) {
+    static char folder[32];
+    strcpy(folder, "/tmp/gdrq-test-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void outputs_replace_neither_source_nor_each_other(void **state) {
+    (void)state;
+    char *folder = make_folder(), picture[64], prefix[64], other[64], pattern[64], json[64];
+    snprintf(picture, sizeof picture, "%s/p_00000003.jpg", folder);
+    snprintf(prefix, sizeof prefix, "%s/p", folder);
+    snprintf(other, sizeof other, "%s/./p", folder);
+    snprintf(pattern, sizeof pattern, "%s/p_*.jpg", folder);
+    snprintf(json, sizeof json, "%s/v.avi", folder);
+    write_text(picture, "no picture");
+    demo_options o = demo_defaults();
+    gdrq_error err;
+    const char *const sources[] = {folder, pattern, picture};
+    for (int i = 0; i < 3; i++) {
+        o.source = sources[i];
+        o.prefix = i % 2 ? prefix : other;
+        assert_non_null(strstr(why_not(o), "p_00000003.jpg, which is read, could be replaced"));
+    }
+    snprintf(other, sizeof other, "%s/q", folder);
+    o.prefix = other;
+    assert_int_equal(demo_options_check(&o, NULL, 0, &err), GDRQ_OK);
+    o.prefix = NULL;
+    o.json = picture;
+    assert_non_null(strstr(why_not(o), "would be replaced"));
+    o.source = NULL;
+    o.prefix = prefix;
+    assert_non_null(strstr(why_not(o), "-json names a picture"));
+    o.prefix = NULL;
+    o.json = json;
+    char same[64];
+    snprintf(same, sizeof same, "%s/../%s/v.avi", folder, strrchr(folder, '/') + 1);
+    o.out_filename = same;
+    assert_non_null(strstr(why_not(o), "name the same file"));
+    o.json = NULL;
+    write_text(json, "no video");
+    char url[80];
+    snprintf(url, sizeof url, "file://%s", json);
+    o.source = url;
+    assert_non_null(strstr(why_not(o), "would be replaced"));
+    unlink(json);
+    unlink(picture);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static picture grey(int w, int h) {
     picture p;
     gdrq_error err;
@@ -366,6 +434,50 @@ static void a_recording_lasts_as_long_as_what_it_shows(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* What there is of a film is not thrown away. */
+static void a_video_that_is_not_complete_is_kept(void **state) {
+    (void)state;
+    char *folder = make_folder(), path[64], part[64];
+    snprintf(path, sizeof path, "%s/v.avi", folder);
+    snprintf(part, sizeof part, "%s/v.part-%d.avi", folder, (int)getpid());
+    picture p = grey(64, 48);
+    video_writer *v;
+    gdrq_error err = {""};
+    must(video_writer_open(path, 64, 48, 20, &v, &err), &err);
+    must(video_writer_add(v, &p, &err), &err);
+    assert_int_equal(unlink(part), 0);
+    write_text(part, "what was written before the disk was full");
+    assert_int_equal(video_writer_finish(v, &err), GDRQ_ERROR_IO);
+    assert_non_null(strstr(err.message, "not all of the 1 frames could be written"));
+    assert_non_null(strstr(err.message, part));
+    assert_int_equal(access(part, F_OK), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    picture_free(&p);
+    unlink(part);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The reserve is looked at before each frame, and grows with them. */
+static void a_video_ends_before_the_disk_is_full(void **state) {
+    (void)state;
+    char *folder = make_folder(), path[64];
+    snprintf(path, sizeof path, "%s/v.avi", folder);
+    picture p = grey(1280, 1024);
+    video_writer *v;
+    gdrq_error err = {""};
+    must(video_writer_open(path, p.w, p.h, 20, &v, &err), &err);
+    must(video_writer_add(v, &p, &err), &err);
+    bytes_left = 12 << 20;
+    assert_int_equal(video_writer_add(v, &p, &err), GDRQ_ERROR_IO);
+    assert_non_null(strstr(err.message, "the video ends after 1 frames"));
+    bytes_left = 1ull << 40;
+    must(video_writer_finish(v, &err), &err);
+    assert_int_equal(access(path, F_OK), 0);
+    picture_free(&p);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_queue_keeps_order_and_ends),
@@ -380,7 +492,10 @@ int main(void) {
         cmocka_unit_test(a_camera_stops_when_told),
         cmocka_unit_test(what_is_no_source_is_an_error),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
+        cmocka_unit_test(outputs_replace_neither_source_nor_each_other),
         cmocka_unit_test(a_recording_lasts_as_long_as_what_it_shows),
+        cmocka_unit_test(a_video_that_is_not_complete_is_kept),
+        cmocka_unit_test(a_video_ends_before_the_disk_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ typedef struct stub_task {
     demo_task base;
     double seconds; /* that infer takes */
     int fails_at;   /* the call that fails; 0: none */
-    int calls;
+    atomic_int calls;
     atomic_int forgotten;
 } stub_task;
 
@@ -148,6 +148,24 @@ static void a_live_source_never_lags(void **state) {
     assert_true(results >= 3 && results <= 40);
     assert_int_equal(results + pipeline_dropped(p), 150);
     assert_true(worst < .5);
+    end(p, c);
+}
+
+/* What waits for the network when it is told to stop is not worth waiting for. */
+static void stopping_gives_the_network_no_more_work(void **state) {
+    (void)state;
+    stub_task task = stub(.05);
+    camera *c = camera_of("fake:size=64x48,fps=0,live=0");
+    pipeline *p = start(c, &task.base, 0);
+    pipeline_give_back(p, next(p));
+    usleep(20000);
+    pipeline_stop(p);
+    const int called = task.calls;
+    unsigned long last = 1;
+    for (frame *f; (f = next(p)); pipeline_give_back(p, f))
+        last = f->number;
+    assert_int_equal(last, task.calls);
+    assert_true(task.calls <= called + 1);
     end(p, c);
 }
 
@@ -303,6 +321,7 @@ int main(void) {
         cmocka_unit_test(a_file_keeps_every_frame_in_order),
         cmocka_unit_test(frames_can_be_left_out),
         cmocka_unit_test(a_live_source_never_lags),
+        cmocka_unit_test(stopping_gives_the_network_no_more_work),
         cmocka_unit_test(a_camera_that_vanishes_comes_back),
         cmocka_unit_test(drawing_and_thresholds_change_under_way),
         cmocka_unit_test(a_stage_that_fails_ends_it_with_its_error),
