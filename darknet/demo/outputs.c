@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool writes_to_standard_output(const demo_options *o) {
     return o->json && !strcmp(o->json, "-");
@@ -116,6 +117,10 @@ static gdrq_status put_picture(outputs *out, const frame *f, gdrq_error *err) {
     return status;
 }
 
+bool outputs_print(const outputs *out) {
+    return (out->json == stdout || out->options->ext_output) && isatty(STDOUT_FILENO);
+}
+
 gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *statistics,
                         gdrq_error *err) {
     if (!out->started)
@@ -137,9 +142,8 @@ gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *sta
     return put_picture(out, f, err);
 }
 
-gdrq_status outputs_save(const outputs *out, const frame *f, gdrq_error *err) {
+gdrq_status outputs_save(const frame *f, gdrq_error *err) {
     char name[64];
-    (void)out;
     const gdrq_status status = save_numbered(f, "demo", name, sizeof name, err);
     if (status == GDRQ_OK)
         report("saved %s", name);

@@ -30,11 +30,14 @@ gdrq_status outputs_open(outputs *out, const demo_options *o, demo_task *task, d
 bool outputs_want_drawing(const outputs *out);
 bool outputs_want_jpeg(const outputs *out);
 
+/* Whether results are printed where the status line may be, too. */
+bool outputs_print(const outputs *out);
+
 gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *statistics,
                         gdrq_error *err);
 
 /* Saves the frame beside everything else, and says where. */
-gdrq_status outputs_save(const outputs *out, const frame *f, gdrq_error *err);
+gdrq_status outputs_save(const frame *f, gdrq_error *err);
 
 /* Ends all files and frees everything; the first error counts. */
 gdrq_status outputs_finish(outputs *out, gdrq_error *err);

@@ -21,10 +21,26 @@ static bool exists(const char *path, struct stat *st) {
     return stat(path, st) == 0;
 }
 
+const char *source_number_format(const char *what, int *width, int *end) {
+    *width = *end = 0;
+    for (const char *at = what; (at = strchr(at, '%')); at++) {
+        int length = 0;
+        if (sscanf(at, "%%0%1d%*1[d]%n", width, &length) == 1 && length > 0 && *width > 0) {
+            *end = length;
+            return at;
+        }
+    }
+    *width = 0;
+    return NULL;
+}
+
 static bool names_pictures(const char *what) {
     struct stat st;
     if (exists(what, &st))
         return S_ISDIR(st.st_mode) || picture_paths_knows(what);
+    int width, end;
+    if (source_number_format(what, &width, &end) && picture_paths_knows(what))
+        return !strstr(what, "://");
     return strpbrk(what, "*?[") && !strstr(what, "://") && !strstr(what, " ! ");
 }
 

@@ -8,7 +8,9 @@
 #include "image/picture_paths.h"
 #include "seconds.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 typedef struct picture_source {
@@ -22,9 +24,33 @@ static picture_source *pictures_of(source *s) {
     return (picture_source *)s;
 }
 
+/* "f_%03d.jpg" as a shell's pattern, "f_[0-9][0-9][0-9].jpg": sorted names are in order then. The
+   caller frees it; NULL: out of memory. */
+static char *pattern_of(const char *what) {
+    static const char digit[] = "[0-9]";
+    int width, end;
+    const char *format = source_number_format(what, &width, &end);
+    const size_t size = strlen(what) + (size_t)width * strlen(digit) + 1;
+    char *pattern = gdrq_alloc(size, 1);
+    if (!pattern)
+        return NULL;
+    char *at = pattern + snprintf(pattern, size, "%.*s", format ? (int)(format - what) : 0, what);
+    for (int i = 0; i < width; i++)
+        at = stpcpy(at, digit);
+    strcpy(at, format ? format + end : what);
+    return pattern;
+}
+
 static gdrq_status find(const char *what, picture_paths *paths, gdrq_error *err) {
     struct stat st;
-    return (stat(what, &st) == 0 ? picture_paths_find : picture_paths_match)(what, paths, err);
+    if (stat(what, &st) == 0)
+        return picture_paths_find(what, paths, err);
+    char *pattern = pattern_of(what);
+    *paths = (picture_paths){0};
+    const gdrq_status status = pattern ? picture_paths_match(pattern, paths, err)
+                                       : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
+    free(pattern);
+    return status;
 }
 
 static gdrq_status open_pictures(source *s, gdrq_error *err) {

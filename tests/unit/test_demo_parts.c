@@ -239,12 +239,13 @@ static void *stop_soon(void *user) {
     return NULL;
 }
 
-/* In whatever state: without frames, lost, and between frames. */
+/* In whatever state: without frames, lost, between frames, and with a file that blocks. */
 static void a_camera_stops_when_told(void **state) {
     (void)state;
     const char *const cameras[] = {"fake:size=32x32,fps=.01", "fake:size=32x32,vanish_at=1,gone=99",
-                                   "fake:size=32x32,fps=500"};
-    for (int i = 0; i < 3; i++) {
+                                   "fake:size=32x32,fps=500",
+                                   "fake:size=32x32,fps=0,live=0,stall_at=1,stall=9"};
+    for (int i = 0; i < 4; i++) {
         atomic_bool stop = false;
         pthread_t thread;
         frame_buffer b = {0};
@@ -258,6 +259,53 @@ static void a_camera_stops_when_told(void **state) {
         pthread_join(thread, NULL);
         frame_buffer_free(&b);
         camera_close(c);
+    }
+}
+
+/* A film on a server that stalls: all that came is there, and it ends with a word. */
+static void a_file_that_blocks_keeps_its_frames_and_ends(void **state) {
+    (void)state;
+    const atomic_bool stop = false;
+    camera *c = open_camera("fake:size=64x48,fps=0,live=0,stall_at=20,stall=.6", .3f);
+    frame_buffer b = {0};
+    double captured;
+    gdrq_error message = {""};
+    assert_false(camera_is_live(c));
+    for (int i = 1; i <= 20; i++) {
+        usleep(1000);
+        assert_int_equal(camera_next(c, &b, &captured, &stop), CAMERA_FRAME);
+        assert_int_equal(number_of(&b), i);
+    }
+    assert_int_equal(camera_next(c, &b, &captured, &stop), CAMERA_END);
+    assert_true(camera_message(c, &message));
+    assert_non_null(strstr(message.message, "no frame for 0.3 s"));
+    assert_int_equal(camera_skipped(c), 1);
+    frame_buffer_free(&b);
+    assert_true(camera_close(c));
+}
+
+static void films_on_servers_and_in_pipelines_are_files(void **state) {
+    (void)state;
+    const struct {
+        const char *what;
+        bool live;
+    } known[] = {{"http://[::1]/a.mp4", false},
+                 {"https://a.example/b/film.AVI?token=1.x&y=/z", false},
+                 {"http://a.example/film.mkv#t=10", false},
+                 {"http://a.example/stream?file=a.mp4", true},
+                 {"rtsp://a.example/film.mp4", true},
+                 {"filesrc location=a.mp4 ! decodebin", false},
+                 {"uridecodebin uri=file:///a.mp4 ! videoconvert", false},
+                 {"uridecodebin uri=\"file:///a.mp4\" ! videoconvert", false},
+                 {"uridecodebin uri=rtsp://a.example/b ! videoconvert", true}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        source_request request = {.what = known[i].what};
+        source *s;
+        gdrq_error err;
+        must(source_make(&request, &s, &err), &err);
+        if (s->live != known[i].live || !s->may_block)
+            fail_msg("%s: live %d", known[i].what, s->live);
+        s->methods->free(s);
     }
 }
 
@@ -490,6 +538,8 @@ int main(void) {
         cmocka_unit_test(a_camera_that_vanishes_is_opened_anew),
         cmocka_unit_test(a_camera_that_stalls_is_opened_anew),
         cmocka_unit_test(a_camera_stops_when_told),
+        cmocka_unit_test(a_file_that_blocks_keeps_its_frames_and_ends),
+        cmocka_unit_test(films_on_servers_and_in_pipelines_are_files),
         cmocka_unit_test(what_is_no_source_is_an_error),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
         cmocka_unit_test(outputs_replace_neither_source_nor_each_other),
