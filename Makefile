@@ -207,6 +207,9 @@ endef
 
 $(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
+# Keys are pressed by a script in place of a window.
+$(BUILD)/tests/test_demo_keys: LDFLAGS += $(addprefix -Wl$(comma)--wrap=window_,is_possible open \
+  show poll close)
 $(BUILD)/tests/test_http_server: LDFLAGS += -Wl,--wrap=calloc
 $(BUILD)/tests/test_out_of_memory: LDFLAGS += -Wl,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc
 

@@ -18,6 +18,18 @@ int report_error(const gdrq_error *err) {
     return 1;
 }
 
+void report_or_keep(gdrq_status other, const gdrq_error *other_err, gdrq_status *status,
+                    gdrq_error *err) {
+    if (other == GDRQ_OK)
+        return;
+    if (*status != GDRQ_OK) {
+        report_error(other_err);
+        return;
+    }
+    *status = other;
+    *err = *other_err;
+}
+
 void report_note(void *user, const char *line) {
     (void)user;
     report("%s", line);

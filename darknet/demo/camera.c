@@ -15,8 +15,8 @@ typedef enum camera_phase { PLAYING, RECONNECTING, ENDED } camera_phase;
 struct camera {
     source_request request;
     bool live;
-    source *file;   /* a source that is not live, read directly */
-    reader *reader; /* a live one; NULL while it is lost */
+    source *file;   /* a source that never blocks, read directly */
+    reader *reader; /* of one that may; NULL while it is lost */
     backoff backoff;
     atomic_int users; /* the owner, and sources that readers have: they look at the request */
     atomic_int skipped;
@@ -82,7 +82,7 @@ static void explain(const camera *c, reader_event event, const char *what, gdrq_
 }
 
 /* `s` is the camera's from here on. */
-static reader_event open_live(camera *c, source *s, const atomic_bool *stop, gdrq_error *err) {
+static reader_event open_reader(camera *c, source *s, const atomic_bool *stop, gdrq_error *err) {
     frame_buffer none = {0};
     double unused;
     c->users++;
@@ -102,8 +102,8 @@ static reader_event open_live(camera *c, source *s, const atomic_bool *stop, gdr
 
 static gdrq_status open_first(camera *c, source *s, gdrq_error *err) {
     static const atomic_bool never = false;
-    if (c->live)
-        return open_live(c, s, &never, err) == READER_OPEN ? GDRQ_OK : GDRQ_ERROR_IO;
+    if (s->may_block)
+        return open_reader(c, s, &never, err) == READER_OPEN ? GDRQ_OK : GDRQ_ERROR_IO;
     c->file = s;
     const gdrq_status status = s->methods->open(s, err);
     c->fps = s->fps;
@@ -163,6 +163,24 @@ static camera_event next_of_file(camera *c, frame_buffer *frame, double *capture
     return CAMERA_STOPPED;
 }
 
+/* The reader keeps each frame until it is taken: none is lost. */
+static camera_event next_of_slow_file(camera *c, frame_buffer *frame, double *captured,
+                                      const atomic_bool *stop) {
+    gdrq_error why = {""};
+    const reader_event event =
+        reader_next(c->reader, frame, captured, c->request.stall, stop, &why);
+    if (event == READER_FRAME)
+        return CAMERA_FRAME;
+    if (event == READER_STOPPED)
+        return CAMERA_STOPPED;
+    if (event != READER_END) {
+        explain(c, event, "no frame", &why);
+        set_message(c, "", &why, 0);
+        c->skipped++;
+    }
+    return CAMERA_END;
+}
+
 /* False: stopped. */
 static bool wait_to_retry(camera *c, double seconds, const atomic_bool *stop) {
     const double until = seconds_now() + seconds;
@@ -181,7 +199,7 @@ static bool reconnect(camera *c, gdrq_error *why, const atomic_bool *stop) {
             return false;
         source *s;
         if (source_make(&c->request, &s, why) == GDRQ_OK &&
-            open_live(c, s, stop, why) == READER_STOPPED)
+            open_reader(c, s, stop, why) == READER_STOPPED)
             return false;
     }
     return true;
@@ -211,7 +229,9 @@ static camera_event next_of_live(camera *c, frame_buffer *frame, double *capture
 
 camera_event camera_next(camera *c, frame_buffer *frame, double *captured,
                          const atomic_bool *stop) {
-    const camera_event event = (c->live ? next_of_live : next_of_file)(c, frame, captured, stop);
+    const camera_event event = c->live     ? next_of_live(c, frame, captured, stop)
+                               : c->reader ? next_of_slow_file(c, frame, captured, stop)
+                                           : next_of_file(c, frame, captured, stop);
     if (event != CAMERA_FRAME)
         set_phase(c, ENDED, 0);
     return event;

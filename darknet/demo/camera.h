@@ -18,7 +18,8 @@ gdrq_status camera_open(const source_request *request, camera **opened, gdrq_err
 
 /*
  * The next frame, swapped with *frame. A live source that is lost, or gives no frame for the
- * request's time, is opened again and again until it works: only *stop ends that.
+ * request's time, is opened again and again until it works: only *stop ends that. A file that gives
+ * none for so long, as one on a web server may, ends with a message: anew it would begin anew.
  */
 camera_event camera_next(camera *c, frame_buffer *frame, double *captured, const atomic_bool *stop);
 

@@ -9,6 +9,7 @@
 #include "seconds.h"
 #include "train/stop.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ typedef struct demo_state {
     status_line status_line;
     demo_thresholds thresholds;
     double started;
+    frame *shown; /* the newest result that went out; NULL: none yet */
     bool paused, quits, saves;
 } demo_state;
 
@@ -40,12 +42,16 @@ static void report_messages(demo_state *d) {
     report("%s", message.message);
 }
 
-static float clamp(float x) {
-    return x < 0 ? 0 : x > 1 ? 1 : x;
+static float clamp(float x, float least) {
+    return x < least ? least : x > 1 ? 1 : x;
 }
 
+/* Below, nearly each box of a detector would be one: keys don't lead there. */
+static const float least_thresh = .01f;
+
 static void change_thresholds(demo_state *d, float thresh, float hier) {
-    d->thresholds = (demo_thresholds){clamp(thresh), clamp(hier)};
+    const float least = fminf(least_thresh, d->options->thresh);
+    d->thresholds = (demo_thresholds){clamp(thresh, least), clamp(hier, 0)};
     pipeline_set_thresholds(d->pipeline, d->thresholds);
     web_sink_set_slider(&d->outputs.web, d->thresholds.thresh);
 }
@@ -98,14 +104,25 @@ static const demo_statistics *show(demo_state *d, char state[CAMERA_STATE_SIZE])
                            d->paused ? "paused" : camera_state(d->camera, state));
 }
 
-static gdrq_status take_frame(demo_state *d, const frame *f, gdrq_error *err) {
+/* The frame is the demo's until the next one goes out, so that it can still be saved. */
+static gdrq_status take_frame(demo_state *d, frame *f, gdrq_error *err) {
     char state[CAMERA_STATE_SIZE];
+    if (d->shown)
+        pipeline_give_back(d->pipeline, d->shown);
+    d->shown = f;
     statistics_add(&d->statistics, f);
-    gdrq_status status = outputs_put(&d->outputs, f, show(d, state), err);
-    if (status == GDRQ_OK && d->saves)
-        status = outputs_save(&d->outputs, f, err);
+    if (outputs_print(&d->outputs))
+        status_line_end(&d->status_line);
+    return outputs_put(&d->outputs, f, show(d, state), err);
+}
+
+/* What was on the screen when the key was pressed. */
+static gdrq_status save_shown(demo_state *d, gdrq_error *err) {
+    if (!d->saves || !d->shown)
+        return GDRQ_OK;
     d->saves = false;
-    return status;
+    status_line_end(&d->status_line);
+    return outputs_save(d->shown, err);
 }
 
 /* The next frame and all that goes with it. Paused, a file waits; a camera's frames are let go, so
@@ -113,21 +130,23 @@ static gdrq_status take_frame(demo_state *d, const frame *f, gdrq_error *err) {
 static gdrq_status step(demo_state *d, bool *ended, gdrq_error *err) {
     char state[CAMERA_STATE_SIZE];
     const double patience = d->outputs.has_window ? with_window : without_window;
-    gdrq_status status = GDRQ_OK;
     *ended = false;
     look_around(d);
+    gdrq_status status = save_shown(d, err);
+    if (status != GDRQ_OK)
+        return status;
     if (d->paused && !camera_is_live(d->camera)) {
         usleep((useconds_t)(1e6 * with_window));
         outputs_put_state(&d->outputs, show(d, state));
         return GDRQ_OK;
     }
     frame *f = pipeline_next(d->pipeline, patience, ended);
+    if (f && d->paused)
+        pipeline_give_back(d->pipeline, f);
     if (f && !d->paused)
         status = take_frame(d, f, err);
     else
         outputs_put_state(&d->outputs, show(d, state));
-    if (f)
-        pipeline_give_back(d->pipeline, f);
     status_line_show(&d->status_line, show(d, state));
     return status;
 }
@@ -141,7 +160,7 @@ static gdrq_status drain(demo_state *d, gdrq_error *err) {
         frame *f = pipeline_next(d->pipeline, without_window, &ended);
         if (f && status == GDRQ_OK && !d->paused)
             status = take_frame(d, f, err);
-        if (f)
+        else if (f)
             pipeline_give_back(d->pipeline, f);
     }
     return status;
@@ -182,23 +201,15 @@ static gdrq_status start(demo_state *d, demo_task *task, gdrq_error *err) {
     return status == GDRQ_OK ? pipeline_start(&setup, &d->pipeline, err) : status;
 }
 
-static void keep_first(gdrq_status *status, gdrq_status other, gdrq_error *err,
-                       const gdrq_error *other_err) {
-    if (*status != GDRQ_OK || other == GDRQ_OK)
-        return;
-    *status = other;
-    *err = *other_err;
-}
-
 /* Whatever went wrong, all that was begun is ended. */
 static gdrq_status finish(demo_state *d, gdrq_status status, gdrq_error *err) {
     gdrq_error other;
     const unsigned long dropped = d->pipeline ? pipeline_dropped(d->pipeline) : 0;
-    if (d->pipeline)
-        keep_first(&status, pipeline_end(d->pipeline, &other), err, &other);
     status_line_end(&d->status_line);
+    if (d->pipeline)
+        report_or_keep(pipeline_end(d->pipeline, &other), &other, &status, err);
     if (d->outputs.options)
-        keep_first(&status, outputs_finish(&d->outputs, &other), err, &other);
+        report_or_keep(outputs_finish(&d->outputs, &other), &other, &status, err);
     if (d->statistics.frames)
         status_line_sum_up(&d->statistics, dropped,
                            d->options->json && !strcmp(d->options->json, "-") ? stderr : stdout);

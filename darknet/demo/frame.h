@@ -17,7 +17,7 @@ typedef struct demo_times {
 typedef struct frame {
     unsigned long number; /* of the source's frames, from 1; those that were dropped count, too */
     double captured;      /* moment of seconds_now() */
-    double done;          /* the moment that all stages were done with it */
+    double done;          /* the moment that the output took it */
     frame_buffer image;   /* as captured, then drawn on */
     unsigned char *input; /* fitted into the network's input, RGB */
     demo_result result;

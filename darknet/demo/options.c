@@ -1,7 +1,9 @@
 #include "demo/options.h"
 
+#include "base/same_file.h"
 #include "base/status.h"
 #include "data/folder.h"
+#include "demo/numbered.h"
 #include "demo/source.h"
 #include "demo/video_writer.h"
 
@@ -149,6 +151,18 @@ static gdrq_status check_source(const demo_options *o, gdrq_error *err) {
     return o->source ? source_check(o->source, err) : GDRQ_OK;
 }
 
+/* The files of one run must not replace each other, nor what the source has. */
+static gdrq_status check_files(const demo_options *o, gdrq_error *err) {
+    const char *const json = o->json && strcmp(o->json, "-") ? o->json : NULL;
+    const char *const outputs[] = {o->out_filename, json};
+    if (o->out_filename && json && gdrq_same_file(o->out_filename, json))
+        return refuse("-out_filename and -json name the same file", err);
+    if (o->prefix && json && numbered_can_be(o->prefix, json))
+        return refuse("-json names a picture that -prefix could write", err);
+    const bool any = o->out_filename || json || o->prefix;
+    return o->source && any ? source_check_outputs(o->source, outputs, 2, o->prefix, err) : GDRQ_OK;
+}
+
 gdrq_status demo_options_check(const demo_options *o, const char *const *inputs, int n_inputs,
                                gdrq_error *err) {
     gdrq_status status = check_source(o, err);
@@ -162,5 +176,5 @@ gdrq_status demo_options_check(const demo_options *o, const char *const *inputs,
         status = folder_check_output(o->json, inputs, n_inputs, err);
     if (status == GDRQ_OK && o->prefix)
         status = folder_check_file(o->prefix, err);
-    return status;
+    return status == GDRQ_OK ? check_files(o, err) : status;
 }

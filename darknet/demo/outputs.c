@@ -2,12 +2,14 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "demo/numbered.h"
 #include "report.h"
 #include "seconds.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Seconds between two states that the web is told of. */
 static const double state_interval = .5;
@@ -115,12 +117,12 @@ static gdrq_status make_lines(outputs *out, const frame *f, gdrq_error *err) {
 
 static gdrq_status save_numbered(const frame *f, const char *prefix, char name[], size_t size,
                                  gdrq_error *err) {
-    snprintf(name, size, "%s_%08lu.jpg", prefix, f->number);
+    numbered_name(prefix, f->number, name, size);
     return picture_save(&f->image.picture, name, err);
 }
 
 static gdrq_status put_numbered(const frame *f, const char *prefix, gdrq_error *err) {
-    const size_t size = strlen(prefix) + 32;
+    const size_t size = strlen(prefix) + NUMBERED_MORE;
     char *name = gdrq_alloc(size, 1);
     if (!name)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
@@ -139,6 +141,10 @@ static gdrq_status put_picture(outputs *out, const frame *f, gdrq_error *err) {
     if (status == GDRQ_OK && out->has_window)
         status = window_show(out->title, p, err);
     return status;
+}
+
+bool outputs_print(const outputs *out) {
+    return (out->json == stdout || out->options->ext_output) && isatty(STDOUT_FILENO);
 }
 
 gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *statistics,
@@ -161,9 +167,8 @@ gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *sta
     return put_picture(out, f, err);
 }
 
-gdrq_status outputs_save(const outputs *out, const frame *f, gdrq_error *err) {
+gdrq_status outputs_save(const frame *f, gdrq_error *err) {
     char name[64];
-    (void)out;
     const gdrq_status status = save_numbered(f, "demo", name, sizeof name, err);
     if (status == GDRQ_OK)
         report("saved %s", name);
@@ -184,10 +189,7 @@ gdrq_status outputs_finish(outputs *out, gdrq_error *err) {
     gdrq_status status = close_json(out, err);
     if (out->started && out->options->out_filename) {
         const gdrq_status finished = recording_finish(&out->recording, &other);
-        if (status == GDRQ_OK && finished != GDRQ_OK) {
-            status = finished;
-            *err = other;
-        }
+        report_or_keep(finished, &other, &status, err);
     }
     if (out->has_window)
         window_close(out->title);

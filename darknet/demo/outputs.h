@@ -33,6 +33,9 @@ bool outputs_want_drawing(const outputs *out);
 /* Of outputs: whether the frame at hand shall be encoded as JPEG. For the drawing thread. */
 bool outputs_want_jpeg(void *out);
 
+/* Whether results are printed where the status line may be, too. */
+bool outputs_print(const outputs *out);
+
 gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *statistics,
                         gdrq_error *err);
 
@@ -41,7 +44,7 @@ gdrq_status outputs_put(outputs *out, const frame *f, const demo_statistics *sta
 void outputs_put_state(outputs *out, const demo_statistics *statistics);
 
 /* Saves the frame beside everything else, and says where. */
-gdrq_status outputs_save(const outputs *out, const frame *f, gdrq_error *err);
+gdrq_status outputs_save(const frame *f, gdrq_error *err);
 
 /* Ends all files and frees everything; the first error counts. */
 gdrq_status outputs_finish(outputs *out, gdrq_error *err);

@@ -59,10 +59,12 @@ static gdrq_status prepare(pipeline *p, frame *f, gdrq_error *err) {
 /* Seconds between two frames that don't belong together any more. */
 static const double gap = 1;
 
-static bool is_a_new_scene(frame *last, const frame *f) {
+/* How far apart a file's frames are read tells nothing of what they show. */
+static bool is_a_new_scene(pipeline *p, const frame *f) {
+    frame *last = &p->last;
+    const bool late = camera_is_live(p->setup.camera) && f->captured - last->captured > gap;
     const picture *now = &f->image.picture, *before = &last->image.picture;
-    const bool is_new =
-        now->w != before->w || now->h != before->h || f->captured - last->captured > gap;
+    const bool is_new = now->w != before->w || now->h != before->h || late;
     last->image.picture = (picture){.w = now->w, .h = now->h};
     last->captured = f->captured;
     return is_new;
@@ -71,7 +73,7 @@ static bool is_a_new_scene(frame *last, const frame *f) {
 static gdrq_status infer(pipeline *p, frame *f, gdrq_error *err) {
     demo_task *task = p->setup.task;
     const double start = seconds_now();
-    if (is_a_new_scene(&p->last, f))
+    if (is_a_new_scene(p, f))
         task->forget(task);
     const gdrq_pixels fitted = {f->input, task->w, task->h, 3 * (size_t)task->w, GDRQ_RGB};
     pthread_mutex_lock(&p->mutex);
@@ -94,8 +96,7 @@ static gdrq_status draw(pipeline *p, frame *f, gdrq_error *err) {
         status = task->draw(task, &f->result, &f->image.picture, err);
     if (status == GDRQ_OK && jpeg)
         status = jpeg_encode(&f->image.picture, JPEG_QUALITY, &f->jpeg, err);
-    f->done = seconds_now();
-    f->times.draw = f->done - start;
+    f->times.draw = seconds_now() - start;
     return status;
 }
 
@@ -108,18 +109,23 @@ static void drop(pipeline *p, frame *f) {
 
 /* Into the queue behind a stage. There are frames enough for all queues: `idle` is never full. */
 static void pass_on(pipeline *p, stage from, frame *f) {
-    if (from < INFER && camera_is_live(p->setup.camera))
+    if (camera_is_live(p->setup.camera))
         drop(p, frame_queue_push_newest(&p->behind[from], f));
     else
         frame_queue_push(&p->behind[from], f);
 }
 
-/* After a failure the frames that still come are only let through. */
+/* Once it is stopped the network has no more work; what it has done is still drawn. After a failure
+   of a stage the frames that come to it are only let through. */
 static void work(pipeline *p, stage which,
                  gdrq_status (*do_it)(pipeline *p, frame *f, gdrq_error *err)) {
     gdrq_error err = {""};
     bool failed = false;
     for (frame *f; (f = frame_queue_take(&p->behind[which - 1]));) {
+        if (which <= INFER && atomic_load(&p->stop)) {
+            frame_queue_push(&p->idle, f);
+            continue;
+        }
         const gdrq_status status = failed ? GDRQ_OK : do_it(p, f, &err);
         if (status != GDRQ_OK) {
             failed = true;
@@ -196,10 +202,11 @@ static void free_all(pipeline *p) {
     free(p);
 }
 
-/* One for each place in a queue, and one for each hand: the stages' and the caller's. */
+/* One for each place in a queue and in each hand: the stages' and the caller's, who may keep one
+   while another is taken. */
 static gdrq_status make_frames(pipeline *p, int capacity, gdrq_error *err) {
     const size_t bytes = 3 * (size_t)p->setup.task->w * (size_t)p->setup.task->h;
-    p->n_frames = N_STAGES * capacity + N_STAGES + 1;
+    p->n_frames = N_STAGES * capacity + N_STAGES + 2;
     p->frames = gdrq_alloc((size_t)p->n_frames, sizeof *p->frames);
     gdrq_status status = frame_queue_open(&p->idle, p->n_frames, err);
     for (int i = 0; i < N_STAGES && status == GDRQ_OK; i++)
@@ -247,7 +254,10 @@ gdrq_status pipeline_start(const pipeline_setup *setup, pipeline **started, gdrq
 }
 
 frame *pipeline_next(pipeline *p, double seconds, bool *ended) {
-    return frame_queue_pop(&p->behind[DRAW], seconds, ended);
+    frame *f = frame_queue_pop(&p->behind[DRAW], seconds, ended);
+    if (f)
+        f->done = seconds_now();
+    return f;
 }
 
 void pipeline_give_back(pipeline *p, frame *f) {

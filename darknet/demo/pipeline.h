@@ -1,8 +1,8 @@
 /*
  * From a camera's frames to what is found in them, on four threads (capture, prepare, infer, draw)
- * and the caller's, which takes the results in order. Between two of them lies a bounded queue. In
- * front of the network a live source's newest frame replaces those that wait; all frames of a file
- * are kept, and the slowest stage sets the pace. Frames are allocated once and go round.
+ * and the caller's, which takes the results in order. Between two of them lies a bounded queue, in
+ * which a live source's newest frame replaces those that wait; all frames of a file are kept, and
+ * the slowest stage sets the pace. Frames are allocated once and go round.
  */
 #ifndef DARKNET_DEMO_PIPELINE_H
 #define DARKNET_DEMO_PIPELINE_H
@@ -30,7 +30,8 @@ gdrq_status pipeline_start(const pipeline_setup *setup, pipeline **started, gdrq
 /* The next result, waiting `seconds` at most; NULL: not yet or, with *ended, never again. */
 frame *pipeline_next(pipeline *p, double seconds, bool *ended);
 
-/* Every frame must come back; its memory is used again. */
+/* Every frame must come back, the first of two at the latest with the next; its memory is used
+   again. */
 void pipeline_give_back(pipeline *p, frame *frame);
 
 /* Any time: what scores must be above, and whether frames shall be drawn on; those that are encoded
@@ -38,10 +39,10 @@ void pipeline_give_back(pipeline *p, frame *frame);
 void pipeline_set_thresholds(pipeline *p, demo_thresholds thresholds);
 void pipeline_want(pipeline *p, bool drawing);
 
-/* Frames that a live source gave and that the network had no time for. */
+/* Frames that a live source gave and that the network, or the caller, had no time for. */
 unsigned long pipeline_dropped(const pipeline *p);
 
-/* No more frames are captured; those under way still come. */
+/* No more frames are captured, nor given to the network; those that it has had still come. */
 void pipeline_stop(pipeline *p);
 
 /* Stops, waits for the threads and frees all. Returns the first error of a stage. */

@@ -1,7 +1,7 @@
 /*
- * A live source on a thread of its own. Drivers and libraries may wait for a frame for ever, with
- * nothing that could wake them: whoever waits for the reader does not have to. A reader that is
- * left behind so frees itself and its source once they return.
+ * A source that may block on a thread of its own. Drivers and libraries may wait for a frame for
+ * ever, with nothing that could wake them: whoever waits for the reader does not have to. A reader
+ * that is left behind so frees itself and its source once they return.
  */
 #ifndef DARKNET_DEMO_READER_H
 #define DARKNET_DEMO_READER_H

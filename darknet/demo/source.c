@@ -1,6 +1,7 @@
 #include "demo/source.h"
 
 #include "base/status.h"
+#include "data/folder.h"
 #include "image/picture_paths.h"
 
 #include <ctype.h>
@@ -20,10 +21,26 @@ static bool exists(const char *path, struct stat *st) {
     return stat(path, st) == 0;
 }
 
+const char *source_number_format(const char *what, int *width, int *end) {
+    *width = *end = 0;
+    for (const char *at = what; (at = strchr(at, '%')); at++) {
+        int length = 0;
+        if (sscanf(at, "%%0%1d%*1[d]%n", width, &length) == 1 && length > 0 && *width > 0) {
+            *end = length;
+            return at;
+        }
+    }
+    *width = 0;
+    return NULL;
+}
+
 static bool names_pictures(const char *what) {
     struct stat st;
     if (exists(what, &st))
         return S_ISDIR(st.st_mode) || picture_paths_knows(what);
+    int width, end;
+    if (source_number_format(what, &width, &end) && picture_paths_knows(what))
+        return !strstr(what, "://");
     return strpbrk(what, "*?[") && !strstr(what, "://") && !strstr(what, " ! ");
 }
 
@@ -60,5 +77,19 @@ gdrq_status source_check(const char *what, gdrq_error *err) {
     const gdrq_status status = source_make(&request, &made, err);
     if (status == GDRQ_OK)
         made->methods->free(made);
+    return status;
+}
+
+gdrq_status source_check_outputs(const char *what, const char *const *outputs, int n,
+                                 const char *prefix, gdrq_error *err) {
+    static const char scheme[] = "file://";
+    if (names_pictures(what))
+        return source_pictures_check_outputs(what, outputs, n, prefix, err);
+    const bool is_url = !strncmp(what, scheme, strlen(scheme));
+    const char *const file = is_url ? what + strlen(scheme) : what;
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; i < n && status == GDRQ_OK; i++)
+        if (outputs[i])
+            status = folder_check_output(outputs[i], &file, 1, err);
     return status;
 }

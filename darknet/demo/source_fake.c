@@ -217,7 +217,10 @@ gdrq_status source_fake_make(source_request *request, source **made, gdrq_error 
     fake_source *f = gdrq_alloc(1, sizeof *f);
     if (!f)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
-    f->base = (source){.methods = &methods, .name = request->name, .live = plan.live > 0};
+    f->base = (source){.methods = &methods,
+                       .name = request->name,
+                       .live = plan.live > 0,
+                       .may_block = plan.live > 0 || plan.stall_at > 0};
     f->plan = plan;
     f->world = &request->world;
     *made = &f->base;

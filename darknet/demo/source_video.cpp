@@ -46,10 +46,11 @@ bool is_device(const char *what) {
 }
 
 /* A film that lies on a web server is read as a file is. */
-bool names_film(const char *what) {
-    const char *dot = std::strrchr(what, '.');
+bool names_film(const char *url) {
+    const std::string path(url, std::strcspn(url, "?#"));
+    const auto dot = path.rfind('.');
     for (const char *known : {".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v"})
-        if (dot && !strcasecmp(dot, known))
+        if (dot != std::string::npos && !strcasecmp(path.c_str() + dot, known))
             return true;
     return false;
 }
@@ -58,8 +59,16 @@ bool is_live(const char *what) {
     if (!what || is_device(what))
         return true;
     if (is_pipeline(what))
-        return !contains(what, "filesrc");
+        return !contains(what, "filesrc") && !contains(what, "uri=file:") &&
+               !contains(what, "uri=\"file:");
     return is_stream(what) && !(strncmp(what, "http", 4) == 0 && names_film(what));
+}
+
+/* What is no file of a disk: a server, a pipe. */
+bool may_block(const char *what) {
+    struct stat st;
+    return !what || is_pipeline(what) || is_stream(what) ||
+           (stat(what, &st) == 0 && !S_ISREG(st.st_mode));
 }
 
 /* Frames come out of an appsink; a live pipeline must not keep old ones there. */
@@ -86,9 +95,11 @@ bool open_capture(video_source *v) {
     const char *what = v->request->what;
     if (!what)
         return v->capture.open(v->request->camera, cv::CAP_V4L2);
-    if (v->api != cv::CAP_FFMPEG || !v->live)
+    if (v->api != cv::CAP_FFMPEG || !v->may_block)
         return v->capture.open(v->what, v->api);
-    const int limit = std::max(1, static_cast<int>(v->request->stall * 1000));
+    /* The end of a film can't be told from giving up: there the reader gives up before. */
+    const double seconds = v->request->stall + (v->live ? 0 : 1);
+    const int limit = std::max(1, static_cast<int>(seconds * 1000));
     return v->capture.open(
         v->what, v->api,
         {cv::CAP_PROP_OPEN_TIMEOUT_MSEC, limit, cv::CAP_PROP_READ_TIMEOUT_MSEC, limit});
@@ -185,6 +196,7 @@ gdrq_status source_video_make(source_request *request, source **made, gdrq_error
         v->methods = &methods;
         v->name = request->name;
         v->live = is_live(what);
+        v->may_block = v->live || may_block(what);
         v->is_camera = !what || is_device(what);
         v->api = v->is_camera        ? static_cast<int>(cv::CAP_V4L2)
                  : is_pipeline(what) ? static_cast<int>(cv::CAP_GSTREAMER)

@@ -19,7 +19,8 @@ void status_line_show(status_line *line, const demo_statistics *s);
 /* Ends the line under way, so that something else can be printed. */
 void status_line_end(status_line *line);
 
-/* "frames 300, 101.2 FPS, latency 5.1 ms (95 %: 7.0 ms), network 2.4 ms, dropped 0" and the stages
+/* "300 frames, 101.2 FPS, latency 5.12 ms (95 %: 7.03), network 2.41 ms, 0 dropped; " and the
+ * stages.
  */
 void status_line_sum_up(const statistics *s, unsigned long dropped, FILE *out);
 

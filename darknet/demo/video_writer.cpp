@@ -5,12 +5,14 @@
 #include <opencv2/imgproc.hpp>
 #include <opencv2/videoio.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <cmath>
 #include <fcntl.h>
 #include <memory>
 #include <strings.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -65,14 +67,17 @@ namespace {
 
 /*
  * OpenCV says nothing of writes that fail, and a film of hours should not be lost to a full disk:
- * it ends while there is room for the container's end. Looked at every now and then.
+ * it ends while there is room for the container's end and for what FFmpeg still holds back. No
+ * codec makes a frame larger than its pixels are.
  */
-constexpr unsigned long long reserve = 8 << 20; /* bytes */
-constexpr long look_every = 32;                 /* frames */
+constexpr unsigned long long least_reserve = 8 << 20; /* bytes */
+constexpr unsigned long long reserved_frames = 4;
 
 gdrq_status check_room(const video_writer *v, gdrq_error *err) {
     struct statvfs disk;
-    if (v->frames % look_every != 0 || statvfs(v->temporary.c_str(), &disk) != 0 ||
+    const auto pixels = static_cast<unsigned long long>(v->size.area());
+    const unsigned long long reserve = std::max(least_reserve, reserved_frames * 3 * pixels);
+    if (statvfs(v->temporary.c_str(), &disk) != 0 ||
         static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize >= reserve)
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_IO,
@@ -87,8 +92,19 @@ gdrq_status check_written(const video_writer *v, gdrq_error *err) {
     if (found >= v->frames)
         return GDRQ_OK;
     return gdrq_fail(err, GDRQ_ERROR_IO,
-                     "%s: not all of the %ld frames could be written: is the disk full?",
+                     "%.300s: not all of the %ld frames could be written: is the disk full?",
                      v->path.c_str(), v->frames);
+}
+
+/* What was written, though not all, may be all that there is of a film. False: it is empty. */
+bool keep_temporary(const video_writer *v, gdrq_error *err) {
+    struct stat st;
+    if (stat(v->temporary.c_str(), &st) != 0 || st.st_size == 0)
+        return false;
+    const std::string why = err->message;
+    gdrq_fail(err, GDRQ_ERROR_IO, "%.600s (what there is of it: %.300s)", why.c_str(),
+              v->temporary.c_str());
+    return true;
 }
 
 } // namespace
@@ -139,12 +155,13 @@ gdrq_status video_writer_finish(video_writer *v, gdrq_error *err) {
     const std::unique_ptr<video_writer> owned(v);
     return guarded(v->path.c_str(), err, [&] {
         v->writer.release();
-        const gdrq_status status = check_written(v, err);
-        if (status != GDRQ_OK)
+        gdrq_status status = check_written(v, err);
+        if (status == GDRQ_OK &&
+            (!sync_file(v->temporary) || rename(v->temporary.c_str(), v->path.c_str()) != 0))
+            status = gdrq_fail_errno(err, GDRQ_ERROR_IO, "%.300s: can't write", v->path.c_str());
+        if (status != GDRQ_OK && !keep_temporary(v, err))
             return status;
-        if (!sync_file(v->temporary) || rename(v->temporary.c_str(), v->path.c_str()) != 0)
-            return gdrq_fail_errno(err, GDRQ_ERROR_IO, "%s: can't write", v->path.c_str());
         v->temporary.clear();
-        return GDRQ_OK;
+        return status;
     });
 }

@@ -23,7 +23,8 @@ gdrq_status video_writer_open(const char *path, int w, int h, double fps, video_
    can still be finished. */
 gdrq_status video_writer_add(video_writer *v, const picture *p, gdrq_error *err);
 
-/* Ends the file and puts it in its place; the writer is gone, also on failure. */
+/* Ends the file and puts it in its place; the writer is gone, also on failure. What can't be found
+   complete stays beside the place, and *err tells where. */
 gdrq_status video_writer_finish(video_writer *v, gdrq_error *err);
 
 #ifdef __cplusplus

@@ -79,6 +79,9 @@ assert abs(p["left"] - (r["center_x"] - r["width"] / 2) * here["width"]) < .2'
     demo video.avi -prefix frame -thresh .2
     [ "$(ls frame_000000??.jpg | wc -l)" -eq 24 ]
     count_frames 'frame_*.jpg' 24 160 120
+    count_frames 'frame_%08d.jpg' 24 160 120
+    run demo 'frame_%08d.jpg' -prefix ./frame
+    one_line_error 1 "frame_00000001.jpg, which is read, could be replaced"
     mkdir -p frames && mv frame_*.jpg frames
     echo broken > frames/frame_00000003.jpg
     run demo frames -dont_show -json lines
@@ -133,6 +136,35 @@ assert abs(p["left"] - (r["center_x"] - r["width"] / 2) * here["width"]) < .2'
     grep -q "^$n frames" summary
     demo stopped.avi -json counted
     grep -q '"width":64' counted
+}
+
+@test "a pipe is a file that may block: all its frames count, and Ctrl-C does not wait" {
+    mkfifo pipe
+    cat video.avi > pipe 3>&- &
+    demo pipe -dont_show -json lines
+    check_lines lines 24 "line['frame_id'] == i + 1"
+    rm lines
+    { cat video.avi | head -c 60000; exec sleep 20; } > pipe 3>&- &
+    local writer=$!
+    "$BUILD/darknet" detector demo signs.data folded.cfg folded.weights pipe -dont_show \
+        -stall 20 -json lines > summary 2> said 3>&- &
+    local job=$! status=0
+    for _ in {1..100}; do [ -s lines ] && break; sleep .1; done
+    SECONDS=0
+    kill -INT $job
+    wait $job || status=$?
+    kill $writer
+    [ "$status" -eq 130 ]
+    [ "$SECONDS" -lt 5 ]
+    grep -qE '^[1-9][0-9]* frames' summary
+}
+
+@test "results at a terminal have lines of their own" {
+    script -qec "'$BUILD/darknet' detector demo signs.data folded.cfg folded.weights \
+        fake:size=64x64,fps=20,frames=12 -dont_show -json - -thresh 1" /dev/null < /dev/null > typed
+    grep -q 'frames, .* FPS, .*playing' typed
+    grep -q '^{"frame_id":12,' typed
+    ! grep -q 'FPS.*{"frame_id"' typed
 }
 
 @test "what can't be a source, an output or a combination is refused before anything is written" {

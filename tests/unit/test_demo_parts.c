@@ -8,8 +8,19 @@
 #include "seconds.h"
 #include "small_network.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+/* In place of the system's: how full a disk is. */
+static unsigned long long bytes_left = 1ull << 40;
+int statvfs(const char *path, struct statvfs *disk) {
+    (void)path;
+    *disk = (struct statvfs){.f_bavail = bytes_left, .f_frsize = 1};
+    return 0;
+}
 
 static void must(gdrq_status status, const gdrq_error *err) {
     if (status != GDRQ_OK)
@@ -228,12 +239,13 @@ static void *stop_soon(void *user) {
     return NULL;
 }
 
-/* In whatever state: without frames, lost, and between frames. */
+/* In whatever state: without frames, lost, between frames, and with a file that blocks. */
 static void a_camera_stops_when_told(void **state) {
     (void)state;
     const char *const cameras[] = {"fake:size=32x32,fps=.01", "fake:size=32x32,vanish_at=1,gone=99",
-                                   "fake:size=32x32,fps=500"};
-    for (int i = 0; i < 3; i++) {
+                                   "fake:size=32x32,fps=500",
+                                   "fake:size=32x32,fps=0,live=0,stall_at=1,stall=9"};
+    for (int i = 0; i < 4; i++) {
         atomic_bool stop = false;
         pthread_t thread;
         frame_buffer b = {0};
@@ -247,6 +259,53 @@ static void a_camera_stops_when_told(void **state) {
         pthread_join(thread, NULL);
         frame_buffer_free(&b);
         camera_close(c);
+    }
+}
+
+/* A film on a server that stalls: all that came is there, and it ends with a word. */
+static void a_file_that_blocks_keeps_its_frames_and_ends(void **state) {
+    (void)state;
+    const atomic_bool stop = false;
+    camera *c = open_camera("fake:size=64x48,fps=0,live=0,stall_at=20,stall=.6", .3f);
+    frame_buffer b = {0};
+    double captured;
+    gdrq_error message = {""};
+    assert_false(camera_is_live(c));
+    for (int i = 1; i <= 20; i++) {
+        usleep(1000);
+        assert_int_equal(camera_next(c, &b, &captured, &stop), CAMERA_FRAME);
+        assert_int_equal(number_of(&b), i);
+    }
+    assert_int_equal(camera_next(c, &b, &captured, &stop), CAMERA_END);
+    assert_true(camera_message(c, &message));
+    assert_non_null(strstr(message.message, "no frame for 0.3 s"));
+    assert_int_equal(camera_skipped(c), 1);
+    frame_buffer_free(&b);
+    assert_true(camera_close(c));
+}
+
+static void films_on_servers_and_in_pipelines_are_files(void **state) {
+    (void)state;
+    const struct {
+        const char *what;
+        bool live;
+    } known[] = {{"http://[::1]/a.mp4", false},
+                 {"https://a.example/b/film.AVI?token=1.x&y=/z", false},
+                 {"http://a.example/film.mkv#t=10", false},
+                 {"http://a.example/stream?file=a.mp4", true},
+                 {"rtsp://a.example/film.mp4", true},
+                 {"filesrc location=a.mp4 ! decodebin", false},
+                 {"uridecodebin uri=file:///a.mp4 ! videoconvert", false},
+                 {"uridecodebin uri=\"file:///a.mp4\" ! videoconvert", false},
+                 {"uridecodebin uri=rtsp://a.example/b ! videoconvert", true}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        source_request request = {.what = known[i].what};
+        source *s;
+        gdrq_error err;
+        must(source_make(&request, &s, &err), &err);
+        if (s->live != known[i].live || !s->may_block)
+            fail_msg("%s: live %d", known[i].what, s->live);
+        s->methods->free(s);
     }
 }
 
@@ -323,6 +382,63 @@ static void options_that_contradict_each_other_are_refused(void **state) {
     assert_non_null(strstr(why_not(with(bind_alone)), "-http_bind needs"));
     assert_non_null(strstr(why_not(with(no_video_name)), "must end in .avi"));
     assert_non_null(strstr(why_not(with(no_window_to_fill)), "-fullscreen"));
+}
+
+static char *make_folder(void) {
+    static char folder[32];
+    strcpy(folder, "/tmp/gdrq-test-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+static void write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void outputs_replace_neither_source_nor_each_other(void **state) {
+    (void)state;
+    char *folder = make_folder(), picture[64], prefix[64], other[64], pattern[64], json[64];
+    snprintf(picture, sizeof picture, "%s/p_00000003.jpg", folder);
+    snprintf(prefix, sizeof prefix, "%s/p", folder);
+    snprintf(other, sizeof other, "%s/./p", folder);
+    snprintf(pattern, sizeof pattern, "%s/p_*.jpg", folder);
+    snprintf(json, sizeof json, "%s/v.avi", folder);
+    write_text(picture, "no picture");
+    demo_options o = demo_defaults();
+    gdrq_error err;
+    const char *const sources[] = {folder, pattern, picture};
+    for (int i = 0; i < 3; i++) {
+        o.source = sources[i];
+        o.prefix = i % 2 ? prefix : other;
+        assert_non_null(strstr(why_not(o), "p_00000003.jpg, which is read, could be replaced"));
+    }
+    snprintf(other, sizeof other, "%s/q", folder);
+    o.prefix = other;
+    assert_int_equal(demo_options_check(&o, NULL, 0, &err), GDRQ_OK);
+    o.prefix = NULL;
+    o.json = picture;
+    assert_non_null(strstr(why_not(o), "would be replaced"));
+    o.source = NULL;
+    o.prefix = prefix;
+    assert_non_null(strstr(why_not(o), "-json names a picture"));
+    o.prefix = NULL;
+    o.json = json;
+    char same[64];
+    snprintf(same, sizeof same, "%s/../%s/v.avi", folder, strrchr(folder, '/') + 1);
+    o.out_filename = same;
+    assert_non_null(strstr(why_not(o), "name the same file"));
+    o.json = NULL;
+    write_text(json, "no video");
+    char url[80];
+    snprintf(url, sizeof url, "file://%s", json);
+    o.source = url;
+    assert_non_null(strstr(why_not(o), "would be replaced"));
+    unlink(json);
+    unlink(picture);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static picture grey(int w, int h) {
@@ -404,6 +520,50 @@ static void the_best_objects_are_told_whatever_their_order(void **state) {
     assert_int_equal(count_kept(&r, &least), DEMO_MOST_OBJECTS);
 }
 
+/* What there is of a film is not thrown away. */
+static void a_video_that_is_not_complete_is_kept(void **state) {
+    (void)state;
+    char *folder = make_folder(), path[64], part[64];
+    snprintf(path, sizeof path, "%s/v.avi", folder);
+    snprintf(part, sizeof part, "%s/v.part-%d.avi", folder, (int)getpid());
+    picture p = grey(64, 48);
+    video_writer *v;
+    gdrq_error err = {""};
+    must(video_writer_open(path, 64, 48, 20, &v, &err), &err);
+    must(video_writer_add(v, &p, &err), &err);
+    assert_int_equal(unlink(part), 0);
+    write_text(part, "what was written before the disk was full");
+    assert_int_equal(video_writer_finish(v, &err), GDRQ_ERROR_IO);
+    assert_non_null(strstr(err.message, "not all of the 1 frames could be written"));
+    assert_non_null(strstr(err.message, part));
+    assert_int_equal(access(part, F_OK), 0);
+    assert_int_not_equal(access(path, F_OK), 0);
+    picture_free(&p);
+    unlink(part);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* The reserve is looked at before each frame, and grows with them. */
+static void a_video_ends_before_the_disk_is_full(void **state) {
+    (void)state;
+    char *folder = make_folder(), path[64];
+    snprintf(path, sizeof path, "%s/v.avi", folder);
+    picture p = grey(1280, 1024);
+    video_writer *v;
+    gdrq_error err = {""};
+    must(video_writer_open(path, p.w, p.h, 20, &v, &err), &err);
+    must(video_writer_add(v, &p, &err), &err);
+    bytes_left = 12 << 20;
+    assert_int_equal(video_writer_add(v, &p, &err), GDRQ_ERROR_IO);
+    assert_non_null(strstr(err.message, "the video ends after 1 frames"));
+    bytes_left = 1ull << 40;
+    must(video_writer_finish(v, &err), &err);
+    assert_int_equal(access(path, F_OK), 0);
+    picture_free(&p);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_best_objects_are_told_whatever_their_order),
@@ -417,9 +577,14 @@ int main(void) {
         cmocka_unit_test(a_camera_that_vanishes_is_opened_anew),
         cmocka_unit_test(a_camera_that_stalls_is_opened_anew),
         cmocka_unit_test(a_camera_stops_when_told),
+        cmocka_unit_test(a_file_that_blocks_keeps_its_frames_and_ends),
+        cmocka_unit_test(films_on_servers_and_in_pipelines_are_files),
         cmocka_unit_test(what_is_no_source_is_an_error),
         cmocka_unit_test(options_that_contradict_each_other_are_refused),
+        cmocka_unit_test(outputs_replace_neither_source_nor_each_other),
         cmocka_unit_test(a_recording_lasts_as_long_as_what_it_shows),
+        cmocka_unit_test(a_video_that_is_not_complete_is_kept),
+        cmocka_unit_test(a_video_ends_before_the_disk_is_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

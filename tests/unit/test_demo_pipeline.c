@@ -16,7 +16,7 @@ typedef struct stub_task {
     demo_task base;
     double seconds; /* that infer takes */
     int fails_at;   /* the call that fails; 0: none */
-    int calls;
+    atomic_int calls;
     atomic_int forgotten;
 } stub_task;
 
@@ -158,6 +158,57 @@ static void a_live_source_never_lags(void **state) {
     assert_true(results >= 3 && results <= 40);
     assert_int_equal(results + pipeline_dropped(p), 150);
     assert_true(worst < .5);
+    end(p, c);
+}
+
+/* Whoever takes results slowly gets new ones, and their latency counts up to the taking. */
+static void a_live_source_does_not_wait_for_slow_outputs(void **state) {
+    (void)state;
+    stub_task task = stub(.002);
+    camera *c = camera_of("fake:size=64x48,fps=200,frames=120");
+    pipeline *p = start(c, &task.base, 0);
+    unsigned long results = 0;
+    double worst = 0;
+    for (frame *f; (f = next(p)); pipeline_give_back(p, f)) {
+        assert_true(seconds_now() - f->done < .02);
+        worst = fmax(worst, f->done - f->captured);
+        results++;
+        usleep(60000);
+    }
+    printf("%lu results, latency %.1f ms at most\n", results, 1e3 * worst);
+    assert_true(results >= 5 && worst < .08);
+    assert_int_equal(results + pipeline_dropped(p), 120);
+    end(p, c);
+}
+
+/* A slow network reads them far apart: they are one scene all the same. */
+static void frames_of_a_file_belong_together(void **state) {
+    (void)state;
+    stub_task task = stub(0);
+    camera *c = camera_of("fake:size=64x48,fps=.9,live=0,frames=2");
+    pipeline *p = start(c, &task.base, 0);
+    for (frame *f; (f = next(p)); pipeline_give_back(p, f))
+        ;
+    assert_int_equal(task.calls, 2);
+    assert_int_equal(task.forgotten, 1);
+    end(p, c);
+}
+
+/* What waits for the network when it is told to stop is not worth waiting for. */
+static void stopping_gives_the_network_no_more_work(void **state) {
+    (void)state;
+    stub_task task = stub(.05);
+    camera *c = camera_of("fake:size=64x48,fps=0,live=0");
+    pipeline *p = start(c, &task.base, 0);
+    pipeline_give_back(p, next(p));
+    usleep(20000);
+    pipeline_stop(p);
+    const int called = task.calls;
+    unsigned long last = 1;
+    for (frame *f; (f = next(p)); pipeline_give_back(p, f))
+        last = f->number;
+    assert_int_equal(last, task.calls);
+    assert_true(task.calls <= called + 1);
     end(p, c);
 }
 
@@ -315,6 +366,9 @@ int main(void) {
         cmocka_unit_test(a_file_keeps_every_frame_in_order),
         cmocka_unit_test(frames_can_be_left_out),
         cmocka_unit_test(a_live_source_never_lags),
+        cmocka_unit_test(a_live_source_does_not_wait_for_slow_outputs),
+        cmocka_unit_test(frames_of_a_file_belong_together),
+        cmocka_unit_test(stopping_gives_the_network_no_more_work),
         cmocka_unit_test(a_camera_that_vanishes_comes_back),
         cmocka_unit_test(drawing_and_thresholds_change_under_way),
         cmocka_unit_test(a_stage_that_fails_ends_it_with_its_error),
