@@ -119,21 +119,12 @@ static int run(const arg_operands *operands, train_flags *flags) {
 }
 
 int cmd_classifier_train(int argc, char **argv) {
-    train_flags f = train_flags_default();
-    arg_flag flags[TRAIN_FLAGS];
-    train_flags_declare(&f, "topk", flags);
     const arg_spec spec = {
         .command = "classifier train",
         .operands = "DATA CFG [WEIGHTS]",
         .help = "Trains on the train= list of DATA. The class of an image is the one line of the "
                 "labels= file that occurs\nin its path; where several do, the one that is a whole "
                 "folder's name. Files go to the backup= folder as\nwith 'detector train'. WEIGHTS "
-                "to start from may be a whole network's, to go on, or a backbone.",
-        .flags = flags,
-        .n_flags = TRAIN_FLAGS};
-    arg_operands operands;
-    int done = args_parse(&spec, argc, argv, &operands);
-    if (done < 0)
-        done = train_flags_check(&f, spec.command, "topk");
-    return done >= 0 ? done : run(&operands, &f);
+                "to start from may be a whole network's, to go on, or a backbone."};
+    return train_command(spec, "topk", argc, argv, run);
 }

@@ -114,9 +114,6 @@ static int run(const arg_operands *operands, train_flags *flags) {
 }
 
 int cmd_detector_train(int argc, char **argv) {
-    train_flags f = train_flags_default();
-    arg_flag flags[TRAIN_FLAGS];
-    train_flags_declare(&f, "map", flags);
     const arg_spec spec = {
         .command = "detector train",
         .operands = "DATA CFG [WEIGHTS]",
@@ -125,12 +122,6 @@ int cmd_detector_train(int argc, char **argv) {
             "go\nBASE_last.weights with BASE_last.state every 100 iterations or 10 minutes and on "
             "Ctrl-C,\nBASE_final.weights at the end, BASE.csv with all losses and BASE.png with "
             "their curves, where\nBASE is the name of CFG. WEIGHTS to start from may be a whole "
-            "network's, to go on, or a backbone.",
-        .flags = flags,
-        .n_flags = TRAIN_FLAGS};
-    arg_operands operands;
-    int done = args_parse(&spec, argc, argv, &operands);
-    if (done < 0)
-        done = train_flags_check(&f, spec.command, "map");
-    return done >= 0 ? done : run(&operands, &f);
+            "network's, to go on, or a backbone."};
+    return train_command(spec, "map", argc, argv, run);
 }

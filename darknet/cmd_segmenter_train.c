@@ -108,21 +108,12 @@ static int run(const arg_operands *operands, train_flags *flags) {
 }
 
 int cmd_segmenter_train(int argc, char **argv) {
-    train_flags f = train_flags_default();
-    arg_flag flags[TRAIN_FLAGS];
-    train_flags_declare(&f, "miou", flags);
     const arg_spec spec = {
         .command = "segmenter train",
         .operands = "DATA CFG [WEIGHTS]",
         .help = "Trains on the train= list of DATA. The classes of images/NAME.jpg are the numbers "
                 "in the pixels of\nmasks/NAME.png (or upstream's run lengths in mask/NAME.txt). "
                 "Files go to the backup= folder as with\n'detector train'. WEIGHTS to start from "
-                "may be a whole network's, to go on, or a backbone.",
-        .flags = flags,
-        .n_flags = TRAIN_FLAGS};
-    arg_operands operands;
-    int done = args_parse(&spec, argc, argv, &operands);
-    if (done < 0)
-        done = train_flags_check(&f, spec.command, "miou");
-    return done >= 0 ? done : run(&operands, &f);
+                "may be a whole network's, to go on, or a backbone."};
+    return train_command(spec, "miou", argc, argv, run);
 }

@@ -18,11 +18,14 @@
 /* The least iterations between two measurements: a small list's epoch is soon over. */
 enum { MEASURE_AT_MOST_EVERY = 100 };
 
-train_flags train_flags_default(void) {
+enum { TRAIN_FLAGS = 9 };
+
+static train_flags default_flags(void) {
     return (train_flags){.seed = -1, .measure_epochs = 1, .save_weights = 10000};
 }
 
-void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags) {
+/* `measure`: the name of the switch for measuring, e.g. "map". */
+static void declare_flags(train_flags *f, const char *measure, arg_flag *flags) {
     const arg_flag all[TRAIN_FLAGS] = {
         {.name = "clear",
          .on = &f->clear,
@@ -64,8 +67,9 @@ void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags) {
     memcpy(flags, all, sizeof all);
 }
 
-int train_flags_check(const train_flags *f, const char *command, const char *measure) {
-    const bool interval = f->measure_epochs != train_flags_default().measure_epochs;
+/* Whether they make sense together: -1, or the exit status after a message. */
+static int check_flags(const train_flags *f, const char *command, const char *measure) {
+    const bool interval = f->measure_epochs != default_flags().measure_epochs;
     if (!f->measure && (f->early_stop || interval))
         report("%s: -%s is for measurements: give -%s as well", command,
                f->early_stop ? "early_stop" : "mAP_epochs", measure);
@@ -74,6 +78,20 @@ int train_flags_check(const train_flags *f, const char *command, const char *mea
     else
         return -1;
     return 2;
+}
+
+int train_command(arg_spec spec, const char *measure, int argc, char **argv,
+                  int (*run)(const arg_operands *operands, train_flags *flags)) {
+    train_flags f = default_flags();
+    arg_flag flags[TRAIN_FLAGS];
+    arg_operands operands;
+    declare_flags(&f, measure, flags);
+    spec.flags = flags;
+    spec.n_flags = TRAIN_FLAGS;
+    int done = args_parse(&spec, argc, argv, &operands);
+    if (done < 0)
+        done = check_flags(&f, spec.command, measure);
+    return done >= 0 ? done : run(&operands, &f);
 }
 
 void train_flags_seed(train_flags *f) {
@@ -235,7 +253,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
 
 /* The flags that matter to the rest of a training: not -clear, and the seed is in its state. */
 static void suggest_resuming(const run *r) {
-    const train_flags *f = r->flags, standard = train_flags_default();
+    const train_flags *f = r->flags, standard = default_flags();
     char numbers[3][32];
     const char *words[11] = {r->task->data_path, r->task->cfg_path, r->files.last};
     char measure[32];

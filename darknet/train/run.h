@@ -5,7 +5,7 @@
 #include "args.h"
 #include "train/loop.h"
 
-/* What the user asked for; TRAIN_FLAGS declares the flags. */
+/* What the user asked for. */
 typedef struct train_flags {
     int seed; /* -1, until train_flags_seed(): of the training that is resumed, or by the clock */
     bool seed_given;
@@ -15,18 +15,12 @@ typedef struct train_flags {
     const char *chart;
 } train_flags;
 
-enum { TRAIN_FLAGS = 9 };
-
-train_flags train_flags_default(void);
-
-/* Fills flags[0..TRAIN_FLAGS). `measure` is the name of the switch for measuring, e.g. "map". */
-void train_flags_declare(train_flags *f, const char *measure, arg_flag *flags);
-
 /*
- * Whether the flags make sense together; `command` is "detector train", `measure` as above. Returns
- * -1, or the exit status after a message.
+ * A command that trains: `spec` lacks the flags, which it gets here; `measure` as above. Returns
+ * the exit status, run()'s where there is something to run.
  */
-int train_flags_check(const train_flags *f, const char *command, const char *measure);
+int train_command(arg_spec spec, const char *measure, int argc, char **argv,
+                  int (*run)(const arg_operands *operands, train_flags *flags));
 
 /* Chooses the seed. To be called before the network is parsed: the host draws the first weights. */
 void train_flags_seed(train_flags *f);

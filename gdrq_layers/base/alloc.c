@@ -8,6 +8,13 @@ void *gdrq_alloc(size_t count, size_t size) {
     return calloc(count ? count : 1, size ? size : 1);
 }
 
+void *gdrq_alloc_aligned(size_t n) {
+    const size_t lines = n / GDRQ_ALIGNMENT + (n % GDRQ_ALIGNMENT != 0);
+    if (lines > SIZE_MAX / GDRQ_ALIGNMENT)
+        return NULL;
+    return aligned_alloc(GDRQ_ALIGNMENT, (lines ? lines : 1) * GDRQ_ALIGNMENT);
+}
+
 void *gdrq_realloc(void *old, size_t count, size_t size) {
     if (size && count > SIZE_MAX / size)
         return NULL;

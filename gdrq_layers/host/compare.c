@@ -98,11 +98,6 @@ static void compare_outputs(const comparison *c, int i, const buffers *b, gdrq_l
     compare_codes(b, n, m);
 }
 
-static void *aligned_scratch(size_t n) {
-    enum { ALIGNMENT = 64 };
-    return aligned_alloc(ALIGNMENT, (n / ALIGNMENT + 1) * ALIGNMENT);
-}
-
 /* The folded layer on the trained one's own codes, by the kernel and the packed weights that the
  * network runs with. */
 static gdrq_status run_layer(const comparison *c, int i, const gdrq_node_weights *weights,
@@ -115,7 +110,7 @@ static gdrq_status run_layer(const comparison *c, int i, const gdrq_node_weights
     gdrq_epilogue epilogue = weights->epilogue;
     epilogue.grid = class >= 0 ? &f->grids[class] : NULL;
     const gdrq_conv_kernel *kernel = gdrq_plan_kernel(f->plan, i);
-    void *scratch = aligned_scratch(kernel->scratch(&conv));
+    void *scratch = gdrq_alloc_aligned(kernel->scratch(&conv));
     if (!scratch)
         return gdrq_fail(c->err, GDRQ_ERROR_MEMORY, "layer %d: out of memory to compare it", i);
     store(f->tensors[node->reads[0] + 1], q->input_codes, q->grid.min, b->in);

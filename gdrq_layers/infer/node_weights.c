@@ -5,8 +5,6 @@
 #include "base/status.h"
 #include "infer/plan.h"
 
-enum { ALIGNMENT = 64 }; /* of packed weights, as kernels want it */
-
 gdrq_status gdrq_node_weights_make(gdrq_node_weights *weights, int filters, size_t filter_size,
                                    gdrq_error *err) {
     const size_t n = (size_t)filters;
@@ -36,7 +34,7 @@ gdrq_status gdrq_node_weights_pack(gdrq_node_weights *weights, const gdrq_node *
     const size_t size = kernel->packed_size(&conv);
     if (size == 0)
         return GDRQ_OK;
-    weights->packed = aligned_alloc(ALIGNMENT, (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    weights->packed = gdrq_alloc_aligned(size);
     if (!weights->packed)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes of packed weights",
                          size);
