@@ -9,6 +9,7 @@ extern "C" {
 
 #include <vector>
 
+#include "base/cuda/graph.h"
 #include "base/cuda/launch.cuh"
 #include "infer/cuda/mma.cuh"
 
@@ -223,16 +224,18 @@ static void lanes_outside_of_the_mask_are_found(void **) {
     check_fails(32, "not in its own mask", [] { __syncwarp(0xffff); });
 }
 
+static void take(int) {
+}
+
 static void impossible_launches_are_refused(void **) {
     gdrq_error err;
-    const auto nothing = [] {};
-    assert_int_equal(GDRQ_LAUNCH(&err, 1, 1025, 0, nothing), GDRQ_ERROR_DEVICE);
+    assert_int_equal(GDRQ_LAUNCH(&err, 1, 1025, 0, take, 0), GDRQ_ERROR_DEVICE);
     assert_non_null(strstr(err.message, "invalid configuration"));
     assert_non_null(strstr(err.message, "test_emulation.cpp:"));
-    assert_int_equal(GDRQ_LAUNCH(&err, 0, 32, 0, nothing), GDRQ_ERROR_DEVICE);
-    assert_int_equal(GDRQ_LAUNCH(&err, dim3(1, 70000), 32, 0, nothing), GDRQ_ERROR_DEVICE);
-    assert_int_equal(GDRQ_LAUNCH(&err, 1, 32, 1 << 20, nothing), GDRQ_ERROR_DEVICE);
-    assert_int_equal(GDRQ_LAUNCH(&err, 1, 32, 0, nothing), GDRQ_OK);
+    assert_int_equal(GDRQ_LAUNCH(&err, 0, 32, 0, take, 0), GDRQ_ERROR_DEVICE);
+    assert_int_equal(GDRQ_LAUNCH(&err, dim3(1, 70000), 32, 0, take, 0), GDRQ_ERROR_DEVICE);
+    assert_int_equal(GDRQ_LAUNCH(&err, 1, 32, 1 << 20, take, 0), GDRQ_ERROR_DEVICE);
+    assert_int_equal(GDRQ_LAUNCH(&err, 1, 32, 0, take, 0), GDRQ_OK);
 }
 
 static void memory_runs_out(void **) {
@@ -245,6 +248,96 @@ static void memory_runs_out(void **) {
     assert_int_equal(cudaFree(second), cudaSuccess);
     assert_int_equal(cudaFree(&first), cudaErrorInvalidValue);
     emulation::memory_limit = SIZE_MAX;
+    cudaGetLastError();
+}
+
+/* ---- graphs ---- */
+
+static gdrq_error err;
+
+static void add(int *to, int n) {
+    atomicAdd(to, n);
+}
+
+/* What is queued gets its arguments now. */
+static gdrq_status queue_additions(void *user, gdrq_error *error) {
+    int *const sum = (int *)user, three = 3;
+    int n = 1;
+    gdrq_status status = GDRQ_LAUNCH(error, 2, 1, 0, add, sum, n);
+    n = 1000;
+    if (status == GDRQ_OK)
+        status = gdrq_device_clear(sum + 1, sizeof *sum, error);
+    if (status == GDRQ_OK)
+        status = gdrq_device_copy(sum + 2, sum, sizeof *sum, error);
+    return status == GDRQ_OK ? GDRQ_LAUNCH(error, 1, 1, 0, add, sum, three) : status;
+}
+
+static void graphs_run_when_they_are_replayed(void **) {
+    int sums[3] = {0, 7, 7};
+    gdrq_device_graph *graph;
+    const unsigned long handles = emulation::handles;
+    assert_int_equal(gdrq_device_record(queue_additions, sums, &graph, &err), GDRQ_OK);
+    assert_int_equal(emulation::handles, handles + 1);
+    assert_true(sums[0] == 0 && sums[1] == 7 && sums[2] == 7);
+    for (int i = 1; i <= 3; ++i) {
+        assert_int_equal(gdrq_device_replay(graph, &err), GDRQ_OK);
+        assert_true(sums[0] == 5 * i && sums[1] == 0 && sums[2] == 5 * i - 3);
+    }
+    /* Behind the recording, launches run at once again. */
+    assert_int_equal(queue_additions(sums, &err), GDRQ_OK);
+    assert_int_equal(sums[0], 20);
+    gdrq_device_graph_free(graph);
+    assert_int_equal(emulation::handles, handles);
+}
+
+static gdrq_status allocate(void *user, gdrq_error *error) {
+    queue_additions(user, error);
+    return gdrq_device_alloc((void **)user, 1, 1, "a test", error);
+}
+
+/* Its error does not come back from the call that failed. */
+static gdrq_status wait_in_secret(void *user, gdrq_error *error) {
+    gdrq_device_wait(nullptr);
+    return queue_additions(user, error);
+}
+
+static gdrq_status refuse(void *, gdrq_error *) {
+    return GDRQ_ERROR_ARGUMENT;
+}
+
+static void what_can_t_be_recorded_is_found(void **) {
+    int sums[3] = {0, 0, 0};
+    gdrq_device_graph *graph;
+    const unsigned long handles = emulation::handles;
+    const struct {
+        gdrq_queue *queue;
+        gdrq_status status;
+    } cases[] = {{allocate, GDRQ_ERROR_DEVICE},
+                 {wait_in_secret, GDRQ_ERROR_DEVICE},
+                 {refuse, GDRQ_ERROR_ARGUMENT}};
+    for (const auto &c : cases) {
+        assert_int_equal(gdrq_device_record(c.queue, sums, &graph, &err), c.status);
+        assert_null(graph);
+        assert_int_equal(emulation::handles, handles);
+        assert_int_equal(cudaGetLastError(), cudaSuccess);
+    }
+    assert_int_equal(sums[0], 0);
+}
+
+/* Of another kind, what the default stream does meanwhile would be lost or worse. */
+static void blocking_streams_forbid_the_default_one(void **) {
+    cudaStream_t stream;
+    cudaGraph_t graph;
+    int ran = 0;
+    cudaStreamCreateWithFlags(&stream, cudaStreamDefault);
+    assert_int_equal(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeThreadLocal),
+                     cudaErrorStreamCaptureUnsupported);
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    assert_int_equal(emulation::launch(1, 1, 0, [&] { ++ran; }), cudaErrorStreamCaptureImplicit);
+    assert_int_equal(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+    assert_int_equal(ran, 0);
+    assert_null(graph);
+    cudaStreamDestroy(stream);
     cudaGetLastError();
 }
 
@@ -264,6 +357,9 @@ int main() {
         cmocka_unit_test(lanes_outside_of_the_mask_are_found),
         cmocka_unit_test(impossible_launches_are_refused),
         cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(graphs_run_when_they_are_replayed),
+        cmocka_unit_test(what_can_t_be_recorded_is_found),
+        cmocka_unit_test(blocking_streams_forbid_the_default_one),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -1,4 +1,5 @@
 #include "cuda_runtime.h"
+#include "streams.h"
 
 #include <cstdlib>
 #include <map>
@@ -8,11 +9,12 @@ namespace emulation {
 cudaError_t last_error = cudaSuccess;
 unsigned long synchronisations = 0;
 size_t memory_in_use = 0, memory_limit = SIZE_MAX;
+int capability = 75;
 
 static std::map<void *, size_t> allocations;
 
-cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes,
-                   const std::function<void()> &kernel) {
+cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &kernel,
+                   cudaStream_t stream) {
     const size_t threads = (size_t)block.x * block.y * block.z;
     const bool fits = threads >= 1 && threads <= MOST_THREADS && block.z <= 64 && grid.x >= 1 &&
                       grid.x <= 0x7fffffff && grid.y >= 1 && grid.y <= 65535 && grid.z >= 1 &&
@@ -21,8 +23,7 @@ cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes,
         return last_error = cudaErrorInvalidConfiguration;
     if (shared_bytes > MOST_SHARED)
         return last_error = cudaErrorInvalidValue;
-    run(grid, block, shared_bytes, kernel);
-    return cudaSuccess;
+    return queue(stream, [=] { run(grid, block, shared_bytes, kernel); });
 }
 
 bool is_device_memory(const void *pointer) {
@@ -39,6 +40,8 @@ using namespace emulation;
 
 /* New memory holds NaNs, so that nothing is taken for zeroed. */
 cudaError_t cudaMalloc(void **pointer, size_t bytes) {
+    if (forbidden_while_captured())
+        return last_error;
     if (bytes > memory_limit || memory_in_use > memory_limit - bytes)
         return last_error = cudaErrorMemoryAllocation;
     *pointer = malloc(bytes ? bytes : 1);
@@ -53,6 +56,8 @@ cudaError_t cudaMalloc(void **pointer, size_t bytes) {
 cudaError_t cudaFree(void *pointer) {
     if (!pointer)
         return cudaSuccess;
+    if (forbidden_while_captured())
+        return last_error;
     const auto found = allocations.find(pointer);
     if (found == allocations.end())
         return last_error = cudaErrorInvalidValue;
@@ -62,24 +67,44 @@ cudaError_t cudaFree(void *pointer) {
     return cudaSuccess;
 }
 
+/* Page-locked memory is any here. */
+cudaError_t cudaMallocHost(void **pointer, size_t bytes) {
+    if (forbidden_while_captured())
+        return last_error;
+    *pointer = malloc(bytes ? bytes : 1);
+    return *pointer ? cudaSuccess : last_error = cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void *pointer) {
+    if (pointer && forbidden_while_captured())
+        return last_error;
+    free(pointer);
+    return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int) {
+    *value = attribute == cudaDevAttrComputeCapabilityMajor ? capability / 10 : capability % 10;
+    return cudaSuccess;
+}
+
 cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind) {
+    if (forbidden_while_captured())
+        return last_error;
     ++synchronisations;
     memmove(to, from, bytes);
     return cudaSuccess;
 }
 
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t) {
+                            cudaStream_t stream) {
     /* From memory that is not page-locked, the host waits. */
     if (kind != cudaMemcpyDeviceToDevice)
         ++synchronisations;
-    memmove(to, from, bytes);
-    return cudaSuccess;
+    return queue(stream, [=] { memmove(to, from, bytes); });
 }
 
-cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t) {
-    memset(to, byte, bytes);
-    return cudaSuccess;
+cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t stream) {
+    return queue(stream, [=] { memset(to, byte, bytes); });
 }
 
 cudaError_t cudaGetLastError() {
@@ -89,6 +114,8 @@ cudaError_t cudaGetLastError() {
 }
 
 cudaError_t cudaDeviceSynchronize() {
+    if (forbidden_while_captured())
+        return last_error;
     ++synchronisations;
     return cudaSuccess;
 }
@@ -101,6 +128,14 @@ const char *cudaGetErrorString(cudaError_t error) {
         return "out of memory";
     case cudaErrorInvalidConfiguration:
         return "invalid configuration argument";
+    case cudaErrorInvalidResourceHandle:
+        return "invalid resource handle";
+    case cudaErrorStreamCaptureUnsupported:
+        return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureInvalidated:
+        return "operation failed due to a previous error during capture";
+    case cudaErrorStreamCaptureImplicit:
+        return "operation would make the legacy stream depend on a capturing blocking stream";
     default:
         return "invalid argument";
     }

@@ -31,13 +31,29 @@ enum cudaError_t {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorInvalidResourceHandle = 400,
+    cudaErrorStreamCaptureUnsupported = 900,
+    cudaErrorStreamCaptureInvalidated = 901,
+    cudaErrorStreamCaptureImplicit = 906,
 };
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
     cudaMemcpyDeviceToHost,
     cudaMemcpyDeviceToDevice
 };
+enum cudaDeviceAttr {
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76,
+};
+enum cudaStreamCaptureMode {
+    cudaStreamCaptureModeGlobal = 0,
+    cudaStreamCaptureModeThreadLocal = 1,
+    cudaStreamCaptureModeRelaxed = 2,
+};
+enum { cudaStreamDefault = 0, cudaStreamNonBlocking = 1 };
 typedef struct CUstream_st *cudaStream_t;
+typedef struct CUgraph_st *cudaGraph_t;
+typedef struct CUgraphExec_st *cudaGraphExec_t;
 
 namespace emulation {
 
@@ -46,8 +62,19 @@ extern cudaError_t last_error;
 extern unsigned long synchronisations;
 extern size_t memory_in_use, memory_limit;
 bool is_device_memory(const void *pointer);
+/* Of the device: 75 is 7.5. */
+extern int capability;
+/* Graphs that were launched, and streams, graphs and executable graphs that exist. */
+extern unsigned long graph_launches, handles;
 
-cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &kernel);
+cudaError_t launch(dim3 grid, dim3 block, size_t shared_bytes, const std::function<void()> &kernel,
+                   cudaStream_t stream = nullptr);
+
+/* A kernel with its arguments as they are now, which a device copies as it is launched. */
+template <class Kernel, class... Arguments>
+std::function<void()> with_copies(Kernel kernel, Arguments... arguments) {
+    return [=] { kernel(arguments...); };
+}
 
 } // namespace emulation
 
@@ -59,6 +86,18 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, cudaMemcpy
 cudaError_t cudaMemsetAsync(void *to, int byte, size_t bytes, cudaStream_t stream = nullptr);
 cudaError_t cudaGetLastError();
 cudaError_t cudaDeviceSynchronize();
+cudaError_t cudaMallocHost(void **pointer, size_t bytes);
+cudaError_t cudaFreeHost(void *pointer);
+cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
+cudaError_t cudaStreamDestroy(cudaStream_t stream);
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode);
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph);
+cudaError_t cudaGraphDestroy(cudaGraph_t graph);
+cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t *exec, cudaGraph_t graph,
+                                          unsigned long long flags);
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream);
 const char *cudaGetErrorString(cudaError_t error);
 
 #define __syncthreads() emulation::wait_for_block(__FILE__, __LINE__)
