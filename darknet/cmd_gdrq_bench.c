@@ -75,8 +75,12 @@ static void print_table(const bench *b) {
     }
     print_timing(b, "convolutions and connected layers", &b->convolutions);
     print_timing(b, "total", &b->total);
+#ifdef GPU
+    printf("%.1f images/s on the GPU", 1 / b->total.median);
+#else
     printf("%.1f images/s on %d threads, %s", 1 / b->total.median, omp_get_max_threads(),
            gdrq_machine_cpu());
+#endif
     if (b->peak > 0)
         printf(", peak %.0f GMAC/s", 1e-9 * b->peak);
     putchar('\n');
@@ -193,7 +197,9 @@ static gdrq_status run(const arg_operands *operands, const bench_options *o, gdr
     if (status == GDRQ_OK && o->image)
         status = picture_load(o->image, &b.picture, err);
     if (status == GDRQ_OK) {
+#ifndef GPU
         b.peak = gdrq_machine_peak();
+#endif
         status = gdrq_network_bench(b.net, o->runs, b.layers, &b.total, err);
     }
     if (status == GDRQ_OK && o->image)

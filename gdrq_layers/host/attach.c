@@ -200,6 +200,9 @@ static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error 
 static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdrq_error *err) {
     char *text = NULL;
     gdrq_status status = gdrq_outline_translate(outline, &text, err);
+#ifdef GPU
+    gdrq_gpu_parses_folded(gdrq_outline_is_folded(outline));
+#endif
     if (status == GDRQ_OK)
         status = parse_text(outline->cfg.path, text, net, err);
     free(text);
@@ -208,18 +211,6 @@ static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdr
     if (status == GDRQ_OK)
         status = attach(*net, outline, err);
     return status;
-}
-
-/* Whether such a network can run where the host would put it. */
-static gdrq_status check_place(const gdrq_outline *outline, gdrq_error *err) {
-#ifdef GPU
-    if (gpu_index >= 0 && gdrq_outline_is_folded(outline))
-        return gdrq_fail(err, GDRQ_ERROR_STATE, "%s: folded networks run on the CPU: -nogpu",
-                         outline->cfg.path);
-#else
-    (void)outline, (void)err;
-#endif
-    return GDRQ_OK;
 }
 
 gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user, network **net,
@@ -235,9 +226,7 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
         note(user, outline.notes[i]);
     /* A quantised cfg's contradictions between layers, before the host allocates anything. */
     gdrq_tensor_classes classes;
-    status = check_place(&outline, err);
-    if (status == GDRQ_OK)
-        status = gdrq_tensor_classes_build(&outline, &classes, err);
+    status = gdrq_tensor_classes_build(&outline, &classes, err);
     if (status == GDRQ_OK) {
         gdrq_tensor_classes_free(&classes);
         status = parse_outline(&outline, net, err);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "host/network_state.h"
+#include "host/scratch_buffer.h"
 #include "quant/quantise.h"
 #include "train/quantised_layer.h"
 
@@ -174,6 +175,8 @@ gdrq_status gdrq_network_compare(const struct network *trained, const struct net
     comparison c = {
         .trained = trained, .host = folded, .folded = state ? state->folded : NULL, .err = err};
     gdrq_status status = check_pair(&c);
+    if (status == GDRQ_OK && (gdrq_is_on_gpu(trained) || gdrq_is_on_gpu(folded)))
+        status = gdrq_fail(err, GDRQ_ERROR_STATE, "layers are compared on the CPU only: -nogpu");
     if (status == GDRQ_OK)
         status = gdrq_network_ready(folded, err);
     if (status == GDRQ_OK)

@@ -9,6 +9,10 @@
 #include "base/status.h"
 #include "host/weight_spans.h"
 #include "quant/pack.h"
+#ifdef GPU
+#include "host/cuda/folded_gpu.h"
+#include "host/cuda/gpu_network.h"
+#endif
 
 /* A load in progress: nothing of the network changes until all of it is there. */
 typedef struct loading {
@@ -18,6 +22,9 @@ typedef struct loading {
     gdrq_folded file;
     gdrq_grid *grids;
     gdrq_node_weights *weights;
+#ifdef GPU
+    gdrq_cuda_weights *on_gpu; /* the same there; NULL: the network is on the CPU */
+#endif
     char *kept_path; /* NULL: numbers of no file */
     gdrq_error *err;
 } loading;
@@ -165,8 +172,17 @@ gdrq_status gdrq_folded_unpack(const gdrq_folded_network *f, const gdrq_folded *
     return status;
 }
 
+/* For the kernel that will use them; on a GPU the host keeps nothing. */
 static gdrq_status pack_layer(loading *in, int i) {
     const gdrq_node *node = &in->to->nodes[i];
+#ifdef GPU
+    if (in->on_gpu) {
+        const gdrq_status status =
+            gdrq_folded_gpu_upload(in->to->gpu, i, node, &in->weights[i], &in->on_gpu[i], in->err);
+        gdrq_node_weights_free(&in->weights[i]);
+        return status;
+    }
+#endif
     return gdrq_node_weights_pack(&in->weights[i], node, -in->grids[node->input_class].min,
                                   in->err);
 }
@@ -193,7 +209,7 @@ static bool copy_span(void *user, const gdrq_weight_span *span) {
 
 /* ---- all of it ---- */
 
-static void commit(loading *in, gdrq_folded_network *f) {
+static gdrq_status commit(loading *in, gdrq_folded_network *f) {
     for (int i = 0; i < f->n; i++) {
         const gdrq_node_weights old = f->weights[i];
         f->weights[i] = in->weights[i];
@@ -208,19 +224,36 @@ static void commit(loading *in, gdrq_folded_network *f) {
     f->path = in->kept_path;
     in->kept_path = old;
     f->loaded = true;
+#ifdef GPU
+    if (in->on_gpu) {
+        gdrq_folded_gpu_swap_weights(f->gpu, in->on_gpu);
+        return gdrq_gpu_push(in->net, in->err); /* the floats of stock layers */
+    }
+#endif
+    return GDRQ_OK;
 }
 
 static gdrq_status make_room(loading *in) {
     in->grids = gdrq_alloc((size_t)in->to->classes->n, sizeof *in->grids);
     in->weights = gdrq_alloc((size_t)in->to->n, sizeof *in->weights);
-    return in->grids && in->weights
-               ? GDRQ_OK
-               : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
+    bool ok = in->grids && in->weights;
+#ifdef GPU
+    if (in->to->gpu) {
+        in->on_gpu = gdrq_alloc((size_t)in->to->n, sizeof *in->on_gpu);
+        ok = ok && in->on_gpu;
+    }
+#endif
+    return ok ? GDRQ_OK : gdrq_fail(in->err, GDRQ_ERROR_MEMORY, "%s: out of memory", in->path);
 }
 
 static void free_loading(loading *in) {
     for (int i = 0; in->weights && i < in->to->n; i++)
         gdrq_node_weights_free(&in->weights[i]);
+#ifdef GPU
+    for (int i = 0; in->on_gpu && i < in->to->n; i++)
+        gdrq_cuda_weights_free(&in->on_gpu[i]);
+    free(in->on_gpu);
+#endif
     free(in->weights);
     free(in->grids);
     free(in->kept_path);
@@ -296,7 +329,7 @@ gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gd
         if (f->weight_bits[i] > 0)
             status = randomise_layer(&in, i, &state);
     if (status == GDRQ_OK)
-        commit(&in, f);
+        status = commit(&in, f);
     free_loading(&in);
     return status;
 }
@@ -304,9 +337,9 @@ gdrq_status gdrq_folded_randomise(gdrq_folded_network *f, const network *net, gd
 gdrq_status gdrq_folded_load(network *net, gdrq_folded_network *f, const char *path,
                              gdrq_error *err) {
     loading in = {.path = path, .net = net, .to = f, .err = err};
-    const gdrq_status status = load(&in);
+    gdrq_status status = load(&in);
     if (status == GDRQ_OK)
-        commit(&in, f);
+        status = commit(&in, f);
     free_loading(&in);
     return status;
 }

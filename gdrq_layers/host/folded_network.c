@@ -7,8 +7,13 @@
 #include "base/fatal.h"
 #include "base/status.h"
 #include "host/folded_layer.h"
+#include "host/scratch_buffer.h"
 #include "host/section_value.h"
 #include "primitives/activation.h"
+#ifdef GPU
+#include "host/cuda/folded_gpu.h"
+#include "host/cuda/folded_gpu_layers.h"
+#endif
 
 /* ---- from the outline to nodes ---- */
 
@@ -183,14 +188,24 @@ gdrq_status gdrq_folded_check(const gdrq_folded_network *f, gdrq_error *err) {
                                  "`darknet gdrq fold` wrote beside its cfg");
 }
 
+static gdrq_status pixels_of(const gdrq_folded_network *f, uint8_t **pixels, gdrq_error *err) {
+#ifdef GPU
+    if (f->gpu) {
+        *pixels = gdrq_folded_gpu_pixels(f->gpu);
+        return GDRQ_OK;
+    }
+#endif
+    const gdrq_status status = gdrq_plan_reserve(f->plan, 1, err);
+    if (status == GDRQ_OK)
+        *pixels = gdrq_plan_codes(f->plan, -1, 0);
+    return status;
+}
+
 gdrq_status gdrq_folded_pixels(const gdrq_folded_network *f, uint8_t **pixels, gdrq_error *err) {
     const int class = gdrq_plan_class(f->plan, -1);
     const bool reads_pixels = class >= 0 && f->classes->classes[class].fixed;
     *pixels = NULL;
-    const gdrq_status status = gdrq_plan_reserve(f->plan, 1, err);
-    if (status == GDRQ_OK && reads_pixels && !gdrq_plan_has_values(f->plan, -1))
-        *pixels = gdrq_plan_codes(f->plan, -1, 0);
-    return status;
+    return reads_pixels && !gdrq_plan_has_values(f->plan, -1) ? pixels_of(f, pixels, err) : GDRQ_OK;
 }
 
 void gdrq_folded_pixels_are_set(gdrq_folded_network *f) {
@@ -240,46 +255,87 @@ static gdrq_status make_output(layer *l, int i, gdrq_error *err) {
                : gdrq_fail(err, GDRQ_ERROR_MEMORY, "layer %d: out of memory for its output", i);
 }
 
-static gdrq_status attach_layers(network *net, gdrq_folded_network *f, gdrq_error *err) {
-    for (int i = 0; i < f->n; i++) {
-        layer *l = &net->layers[i];
-        const bool values = gdrq_plan_has_values(f->plan, i);
-        drop_buffers(l, i > 0 ? l - 1 : NULL, values);
-        if (values && l->type != DROPOUT && make_output(l, i, err) != GDRQ_OK)
-            return GDRQ_ERROR_MEMORY;
-        f->forward[i] = l->forward;
-        l->forward = forward_folded_layer;
-        l->state_save_layer = (struct layer *)f;
-    }
-    net->output = get_network_output_layer(net).output;
+/* The function that the host calls. */
+static gdrq_status attach_forward(network *net, gdrq_folded_network *f, int i, gdrq_error *err) {
+    layer *l = &net->layers[i];
+    l->state_save_layer = (struct layer *)f;
+#ifdef GPU
+    if (f->gpu)
+        return gdrq_folded_gpu_attach_layer(net, f, i, err);
+#endif
+    (void)err;
+    f->forward[i] = l->forward;
+    l->forward = forward_folded_layer;
     return GDRQ_OK;
 }
 
+static gdrq_status attach_layers(network *net, gdrq_folded_network *f, gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; status == GDRQ_OK && i < f->n; i++) {
+        layer *l = &net->layers[i];
+        const bool values = gdrq_plan_has_values(f->plan, i);
+        drop_buffers(l, i > 0 ? l - 1 : NULL, values);
+        if (values && l->type != DROPOUT)
+            status = make_output(l, i, err);
+        if (status == GDRQ_OK)
+            status = attach_forward(net, f, i, err);
+    }
+    const layer out = get_network_output_layer(net);
+    net->output = out.output;
+#ifdef GPU
+    net->output_gpu = out.output_gpu;
+#endif
+    return status;
+}
+
+static gdrq_status make_plan(const gdrq_folded_network *f, const gdrq_node *nodes,
+                             gdrq_tensor_shape input, int batch, gdrq_folded_plan *plan,
+                             gdrq_error *err) {
+#ifdef GPU
+    if (f->gpu) {
+        const gdrq_status status = gdrq_plan_make_elsewhere(nodes, f->n, input, &plan->forms, err);
+        return status == GDRQ_OK
+                   ? gdrq_folded_gpu_plan_new(f->gpu, nodes, f->n, input, batch, &plan->gpu, err)
+                   : status;
+    }
+#endif
+    const gdrq_status status = gdrq_plan_make(nodes, f->n, input, &plan->forms, err);
+    return status == GDRQ_OK ? gdrq_plan_reserve(plan->forms, batch, err) : status;
+}
+
 gdrq_status gdrq_folded_plan_anew(const gdrq_folded_network *f, const gdrq_tensor_shape *tensors,
-                                  int batch, gdrq_plan **plan, gdrq_error *err) {
-    *plan = NULL;
+                                  int batch, gdrq_folded_plan *plan, gdrq_error *err) {
+    *plan = (gdrq_folded_plan){0};
     gdrq_node *nodes = gdrq_alloc((size_t)f->n, sizeof *nodes);
     if (!nodes)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the plan of %d layers", f->n);
     memcpy(nodes, f->nodes, (size_t)f->n * sizeof *nodes);
     set_shapes(nodes, f->n, tensors);
-    gdrq_status status = gdrq_plan_make(nodes, f->n, tensors[0], plan, err);
+    const gdrq_status status = make_plan(f, nodes, tensors[0], batch, plan, err);
     free(nodes);
-    if (status == GDRQ_OK)
-        status = gdrq_plan_reserve(*plan, batch, err);
-    if (status != GDRQ_OK) {
-        gdrq_plan_free(*plan);
-        *plan = NULL;
-    }
+    if (status != GDRQ_OK)
+        gdrq_folded_plan_free(plan);
     return status;
 }
 
-void gdrq_folded_set_plan(gdrq_folded_network *f, gdrq_plan *plan,
+void gdrq_folded_plan_free(gdrq_folded_plan *plan) {
+    gdrq_plan_free(plan->forms);
+#ifdef GPU
+    gdrq_folded_gpu_plan_free(plan->gpu);
+#endif
+    *plan = (gdrq_folded_plan){0};
+}
+
+void gdrq_folded_set_plan(gdrq_folded_network *f, const gdrq_folded_plan *plan,
                           const gdrq_tensor_shape *tensors) {
     gdrq_plan_free(f->plan);
-    f->plan = plan;
+    f->plan = plan->forms;
+#ifdef GPU
+    if (f->gpu)
+        gdrq_folded_gpu_set_plan(f->gpu, plan->gpu);
+#endif
     f->input_is_coded = false;
-    memcpy(f->tensors, tensors, ((size_t)f->n + 1) * sizeof *tensors);
+    memmove(f->tensors, tensors, ((size_t)f->n + 1) * sizeof *tensors); /* may be the same */
     set_shapes(f->nodes, f->n, f->tensors);
 }
 
@@ -291,10 +347,18 @@ gdrq_status gdrq_folded_attach(network *net, const gdrq_outline *outline,
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     f->classes = classes;
     f->hash = gdrq_outline_hash(outline);
+    gdrq_folded_plan plan = {0};
     gdrq_status status = make_nodes(f, net, outline, err);
+#ifdef GPU
+    if (status == GDRQ_OK && gdrq_is_on_gpu(net))
+        status = gdrq_folded_gpu_new(net, f, &f->gpu, err);
+#endif
     if (status == GDRQ_OK)
-        status = gdrq_folded_plan_anew(f, f->tensors, net->batch, &f->plan, err);
-    return status == GDRQ_OK ? attach_layers(net, f, err) : status;
+        status = gdrq_folded_plan_anew(f, f->tensors, net->batch, &plan, err);
+    if (status != GDRQ_OK)
+        return status;
+    gdrq_folded_set_plan(f, &plan, f->tensors);
+    return attach_layers(net, f, err);
 }
 
 void gdrq_folded_network_free(gdrq_folded_network *f) {
@@ -303,6 +367,9 @@ void gdrq_folded_network_free(gdrq_folded_network *f) {
     for (int i = 0; f->weights && i < f->n; i++)
         gdrq_node_weights_free(&f->weights[i]);
     gdrq_plan_free(f->plan);
+#ifdef GPU
+    gdrq_folded_gpu_free(f->gpu);
+#endif
     free(f->nodes);
     free(f->reads);
     free(f->tensors);

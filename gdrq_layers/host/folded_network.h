@@ -5,6 +5,7 @@
  * Every layer's forward is replaced by one that runs its node of the plan (net.index tells which):
  * integer layers compute, layers that move values move codes where there are some, and what is left
  * runs the function it had, its values being quantised behind it where an integer layer reads them.
+ * On a GPU the first one queues them all (host/cuda/folded_gpu.h).
  */
 #ifndef GDRQ_HOST_FOLDED_NETWORK_H
 #define GDRQ_HOST_FOLDED_NETWORK_H
@@ -18,15 +19,23 @@
 
 typedef void gdrq_forward_function(layer l, network net);
 
+/* A plan: on a GPU, which forms tensors have there, and what runs it. */
+typedef struct gdrq_folded_plan {
+    gdrq_plan *forms;
+    struct gdrq_folded_gpu_plan *gpu; /* NULL: the network is on the CPU */
+} gdrq_folded_plan;
+void gdrq_folded_plan_free(gdrq_folded_plan *plan);
+
 typedef struct gdrq_folded_network {
     int n;
-    gdrq_node *nodes; /* n */
-    int *reads;       /* of all nodes */
-    gdrq_plan *plan;
+    gdrq_node *nodes;                /* n */
+    int *reads;                      /* of all nodes */
+    gdrq_plan *plan;                 /* on a GPU, of forms alone */
+    struct gdrq_folded_gpu *gpu;     /* NULL: the network is on the CPU */
     gdrq_tensor_shape *tensors;      /* of -1..n-1, by index + 1 */
     gdrq_tensor_classes *classes;    /* shared with the network's state */
     gdrq_grid *grids;                /* of each class; from the weights file */
-    gdrq_node_weights *weights;      /* n; of folded layers, from the weights file */
+    gdrq_node_weights *weights;      /* n; of folded layers, from the weights file; on the CPU */
     gdrq_forward_function **forward; /* n: what each layer's forward was */
     int *weight_bits;                /* n; 0: not a folded layer */
     uint64_t hash;                   /* gdrq_outline_hash() */
@@ -81,8 +90,8 @@ void gdrq_folded_pixels_are_set(gdrq_folded_network *f);
  * `batch` images; and to put it in place, which can't fail and takes over what is given.
  */
 gdrq_status gdrq_folded_plan_anew(const gdrq_folded_network *f, const gdrq_tensor_shape *tensors,
-                                  int batch, gdrq_plan **plan, gdrq_error *err);
-void gdrq_folded_set_plan(gdrq_folded_network *f, gdrq_plan *plan,
+                                  int batch, gdrq_folded_plan *plan, gdrq_error *err);
+void gdrq_folded_set_plan(gdrq_folded_network *f, const gdrq_folded_plan *plan,
                           const gdrq_tensor_shape *tensors);
 
 /* A layer's activation as the integer operations have it. */

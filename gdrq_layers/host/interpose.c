@@ -31,6 +31,9 @@
 #include "primitives/replacements.h"
 #include "primitives/suppression.h"
 #include "primitives/update.h"
+#ifdef GPU
+#include "host/cuda/folded_gpu_layers.h"
+#endif
 
 /* The host's prototypes that darknet.h leaves out. */
 GDRQ_API void file_error(char *name);
@@ -314,11 +317,13 @@ GDRQ_API void update_convolutional_layer(layer l, update_args a) {
 }
 
 GDRQ_API float *network_predict(network *net, float *input) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
 #ifdef GPU
     if (net->gpu_index >= 0)
-        return host()->network_predict(net, input);
+        return state && state->folded
+                   ? gdrq_folded_gpu_predict(net, state->folded, input, NULL, NULL)
+                   : host()->network_predict(net, input);
 #endif
-    const gdrq_network_state *state = gdrq_network_state_find(net);
     if (state && state->statistics)
         return gdrq_statistics_predict(state->statistics, input);
     if (gdrq_replaces(GDRQ_REPLACES_PREDICT))

@@ -40,7 +40,7 @@ typedef struct resizing {
     new_layer *layers;
     gdrq_folded_network *folded; /* NULL: the network is none */
     gdrq_tensor_shape *tensors;  /* with folded: new shapes of -1..n-1, by index + 1 */
-    gdrq_plan *plan;
+    gdrq_folded_plan plan;
     gdrq_error *err;
 } resizing;
 
@@ -50,12 +50,14 @@ static gdrq_status fail_layer(const resizing *r, int i, const char *why) {
 }
 
 #ifdef GPU
-static bool make_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
-    if (!slot || !*slot)
-        return true;
+static bool make_new_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
     to->gpu_slots[to->n_gpu] = slot;
     void **buffer = &to->gpu_buffers[to->n_gpu++];
     return gdrq_gpu_new_array((int)(to - r->layers), count, buffer, NULL) == GDRQ_OK;
+}
+
+static bool make_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
+    return !slot || !*slot || make_new_on_gpu(r, to, slot, count);
 }
 #endif
 
@@ -103,9 +105,10 @@ static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
 
 static gdrq_status no_memory(const resizing *r, int i) {
     fail_layer(r, i,
-               gdrq_is_on_gpu(r->net)
-                   ? "would be too large for the GPU's memory: raise subdivisions= in [net]"
-                   : "would be too large for the memory");
+               !gdrq_is_on_gpu(r->net) ? "would be too large for the memory"
+               : r->folded             ? "would be too large for the GPU's memory"
+                                       : "would be too large for the GPU's memory: raise "
+                                         "subdivisions= in [net]");
     return GDRQ_ERROR_MEMORY;
 }
 
@@ -359,7 +362,7 @@ static gdrq_status plan_folded(resizing *r) {
 }
 
 static void discard(resizing *r) {
-    gdrq_plan_free(r->plan);
+    gdrq_folded_plan_free(&r->plan);
     for (int i = 0; i < r->net->n; ++i)
         for (int k = 0; k < r->layers[i].n; ++k)
             free(r->layers[i].buffers[k]);
@@ -460,8 +463,11 @@ static void commit(resizing *r, const net_buffers *buffers) {
     net->outputs = out.outputs;
     net->truths = last->truths ? last->truths : out.outputs;
     net->output = out.output;
+#ifdef GPU
+    net->output_gpu = out.output_gpu;
+#endif
     if (r->folded)
-        gdrq_folded_set_plan(r->folded, r->plan, r->tensors);
+        gdrq_folded_set_plan(r->folded, &r->plan, r->tensors);
     set_net_buffers(net, buffers);
 }
 
@@ -486,17 +492,28 @@ static size_t new_workspace(const resizing *r) {
     return size;
 }
 
+/* *slot of layer i, if it has none; then it has none on the GPU either. */
+static bool make_missing(const resizing *r, int i, void **slot) {
+    new_layer *to = &r->layers[i];
+    if (*slot)
+        return true;
+    bool ok = make_buffer(r, to, slot, to->outputs);
+#ifdef GPU
+    if (ok && gdrq_is_on_gpu(r->net))
+        ok = make_new_on_gpu(r, to, gdrq_gpu_twin(&r->net->layers[i], slot),
+                             (size_t)r->batch * (size_t)to->outputs);
+#endif
+    return ok;
+}
+
 /* What a folded network's layers need of values at the new size, and had no buffer for. */
 static gdrq_status make_values(resizing *r) {
     for (int i = 0; r->folded && i < r->net->n; ++i) {
         layer *l = &r->net->layers[i];
-        new_layer *to = &r->layers[i];
-        if (!gdrq_plan_has_values(r->plan, i) || l->type == DROPOUT)
+        if (!gdrq_plan_has_values(r->plan.forms, i) || l->type == DROPOUT)
             continue;
-        if (!l->output && !make_buffer(r, to, (void **)&l->output, to->outputs))
-            return no_memory(r, i);
-        if (l->type == MAXPOOL && !l->indexes &&
-            !make_buffer(r, to, (void **)&l->indexes, to->outputs))
+        if (!make_missing(r, i, (void **)&l->output) ||
+            (l->type == MAXPOOL && !make_missing(r, i, (void **)&l->indexes)))
             return no_memory(r, i);
     }
     return GDRQ_OK;

@@ -562,6 +562,13 @@ const gdrq_section_kind *gdrq_section_kind_find(const char *name) {
     return NULL;
 }
 
+const char *gdrq_section_name(LAYER_TYPE type) {
+    const gdrq_section_kind *kind = gdrq_section_kinds;
+    while (kind->name && (kind->type != type || kind->quantised))
+        kind++;
+    return kind->name ? kind->name : "";
+}
+
 const gdrq_key *gdrq_key_find(const gdrq_section_kind *kind, const char *name, bool *ours) {
     for (size_t i = 0; i < sizeof kind->lists / sizeof kind->lists[0]; i++)
         for (const gdrq_key *key = kind->lists[i].keys; key && key->name; key++)

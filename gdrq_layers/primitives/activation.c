@@ -5,14 +5,6 @@
 
 #include <math.h>
 
-/* 1 / (1 + exp(-x)), from exp(-|x|) so that neither tail loses precision; 0 below -87.33. */
-static inline float logistic(float x) {
-    const float e = gdrq_exp_of_negative(x > 0 ? -x : x);
-    const float upper = 1.f / (1.f + e);
-    const float lower = e * upper;
-    return x > 0 ? upper : lower;
-}
-
 static inline float stair(float x) {
     const float n = floorf(x);
     const float half = floorf(x / 2.f);
@@ -51,7 +43,7 @@ static inline float plse(float x) {
         }                                                                                     \
     }
 
-ACTIVATION_KERNELS(logistic, logistic(v), (1 - v) * v)
+ACTIVATION_KERNELS(logistic, gdrq_logistic(v), (1 - v) * v)
 ACTIVATION_KERNELS(loggy, 2. / (1. + exp(-(double)v)) - 1,
                    2 * (1 - (v + 1.) / 2.) * ((v + 1.) / 2.))
 ACTIVATION_KERNELS(relu, v *(v > 0 ? 1.f : 0.f), v > 0 ? 1.f : 0.f)

@@ -1,4 +1,5 @@
-/* The exponential as vector code: inlined into kernels, so that each copy of them has its own. */
+/* The exponential, and what is made of it, as vector code: inlined into kernels, so that each copy
+ * of them has its own. */
 #ifndef GDRQ_PRIMITIVES_EXPONENTIAL_H
 #define GDRQ_PRIMITIVES_EXPONENTIAL_H
 
@@ -34,6 +35,14 @@ GDRQ_EVERYWHERE float gdrq_exp_of_negative(float v) {
     float power;
     memcpy(&power, &bits, sizeof power);
     return v < lowest ? 0.f : p * power;
+}
+
+/* 1 / (1 + exp(-x)), from exp(-|x|) so that neither tail loses precision; 0 below -87.33. */
+GDRQ_EVERYWHERE float gdrq_logistic(float x) {
+    const float e = gdrq_exp_of_negative(x > 0 ? -x : x);
+    const float upper = 1.f / (1.f + e);
+    const float lower = e * upper;
+    return x > 0 ? upper : lower;
 }
 
 #endif

@@ -1,6 +1,6 @@
 #include "primitives/predict.h"
 
-static void set_cost(const network *net) {
+void gdrq_set_network_cost(const network *net) {
     float sum = 0;
     int count = 0;
     for (int i = 0; i < net->n; i++) {
@@ -30,7 +30,7 @@ static float *predict_from(const network *net, int first, float *input, gdrq_aft
         if (l->truth)
             state.truth = l->output;
     }
-    set_cost(net);
+    gdrq_set_network_cost(net);
     return net->output;
 }
 

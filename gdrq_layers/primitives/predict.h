@@ -16,6 +16,9 @@ typedef void gdrq_after_layer(void *user, int i);
 float *gdrq_network_predict_watched(const network *net, float *input, gdrq_after_layer *after,
                                     void *user);
 
+/* *net->cost from the layers' costs. */
+void gdrq_set_network_cost(const network *net);
+
 /* Runs layers first.. again, on what the layers before them (or net->input) hold. */
 float *gdrq_network_predict_from(const network *net, int first);
 

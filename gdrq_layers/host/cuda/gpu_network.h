@@ -17,6 +17,10 @@ gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err);
 /* `count` zeroed floats for an image's or a layer's array; the message names the layer. */
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err);
 
+/* What the host allocates from now on in this thread is of a network that only infers, or not:
+   where memory is out, the advice is another. */
+void gdrq_gpu_parses_folded(bool folded);
+
 /* net->truth_gpu for net->truths and net->batch. */
 gdrq_status gdrq_gpu_fit_truth(network *net, gdrq_error *err);
 

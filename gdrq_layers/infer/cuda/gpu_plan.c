@@ -30,7 +30,7 @@ static gdrq_status push_packed(const gdrq_int_conv *conv, const gdrq_conv_limits
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %zu bytes of packed weights",
                          size);
     out->kernel->pack(conv, limits, packed);
-    gdrq_status status = gdrq_device_alloc(&out->packed, size, 1, "weights", err);
+    gdrq_status status = gdrq_device_alloc_to_infer(&out->packed, size, 1, "weights", err);
     if (status == GDRQ_OK)
         status = gdrq_device_push(out->packed, packed, size, err);
     free(packed);
@@ -41,8 +41,8 @@ static gdrq_status push_packed(const gdrq_int_conv *conv, const gdrq_conv_limits
 static gdrq_status push_epilogue(const gdrq_epilogue *epilogue, size_t filters,
                                  gdrq_cuda_weights *out, gdrq_error *err) {
     const size_t room = (filters + 3) / 4 * 4;
-    gdrq_status status = gdrq_device_alloc((void **)&out->scale_and_bias, 2 * room, sizeof(float),
-                                           "scales and biases", err);
+    gdrq_status status = gdrq_device_alloc_to_infer((void **)&out->scale_and_bias, 2 * room,
+                                                    sizeof(float), "scales and biases", err);
     if (status != GDRQ_OK)
         return status;
     out->epilogue = (gdrq_epilogue){.scale = out->scale_and_bias,
@@ -148,7 +148,7 @@ static size_t scratch_size(const gdrq_cuda_plan *plan, const gdrq_cuda_weights *
 static gdrq_status replace(void **memory, size_t count, size_t size, const char *what,
                            gdrq_error *err) {
     void *larger;
-    const gdrq_status status = gdrq_device_alloc(&larger, count, size, what, err);
+    const gdrq_status status = gdrq_device_alloc_to_infer(&larger, count, size, what, err);
     if (status != GDRQ_OK)
         return status;
     gdrq_device_free(*memory);

@@ -10,6 +10,13 @@ namespace {
 
 enum { THREADS = 256, LANES = 32 };
 
+/* Per value: 4 bytes read and written, about 25 operations. */
+__global__ void __launch_bounds__(THREADS) logistic(size_t n, float *x) {
+    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i < n)
+        x[i] = gdrq_logistic(x[i]);
+}
+
 /* The sum of n values as gdrq_sum_in_lanes() adds them: by 16 neighbouring lanes of a warp, all of
    whose lanes come here. */
 __device__ __forceinline__ double sum_in_lanes(const float *x, int n) {
@@ -77,6 +84,10 @@ __global__ void __launch_bounds__(THREADS)
 }
 
 } // namespace
+
+gdrq_status gdrq_cuda_logistic(float *x, size_t n, gdrq_error *err) {
+    return GDRQ_LAUNCH(err, (unsigned)((n + THREADS - 1) / THREADS), THREADS, 0, logistic, n, x);
+}
 
 gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gdrq_error *err) {
     const int per_block = THREADS / GDRQ_LANES;

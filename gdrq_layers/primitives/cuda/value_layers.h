@@ -13,6 +13,9 @@
 extern "C" {
 #endif
 
+/* x[i] = the logistic function of x[i], i < n. */
+gdrq_status gdrq_cuda_logistic(float *x, size_t n, gdrq_error *err);
+
 /* out[p] = the mean of n values from in + p*n on. */
 gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gdrq_error *err);
 
