@@ -85,7 +85,7 @@ cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
   $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/api \
-  host/arrays host/folded_layer host/folded_load host/folded_network host/interpose host/network_state \
+  host/arrays host/compare host/folded_layer host/folded_load host/folded_network host/interpose host/network_state \
   host/predict_pixels host/resize host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
   primitives/convolutional_layer primitives/convolutional_parts primitives/predict \
   primitives/segmentation_layer primitives/softmax_layer primitives/update)))

@@ -15,6 +15,12 @@
 static const float same_object_iou = .9f;
 /* The share of codes that must be equal where float sums can round, as 8-bit ones do. */
 static const double least_equal = .9999;
+/* On a GPU, the trained network's pooling and softmax are the host's, which round otherwise. */
+#ifdef GPU
+static const bool outputs_are_exact = false;
+#else
+static const bool outputs_are_exact = true;
+#endif
 /* What that rounding may do to an output, in parts of the layer's largest. */
 static const double rounding = 1e-4;
 
@@ -185,7 +191,7 @@ static gdrq_status print_result(const verification *v, gdrq_error *err) {
     else
         printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
     printf("Largest difference of an output: %g\n", v->worst_output);
-    if (!bad && exact && v->worst_output > 0)
+    if (!bad && exact && outputs_are_exact && v->worst_output > 0)
         return gdrq_fail(
             err, GDRQ_ERROR_STATE,
             "all layers agree, but the outputs of the networks differ by up to %g: this "

@@ -201,7 +201,7 @@ static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdr
     char *text = NULL;
     gdrq_status status = gdrq_outline_translate(outline, &text, err);
 #ifdef GPU
-    gdrq_gpu_parses_folded(gdrq_outline_is_folded(outline));
+    gdrq_gpu_makes_folded(gdrq_outline_is_folded(outline));
 #endif
     if (status == GDRQ_OK)
         status = parse_text(outline->cfg.path, text, net, err);
@@ -210,6 +210,9 @@ static gdrq_status parse_outline(const gdrq_outline *outline, network **net, gdr
         status = check_shapes(outline, *net, err);
     if (status == GDRQ_OK)
         status = attach(*net, outline, err);
+#ifdef GPU
+    gdrq_gpu_makes_folded(false);
+#endif
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "host/attach.h"
 #include "host/cfg_text.h"
 #include "host/network_state.h"
+#include "host/scratch_buffer.h"
 #include "host/section_keys.h"
 #include "host/text_file.h"
 #include "host/weight_spans.h"
@@ -223,9 +224,13 @@ static gdrq_status read_network(folding *f, const char *weights_path, gdrq_note 
         status = gdrq_weights_load(f->net, weights_path, 0, f->net->n, false, NULL, f->err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(f->net, f->err);
-    if (status == GDRQ_OK)
-        f->classes = &gdrq_network_state_find(f->net)->tensors;
-    return status;
+    if (status != GDRQ_OK)
+        return status;
+    f->classes = &gdrq_network_state_find(f->net)->tensors;
+    if (note && gdrq_is_on_gpu(f->net))
+        note(user, "batch norm is folded as the GPU computes it, by sqrt(variance + 1e-5); as the "
+                   "CPU does, by sqrt(variance) + 1e-6: -nogpu");
+    return GDRQ_OK;
 }
 
 static gdrq_status write_files(folding *f, const char *out_cfg, const char *out_weights) {

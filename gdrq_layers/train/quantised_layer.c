@@ -14,6 +14,7 @@
 #include "quant/gradient.h"
 #include "train/learn_threshold.h"
 #ifdef GPU
+#include "primitives/batchnorm_gpu.h"
 #include "train/cuda/quantised_gpu.h"
 #endif
 
@@ -276,18 +277,39 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
         start_learning(q);
 }
 
+/* As it is computed where the layer is, here and below: that is the function that was trained. Sums
+   over weights are rounded otherwise on the GPU. */
+static void fold_weights(gdrq_quantised *q, const layer *l) {
+#ifdef GPU
+    if (q->gpu) {
+        gdrq_quantised_gpu_pull_weights(q, l);
+        return;
+    }
+#endif
+    quantise_weights(q, l->weights, true, false);
+}
+
+static void fold_batchnorm(gdrq_quantised *q, const layer *l) {
+#ifdef GPU
+    for (int i = 0; q->gpu && i < q->filters; ++i)
+        gdrq_gpu_batchnorm_fold(l->scales[i], l->rolling_mean[i], l->rolling_variance[i],
+                                &q->scale[i], &q->bias[i]);
+    if (q->gpu)
+        return;
+#endif
+    gdrq_batchnorm_fold(q->filters, q->factor, l->scales, l->biases, l->rolling_mean,
+                        l->rolling_variance, q->scale, q->bias);
+}
+
 void gdrq_quantised_fold(gdrq_quantised *q, const layer *l) {
     const size_t bytes = (size_t)q->filters * sizeof(float);
     q->grid = gdrq_threshold_grid(q->input);
-    quantise_weights(q, l->weights, true, false);
+    fold_weights(q, l);
     set_factors(q);
-    if (l->batch_normalize) {
-        gdrq_batchnorm_fold(q->filters, q->factor, l->scales, l->biases, l->rolling_mean,
-                            l->rolling_variance, q->scale, q->bias);
-        return;
-    }
     memcpy(q->scale, q->factor, bytes);
     memcpy(q->bias, l->biases, bytes);
+    if (l->batch_normalize)
+        fold_batchnorm(q, l);
 }
 
 float *gdrq_quantised_sums(const layer *l) {

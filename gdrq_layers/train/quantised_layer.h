@@ -81,6 +81,8 @@ gdrq_status gdrq_quantised_check(const gdrq_quantised *q, gdrq_error *err);
 /*
  * The numbers that inference computes with, as they are now: the codes of the weights, and scale
  * and bias of each filter, so that y = activation(scale*sum + bias). In weight_codes, scale, bias.
+ * Of a layer on the GPU, the weights that count are there; scales, biases and statistics are the
+ * host's, and batch norm's formula is the GPU's.
  */
 void gdrq_quantised_fold(gdrq_quantised *q, const layer *l);
 

@@ -24,7 +24,9 @@ extern "C" {
 #include "primitives/softmax_layer.h"
 }
 
+#ifndef TESTS_CUDA_LAYER_ON_BOTH_H /* which has one, too */
 static gdrq_error err;
+#endif
 
 /* What the host's layers do at inference. A head's is to hand on what it reads. */
 static inline void forward_nothing(layer, network) {

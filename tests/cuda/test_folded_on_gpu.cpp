@@ -129,6 +129,21 @@ static void check_frames(folded_pair &pair, int frames) {
     }
 }
 
+/* Of what layer 1 has given on the CPU, layer 2's kernel makes what it makes there. */
+static void a_layer_by_itself(void **) {
+    folded_pair pair(detector);
+    observed cpu = {&pair.cpu, {}};
+    pair.set_random_input();
+    gdrq_network_predict_watched(&pair.cpu.net, pair.cpu.net.input, observe_on_cpu, &cpu);
+    std::vector<uint8_t> codes(cpu.codes[2].size());
+    std::vector<float> values(codes.size());
+    ASSERT_OK(gdrq_folded_gpu_run_alone(pair.gpu.folded(), 2, cpu.codes[1].data(), codes.data(),
+                                        values.data(), &err));
+    assert_true(codes == cpu.codes[2]);
+    for (size_t i = 0; i < values.size(); ++i)
+        assert_true(values[i] == values[i]);
+}
+
 static void a_detector(void **) {
     for (int capability : {75, 61}) {
         emulation::capability = capability;
@@ -285,6 +300,7 @@ static void nothing_changes_without_memory(void **) {
 
 int main() {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_layer_by_itself),
         cmocka_unit_test(a_detector),
         cmocka_unit_test(a_classifier),
         cmocka_unit_test(a_frame_is_one_graph),

@@ -342,3 +342,69 @@ gdrq_status gdrq_folded_gpu_set_input(gdrq_folded_network *f, const network *net
 gdrq_status gdrq_folded_gpu_run(const gdrq_folded_network *f, gdrq_error *err) {
     return gdrq_device_replay(f->gpu->plan->graph, err);
 }
+
+/* ---- a layer by itself ---- */
+
+/* Arrays on the GPU, one behind the other. */
+typedef struct parts {
+    uint8_t *in, *codes;
+    float *values;
+    void *scratch;
+} parts;
+
+static size_t aligned(size_t bytes) {
+    enum { ALIGNMENT = 256 };
+    return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+}
+
+static gdrq_status make_parts(const gdrq_int_conv *conv, size_t scratch, parts *p,
+                              gdrq_error *err) {
+    const size_t in = aligned(gdrq_tensor_size(conv->in)), out = gdrq_tensor_size(conv->out);
+    const size_t codes = aligned(out), values = aligned(out * sizeof(float));
+    *p = (parts){0};
+    const gdrq_status status = gdrq_device_alloc_to_infer(
+        (void **)&p->in, in + codes + values + scratch, 1, "a layer by itself", err);
+    if (status != GDRQ_OK)
+        return status;
+    p->codes = p->in + in;
+    p->values = (float *)(void *)(p->codes + codes);
+    p->scratch = p->codes + codes + values;
+    return GDRQ_OK;
+}
+
+static gdrq_status run_parts(const gdrq_int_conv *conv, const gdrq_conv_limits *limits,
+                             const gdrq_cuda_weights *weights, const gdrq_epilogue *epilogue,
+                             const parts *p, gdrq_error *err) {
+    const gdrq_int_output out = {.codes = epilogue->grid ? p->codes : NULL, .values = p->values};
+    const gdrq_cuda_conv_run run = {.conv = conv,
+                                    .limits = limits,
+                                    .packed = weights->packed,
+                                    .epilogue = epilogue,
+                                    .in = p->in,
+                                    .out = &out};
+    return gdrq_cuda_convolve(weights->kernel, &run, p->scratch, err);
+}
+
+gdrq_status gdrq_folded_gpu_run_alone(const gdrq_folded_network *f, int i, const uint8_t *in,
+                                      uint8_t *codes, float *values, gdrq_error *err) {
+    const gdrq_node *node = &f->nodes[i];
+    const gdrq_int_conv conv = gdrq_node_conv(node, NULL, -f->grids[node->input_class].min);
+    const gdrq_cuda_weights *weights = &f->gpu->weights[i];
+    const int class = gdrq_plan_class(f->plan, i);
+    const size_t out = gdrq_tensor_size(conv.out);
+    gdrq_epilogue epilogue = weights->epilogue;
+    parts p;
+    epilogue.grid = class >= 0 ? &f->grids[class] : NULL;
+    cuda_set_device(f->gpu->net->gpu_index);
+    gdrq_status status = make_parts(&conv, gdrq_cuda_conv_scratch(&conv, &epilogue), &p, err);
+    if (status == GDRQ_OK)
+        status = gdrq_device_push(p.in, in, gdrq_tensor_size(conv.in), err);
+    if (status == GDRQ_OK)
+        status = run_parts(&conv, &node->limits, weights, &epilogue, &p, err);
+    if (status == GDRQ_OK && class >= 0)
+        status = gdrq_device_pull(codes, p.codes, out, err);
+    if (status == GDRQ_OK)
+        status = gdrq_device_pull(values, p.values, out * sizeof *values, err);
+    gdrq_device_free(p.in);
+    return status;
+}

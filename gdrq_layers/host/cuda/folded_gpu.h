@@ -67,4 +67,12 @@ gdrq_status gdrq_folded_gpu_run(const gdrq_folded_network *f, gdrq_error *err);
 gdrq_status gdrq_folded_gpu_run_layer(const gdrq_folded_network *f, const network *net, int i,
                                       gdrq_error *err);
 
+/*
+ * Folded layer i on codes of the host's, by itself: by the kernel and the weights that the network
+ * runs with, without a shortcut. `codes` (where its tensor has a class) and `values` get the
+ * results, in the host's memory, too.
+ */
+gdrq_status gdrq_folded_gpu_run_alone(const gdrq_folded_network *f, int i, const uint8_t *in,
+                                      uint8_t *codes, float *values, gdrq_error *err);
+
 #endif

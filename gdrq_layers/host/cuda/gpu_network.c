@@ -92,10 +92,22 @@ gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err) {
     return move_all(net, false, err);
 }
 
+static _Thread_local bool makes_folded;
+
+void gdrq_gpu_makes_folded(bool on) {
+    makes_folded = on;
+}
+
+gdrq_status gdrq_gpu_alloc(void **array, size_t count, size_t size, const char *what,
+                           gdrq_error *err) {
+    return makes_folded ? gdrq_device_alloc_to_infer(array, count, size, what, err)
+                        : gdrq_device_alloc(array, count, size, what, err);
+}
+
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err) {
     char what[64];
     snprintf(what, sizeof what, "layer %d", layer);
-    const gdrq_status status = gdrq_device_alloc(array, count, sizeof(float), what, err);
+    const gdrq_status status = gdrq_gpu_alloc(array, count, sizeof(float), what, err);
     return status == GDRQ_OK ? gdrq_device_clear(*array, count * sizeof(float), err) : status;
 }
 

@@ -17,9 +17,11 @@ gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err);
 /* `count` zeroed floats for an image's or a layer's array; the message names the layer. */
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err);
 
-/* What the host allocates from now on in this thread is of a network that only infers, or not:
-   where memory is out, the advice is another. */
-void gdrq_gpu_parses_folded(bool folded);
+/* gdrq_device_alloc(), or gdrq_device_alloc_to_infer() while a folded network is made in this
+   thread. */
+gdrq_status gdrq_gpu_alloc(void **array, size_t count, size_t size, const char *what,
+                           gdrq_error *err);
+void gdrq_gpu_makes_folded(bool on);
 
 /* net->truth_gpu for net->truths and net->batch. */
 gdrq_status gdrq_gpu_fit_truth(network *net, gdrq_error *err);

@@ -10,19 +10,11 @@
 GDRQ_API float *cuda_make_array(float *x, size_t n);
 GDRQ_API int *cuda_make_int_array(int *x, size_t n);
 
-static _Thread_local bool only_infers;
-
-void gdrq_gpu_parses_folded(bool folded) {
-    only_infers = folded;
-}
-
 /* A copy of x, zeros for NULL. Layers come one by one, each adding its row to the host's table. */
 static void *make_array(const void *x, size_t n, size_t size) {
     gdrq_error err;
     void *array;
-    const char *const what = "the layer behind the last of the table";
-    gdrq_must(only_infers ? gdrq_device_alloc_to_infer(&array, n, size, what, &err)
-                          : gdrq_device_alloc(&array, n, size, what, &err),
+    gdrq_must(gdrq_gpu_alloc(&array, n, size, "the layer behind the last of the table", &err),
               &err);
     gdrq_must(x ? gdrq_device_push(array, x, n * size, &err)
                 : gdrq_device_clear(array, n * size, &err),

@@ -1,15 +1,12 @@
 #include "train/cuda/layer_kernels.h"
 
 #include "base/cuda/launch.cuh"
+#include "primitives/batchnorm_gpu.h"
 #include "quant/cuda/blocks.cuh"
 #include "quant/cuda/reduce.cuh"
 
 /* Blocks that share a filter's statistics. */
 enum { PARTS = 16 };
-
-static __device__ __forceinline__ float deviation(float variance) {
-    return sqrtf(variance + .00001f);
-}
 
 static __global__ void set_factors(const float *steps, int per_group, int filters,
                                    const gdrq_grid *grid, float *factor) {
@@ -95,24 +92,22 @@ static __global__ void normalise_batch(gdrq_cuda_normalisation n, size_t count, 
     for (size_t i = gdrq_first_index(); i < count; i += gdrq_index_stride()) {
         const int f = (int)(i / n.spatial % n.filters);
         const float value = n.factor[f] * sums[i];
-        const float normalised = (value - n.mean[f]) / deviation(n.variance[f]);
+        const float normalised = (value - n.mean[f]) / gdrq_gpu_deviation(n.variance[f]);
         n.values[i] = value;
         n.normalised[i] = normalised;
         sums[i] = n.scales[f] * normalised + n.biases[f];
     }
 }
 
-/* Reads O, writes O. scale * sum + bias, with scale and bias as inference of a folded network has
-   them on a GPU. */
+/* Reads O, writes O. scale * sum + bias, with scale and bias as folding the layer gives them
+   (gdrq_quantised_fold()). */
 static __global__ void scale_and_shift(gdrq_cuda_normalisation n, size_t count, float *sums) {
     for (size_t i = gdrq_first_index(); i < count; i += gdrq_index_stride()) {
         const int f = (int)(i / n.spatial % n.filters);
         float scale = n.factor[f], bias = n.biases[f];
-        if (n.scales) {
-            const float gain = n.scales[f] / deviation(n.rolling_variance[f]);
-            bias -= gain * n.rolling_mean[f];
-            scale *= gain;
-        }
+        if (n.scales)
+            gdrq_gpu_batchnorm_fold(n.scales[f], n.rolling_mean[f], n.rolling_variance[f], &scale,
+                                    &bias);
         sums[i] = scale * sums[i] + bias;
     }
 }

@@ -194,6 +194,17 @@ static void quantise_weights(gdrq_quantised *q, const layer *l, bool round) {
          &err);
 }
 
+void gdrq_quantised_gpu_pull_weights(gdrq_quantised *q, const layer *l) {
+    const size_t weights = (size_t)q->filters * q->filter_size;
+    const size_t groups = (size_t)q->options.quant_groups;
+    gdrq_error err;
+    quantise_weights(q, l, true);
+    must(gdrq_device_pull(q->weight_codes, q->gpu->weight_codes, weights * sizeof(float), &err),
+         &err);
+    must(gdrq_device_pull(q->weight_steps, q->gpu->weight_steps, groups * sizeof(float), &err),
+         &err);
+}
+
 void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net) {
     gdrq_error err;
     if (!net->train && (q->training->unquantised || q->float_input || q->float_weights))

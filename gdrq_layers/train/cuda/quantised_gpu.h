@@ -35,6 +35,9 @@ gdrq_status gdrq_quantised_gpu_pull(gdrq_quantised *q, gdrq_error *err);
 
 /* ---- for the types of layer; what fails ends the program ---- */
 
+/* The codes and steps of the weights as inference has them, to the host's arrays. */
+void gdrq_quantised_gpu_pull_weights(gdrq_quantised *q, const layer *l);
+
 /* Codes of input and weights, and the factors of their sums. */
 void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net);
 
