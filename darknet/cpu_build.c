@@ -40,8 +40,18 @@ int cpu_build_take_over(char **argv) {
     return gdrq_gpu_ready(&err) == GDRQ_OK ? -1 : become_cpu_build(err.message, argv);
 }
 
-int cpu_build_take_over_command(const char *command, char **argv) {
-    return strcmp(command, "gdrq") ? -1 : become_cpu_build("gdrq computes on the CPU", argv);
+static bool runs_on_gpu(const char *verb) {
+    static const char *const verbs[] = {"bench", "fold", "verify"};
+    for (size_t i = 0; verb && i < sizeof verbs / sizeof *verbs; i++)
+        if (!strcmp(verb, verbs[i]))
+            return true;
+    return false;
+}
+
+int cpu_build_take_over_command(char *const *words, char **argv) {
+    if (strcmp(words[0], "gdrq") || runs_on_gpu(words[1]))
+        return -1;
+    return become_cpu_build("this one computes on the CPU", argv);
 }
 
 #else
@@ -51,8 +61,8 @@ int cpu_build_take_over(char **argv) {
     return -1;
 }
 
-int cpu_build_take_over_command(const char *command, char **argv) {
-    (void)command, (void)argv;
+int cpu_build_take_over_command(char *const *words, char **argv) {
+    (void)words, (void)argv;
     return -1;
 }
 

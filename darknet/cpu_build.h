@@ -9,7 +9,7 @@
  */
 int cpu_build_take_over(char **argv);
 
-/* The same for a command that computes on the CPU in any case. */
-int cpu_build_take_over_command(const char *command, char **argv);
+/* The same for a command that computes on the CPU in any case; words: argv from the command on. */
+int cpu_build_take_over_command(char *const *words, char **argv);
 
 #endif

@@ -80,7 +80,7 @@ int main(int argc, char **argv) {
         report("%s: no command follows this flag (see: darknet help)", argv[at]);
         return 2;
     }
-    cpu_status = cpu_build_take_over_command(argv[at], argv);
+    cpu_status = cpu_build_take_over_command(argv + at, argv);
     if (cpu_status >= 0)
         return cpu_status;
     wait_policy_apply(argv);

@@ -114,10 +114,10 @@ static double run_layers(network *net, clock_card *card) {
 static double run_layers_on_gpu(network *net, gdrq_folded_network *folded, uint8_t *pixels,
                                 clock_card *card) {
     card->last = gdrq_seconds();
-    gdrq_folded_gpu_predict(net, folded, net->input, note_layer, card);
+    gdrq_gpu_predict(net, folded, net->input, note_layer, card);
     set_random_input(net, folded, pixels);
     const double start = gdrq_seconds();
-    gdrq_folded_gpu_predict(net, folded, net->input, NULL, NULL);
+    gdrq_gpu_predict(net, folded, net->input, NULL, NULL);
     return gdrq_seconds() - start;
 }
 #endif
@@ -142,9 +142,6 @@ gdrq_status gdrq_network_bench(struct network *net, int runs, gdrq_timing *layer
     gdrq_folded_network *folded = state ? state->folded : NULL;
     uint8_t *pixels = NULL;
     gdrq_status status = gdrq_network_ready(net, err);
-    if (status == GDRQ_OK && gdrq_is_on_gpu(net) && !folded)
-        status = gdrq_fail(err, GDRQ_ERROR_STATE,
-                           "networks that are not folded are measured on the CPU only: -nogpu");
     if (status == GDRQ_OK && folded)
         status = gdrq_folded_pixels(folded, &pixels, err);
     if (status != GDRQ_OK)

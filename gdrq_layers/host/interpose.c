@@ -320,9 +320,8 @@ GDRQ_API float *network_predict(network *net, float *input) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
 #ifdef GPU
     if (net->gpu_index >= 0)
-        return state && state->folded
-                   ? gdrq_folded_gpu_predict(net, state->folded, input, NULL, NULL)
-                   : host()->network_predict(net, input);
+        return state && state->folded ? gdrq_gpu_predict(net, state->folded, input, NULL, NULL)
+                                      : host()->network_predict(net, input);
 #endif
     if (state && state->statistics)
         return gdrq_statistics_predict(state->statistics, input);

@@ -8,6 +8,10 @@
 #include "host/network_state.h"
 #include "infer/argmax.h"
 #include "primitives/segmentation_layer.h"
+#ifdef GPU
+#include "base/cuda/device.h"
+#include "host/scratch_buffer.h"
+#endif
 
 int gdrq_network_pixel_classes(const struct network *net) {
     const layer *last = &net->layers[net->n - 1];
@@ -58,6 +62,17 @@ static void map_back(const network *net, const uint8_t *map, int w, int h, uint8
     }
 }
 
+/* The scores of image 0 to where the host has them. */
+static gdrq_status fetch_scores(const network *net, const layer *l, gdrq_error *err) {
+#ifdef GPU
+    if (gdrq_is_on_gpu(net))
+        return gdrq_device_pull(l->output, l->output_gpu, (size_t)l->outputs * sizeof(float), err);
+#else
+    (void)net, (void)l, (void)err;
+#endif
+    return GDRQ_OK;
+}
+
 gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned char *classes,
                                  gdrq_error *err) {
     gdrq_status status = check(net, err);
@@ -69,6 +84,8 @@ gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned cha
     const gdrq_tensor_shape shape = {last->w, last->h, last->classes};
     gdrq_frame *frame = &gdrq_network_state_find(net)->frame;
     status = make_room(frame, (size_t)last->truths, err);
+    if (status == GDRQ_OK)
+        status = fetch_scores(net, last - 1, err);
     if (status != GDRQ_OK)
         return status;
     gdrq_argmax(shape, last[-1].output, frame->classes);

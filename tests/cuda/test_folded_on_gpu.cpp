@@ -82,8 +82,7 @@ static void check_codes(folded_pair &pair, int expected) {
     observed cpu = {&pair.cpu, {}}, gpu = {&pair.gpu, {}};
     pair.set_random_input();
     gdrq_network_predict_watched(&pair.cpu.net, pair.cpu.net.input, observe_on_cpu, &cpu);
-    gdrq_folded_gpu_predict(&pair.gpu.net, pair.gpu.folded(), pair.gpu.net.input, observe_on_gpu,
-                            &gpu);
+    gdrq_gpu_predict(&pair.gpu.net, pair.gpu.folded(), pair.gpu.net.input, observe_on_gpu, &gpu);
     int compared = 0;
     for (const auto &c : cpu.codes) {
         if (!gpu.codes.count(c.first))

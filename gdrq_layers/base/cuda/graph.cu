@@ -23,6 +23,14 @@ static gdrq_status capture(cudaStream_t stream, gdrq_queue *queue, void *user, c
     return status == GDRQ_OK ? GDRQ_CHECK_CUDA(error, err) : status;
 }
 
+static gdrq_status instantiate(cudaGraph_t recorded, gdrq_device_graph **graph, gdrq_error *err) {
+#if CUDART_VERSION >= 12000
+    return GDRQ_CHECK_CUDA(cudaGraphInstantiate(graph, recorded, 0), err);
+#else
+    return GDRQ_CHECK_CUDA(cudaGraphInstantiate(graph, recorded, nullptr, nullptr, 0), err);
+#endif
+}
+
 /*
  * On a stream that does not wait for the default one: while another kind is captured, nobody in the
  * process may use the default stream. Only the capture needs it: graphs are queued on the default
@@ -39,7 +47,7 @@ gdrq_status gdrq_device_record(gdrq_queue *queue, void *user, gdrq_device_graph 
         return status;
     status = capture(stream, queue, user, &recorded, err);
     if (status == GDRQ_OK)
-        status = GDRQ_CHECK_CUDA(cudaGraphInstantiateWithFlags(graph, recorded, 0), err);
+        status = instantiate(recorded, graph, err);
     if (status != GDRQ_OK)
         *graph = nullptr;
     if (recorded)

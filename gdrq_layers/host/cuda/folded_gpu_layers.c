@@ -88,11 +88,11 @@ static void forward_alone(const layer *l, gdrq_folded_network *f, const network 
     gdrq_must(gdrq_folded_gpu_run_layer(f, net, net->index, &err), &err);
     if (gdrq_folded_gpu_is_hosts(f->gpu, net->index))
         f->forward[net->index](*l, *net);
-    gdrq_must(gdrq_device_wait(&err), &err);
 }
 
 static void run_layers(const network *net, gdrq_folded_network *f, gdrq_after_layer *after,
                        void *user) {
+    gdrq_error err;
     network state = *net;
     state.truth = NULL;
     state.delta = state.delta_gpu = NULL;
@@ -100,11 +100,13 @@ static void run_layers(const network *net, gdrq_folded_network *f, gdrq_after_la
     for (int i = 0; i < net->n; i++) {
         const layer *l = &net->layers[i];
         state.index = i;
-        if (after) {
+        if (f && after)
             forward_alone(l, f, &state);
-            after(user, i);
-        } else {
+        else
             l->forward_gpu(*l, state);
+        if (after) {
+            gdrq_must(gdrq_device_wait(&err), &err);
+            after(user, i);
         }
         state.input = l->output;
         state.input_gpu = l->output_gpu;
@@ -116,11 +118,11 @@ static bool is_pulled(const layer *l) {
     return l->type == YOLO || l->type == REGION;
 }
 
-float *gdrq_folded_gpu_predict(const network *net, gdrq_folded_network *f, const float *input,
-                               gdrq_after_layer *after, void *user) {
+float *gdrq_gpu_predict(const network *net, gdrq_folded_network *f, const float *input,
+                        gdrq_after_layer *after, void *user) {
     gdrq_error err;
     cuda_set_device(net->gpu_index);
-    if (!f->input_is_coded)
+    if (!f || !f->input_is_coded)
         gdrq_must(gdrq_device_push(net->input_gpu, input,
                                    (size_t)net->inputs * (size_t)net->batch * sizeof *input, &err),
                   &err);

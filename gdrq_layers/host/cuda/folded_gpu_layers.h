@@ -1,4 +1,5 @@
-/* The layers of a folded network on the GPU, as the host's loop sees them, and our own loop. */
+/* The layers of a folded network on the GPU, as the host's loop sees them, and our own loop, for
+   other networks, too. */
 #ifndef GDRQ_HOST_CUDA_FOLDED_GPU_LAYERS_H
 #define GDRQ_HOST_CUDA_FOLDED_GPU_LAYERS_H
 
@@ -17,10 +18,11 @@ gdrq_status gdrq_folded_gpu_attach_layer(network *net, gdrq_folded_network *f, i
 
 /*
  * What the host's network_predict() does, but that pixels which are in place are all that goes to
- * the GPU. With `after`, layer by layer instead of all at once: it is called behind each one,
- * when the GPU is done with it. Ends the program if the GPU fails.
+ * the GPU. f: NULL if the network is not folded. With `after`, layer by layer instead of all at
+ * once: it is called behind each one, when the GPU is done with it. Ends the program if the GPU
+ * fails.
  */
-float *gdrq_folded_gpu_predict(const network *net, gdrq_folded_network *f, const float *input,
-                               gdrq_after_layer *after, void *user);
+float *gdrq_gpu_predict(const network *net, gdrq_folded_network *f, const float *input,
+                        gdrq_after_layer *after, void *user);
 
 #endif
