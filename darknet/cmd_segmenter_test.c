@@ -2,12 +2,13 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "commands.h"
-#include "eval/miou.h"
 #include "image/overlay.h"
 #include "image/picture_paths.h"
 #include "output_name.h"
 #include "prompt.h"
 #include "report.h"
+#include "results/print_shares.h"
+#include "segment.h"
 #include "segmenter.h"
 
 #include <stdio.h>
@@ -39,20 +40,6 @@ static char *index_name(const char *overlay) {
     return made;
 }
 
-/* One line per class that occurs: its share of the picture. */
-static void print_classes(const segmenter *s, const index_picture *found) {
-    size_t counts[256] = {0};
-    const size_t n = (size_t)found->w * (size_t)found->h;
-    char number[SEGMENTER_NUMBER_SIZE];
-    for (size_t i = 0; i < n; i++)
-        counts[found->at[i]]++;
-    for (int k = 0; k < s->classes; k++)
-        if (counts[k])
-            printf("%s: %.2f%%\n", segmenter_name(s, k, number),
-                   100 * (double)counts[k] / (double)n);
-    fflush(stdout);
-}
-
 static gdrq_status save(const tester *t, const char *path, picture *p, const index_picture *found,
                         gdrq_error *err) {
     char *overlay = overlay_name(t, path), *index = overlay ? index_name(overlay) : NULL;
@@ -78,7 +65,9 @@ static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_er
     if (status == GDRQ_OK) {
         t->done++;
         printf("%s: Predicted in %f seconds.\n", path, seconds);
-        print_classes(&t->s, &found);
+        const pixel_shares shares = pixel_shares_of(found.at, (size_t)found.w * (size_t)found.h);
+        shares_print(&shares, &t->s, stdout);
+        fflush(stdout);
         status = save(t, path, p, &found, err);
     }
     index_picture_free(&found);
@@ -118,17 +107,13 @@ static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err)
 }
 
 int cmd_segmenter_test(int argc, char **argv) {
-    tester t = {.out = "predictions.png", .opacity = .5f};
+    tester t = {.out = "predictions.png"};
     const arg_flag flags[] = {
         {.name = "out",
          .value_name = "FILE",
          .text = &t.out,
          .help = "the overlay, a .png or .jpg (predictions.png)"},
-        {.name = "opacity",
-         .value_name = "P",
-         .real = &t.opacity,
-         .max = 1,
-         .help = "of the colours over the picture"},
+        segmenter_opacity_flag(&t.opacity),
     };
     const arg_spec spec = {
         .command = "segmenter test",
