@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "commands.h"
+#include "data/folder.h"
 #include "image/overlay.h"
 #include "image/picture_paths.h"
 #include "output_name.h"
@@ -19,8 +20,8 @@ typedef struct tester {
     segmenter s;
     const char *out; /* name of the overlay */
     float opacity;
-    bool numbered; /* pictures have numbers and names of their own */
-    int done, digits;
+    bool numbered;    /* pictures have numbers and names of their own */
+    int done, digits; /* pictures begun; of their number */
 } tester;
 
 /* The overlay's name for a picture, allocated. */
@@ -40,46 +41,61 @@ static char *index_name(const char *overlay) {
     return made;
 }
 
-static gdrq_status save(const tester *t, const char *path, picture *p, const index_picture *found,
-                        gdrq_error *err) {
-    char *overlay = overlay_name(t, path), *index = overlay ? index_name(overlay) : NULL;
-    gdrq_status status =
-        index ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
-    if (status == GDRQ_OK)
-        status = index_png_save(found, &t->s.colours, index, err);
-    if (status == GDRQ_OK) {
-        overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
-        status = picture_save(p, overlay, err);
-    }
-    free(overlay);
-    free(index);
-    return status;
+typedef struct output_names {
+    char *overlay, *index;
+} output_names;
+
+/* They must not be the picture itself. */
+static gdrq_status name_outputs(const tester *t, const char *path, output_names *names,
+                                gdrq_error *err) {
+    names->overlay = overlay_name(t, path);
+    names->index = names->overlay ? index_name(names->overlay) : NULL;
+    if (!names->index)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    const gdrq_status status = folder_check_output(names->overlay, &path, 1, err);
+    return status == GDRQ_OK ? folder_check_output(names->index, &path, 1, err) : status;
 }
 
-static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
+static gdrq_status save(const tester *t, const output_names *names, picture *p,
+                        const index_picture *found, gdrq_error *err) {
+    const gdrq_status status = index_png_save(found, &t->s.colours, names->index, err);
+    if (status != GDRQ_OK)
+        return status;
+    overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
+    return picture_save(p, names->overlay, err);
+}
+
+static gdrq_status test_picture(const tester *t, const char *path, const output_names *names,
+                                picture *p, gdrq_error *err) {
     index_picture found;
     double seconds = 0;
     gdrq_status status = index_picture_make(p->w, p->h, &found, err);
     if (status == GDRQ_OK)
         status = segment_picture(t->s.net, path, p, found.at, &seconds, err);
     if (status == GDRQ_OK) {
-        t->done++;
         printf("%s: Predicted in %f seconds.\n", path, seconds);
         const pixel_shares shares = pixel_shares_of(found.at, (size_t)found.w * (size_t)found.h);
         shares_print(&shares, &t->s, stdout);
         fflush(stdout);
-        status = save(t, path, p, &found, err);
+        status = save(t, names, p, &found, err);
     }
     index_picture_free(&found);
     return status;
 }
 
 static gdrq_status test_file(void *user, const char *path, gdrq_error *err) {
-    picture p;
-    gdrq_status status = picture_load(path, &p, err);
+    tester *t = user;
+    picture p = {0};
+    output_names names = {0};
+    t->done++;
+    gdrq_status status = name_outputs(t, path, &names, err);
     if (status == GDRQ_OK)
-        status = test_picture(user, path, &p, err);
+        status = picture_load(path, &p, err);
+    if (status == GDRQ_OK)
+        status = test_picture(t, path, &names, &p, err);
     picture_free(&p);
+    free(names.overlay);
+    free(names.index);
     return status;
 }
 

@@ -254,6 +254,10 @@ END
     says "darknet: none.png"
     run darknet segmenter test scenes.data float.cfg $weights images/valid/0.png -out x.gif
     one_line_error 1 "must end in .jpg or .png"
+    cp images/valid/0.png a_classes.png
+    is_refused "a_classes.png would be replaced" \
+        segmenter test scenes.data float.cfg $weights a_classes.png -out ./a.png
+    cmp images/valid/0.png a_classes.png
 }
 
 demo() { darknet segmenter demo scenes.data float.cfg $weights "$@"; }
@@ -340,7 +344,7 @@ until = time.time() + 10
 while "classes" not in (found := json.load(get("detections.json"))): assert time.time() < until
 assert abs(sum(c["share"] for c in found["classes"]) - 1) < 3e-6, found
 page = get("").read().decode()
-assert "hreshold" not in page and "Share of the picture" in page, page
+assert "hreshold" not in page and ">Share</th>" in page, page
 try:
     get("threshold", b"value=0.5")
     sys.exit("a threshold was taken")
