@@ -205,7 +205,7 @@ $(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$
 	  $(BUILD)/libgdrq_test.a $(darknet_libs) $(libs) -lcmocka -o $@
 endef
 
-$(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
+$(BUILD)/tests/test_frame $(BUILD)/tests/test_segmenter_task: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
 # Keys are pressed by a script in place of a window.
 $(BUILD)/tests/test_demo_keys: LDFLAGS += $(addprefix -Wl$(comma)--wrap=window_,is_possible open \

@@ -93,6 +93,15 @@ const char *segmenter_name(const segmenter *s, int class_id, char room[SEGMENTER
     return room;
 }
 
+arg_flag segmenter_opacity_flag(float *opacity) {
+    *opacity = .5f;
+    return (arg_flag){.name = "opacity",
+                      .value_name = "P",
+                      .real = opacity,
+                      .max = 1,
+                      .help = "of the colours over the picture"};
+}
+
 gdrq_status segmenter_images(const segmenter *s, const char *key, image_list *images,
                              gdrq_error *err) {
     const char *path;

@@ -397,7 +397,9 @@ GDRQ_API int gdrq_network_pixel_classes(const struct network *net);
 /*
  * The class of each of the image's pixels, classes[y * image->w + x], by such a network:
  * gdrq_network_predict_pixels() without its softmax, which changes no order, and
- * gdrq_network_classes(). The network's output is not computed.
+ * gdrq_network_classes(). The network's output is not computed. With classes NULL it only runs:
+ * gdrq_network_classes() then tells those of a picture that gdrq_letterbox_pixels() made `image`
+ * of.
  */
 GDRQ_API gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
                                           unsigned char *classes, double *seconds, gdrq_error *err);

@@ -81,5 +81,7 @@ gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
     gdrq_status status = check(net, err);
     if (status == GDRQ_OK)
         status = gdrq_frame_predict(net, image, net->n - 1, seconds, err);
-    return status == GDRQ_OK ? gdrq_network_classes(net, image->w, image->h, classes, err) : status;
+    if (status != GDRQ_OK || !classes)
+        return status;
+    return gdrq_network_classes(net, image->w, image->h, classes, err);
 }

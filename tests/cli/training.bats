@@ -8,8 +8,7 @@ setup_file() {
 
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
 }
 
 train() { darknet detector train signs.data "$@" 2> train.err; }
