@@ -22,6 +22,10 @@ static gdrq_status read_rules(segmenter *s, gdrq_error *err) {
     if (status == GDRQ_OK)
         status =
             data_cfg_find_int(&s->data, "background", 0, s->classes - 1, &s->rules.background, err);
+    if (status == GDRQ_OK && s->rules.background == s->rules.void_index)
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "background = %d is void =, too: those pixels are a class or none",
+                         s->rules.background);
     return status;
 }
 

@@ -409,7 +409,9 @@ Image.new("L", (44, 32), 3).save("masks/train/2.png")'
     is_refused "scenes.data has classes=4, but [segmentation] of float.cfg has 3" $train
     sed -i 's/^classes.*/classes = 3/; s/^void.*/void = 300/' scenes.data
     is_refused "void = 300: not a whole number in 0..255" $train
-    sed -i '/^void/d' scenes.data
+    sed -i 's/^void.*/void = 1\nbackground = 1/' scenes.data
+    is_refused "background = 1 is void =, too" $train
+    sed -i '/^background/d; /^void/d' scenes.data
     head -n 2 scenes.palette > short.palette
     sed -i 's/^palette.*/palette = short.palette/' scenes.data
     is_refused "short.palette: 2 colours for 3 classes" $train
