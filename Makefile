@@ -83,10 +83,11 @@ part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
-  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
-  $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/arrays host/network_state \
-  host/resize host/scratch_buffer host/weight_spans primitives/convolutional_layer primitives/convolutional_parts \
-  primitives/segmentation_layer primitives/update)))
+  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c) \
+  $(wildcard $(patsubst %,gdrq_layers/%/cuda/*.c,host infer primitives train)) \
+  $(patsubst %,gdrq_layers/%.c,host/arrays host/network_state host/replicas host/resize host/scratch_buffer \
+  host/weight_spans primitives/convolutional_layer primitives/convolutional_parts primitives/segmentation_layer \
+  primitives/update))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
