@@ -27,6 +27,9 @@ static inline void assert_memory_in_use(size_t bytes) {
 static inline void limit_memory(size_t bytes) {
     emulation::memory_limit = bytes;
 }
+static inline bool is_device_memory(const void *pointer) {
+    return emulation::is_device_memory(pointer);
+}
 
 #else
 
@@ -44,6 +47,10 @@ static inline size_t memory_in_use() {
 static inline void assert_memory_in_use(size_t) {
 }
 static inline void limit_memory(size_t) {
+}
+static inline bool is_device_memory(const void *pointer) {
+    cudaPointerAttributes of;
+    return cudaPointerGetAttributes(&of, pointer) == cudaSuccess && of.type == cudaMemoryTypeDevice;
 }
 
 #endif
