@@ -10,16 +10,6 @@
 /* Upstream's: a mean takes all weights to the host and back. */
 enum { JOIN_EVERY = 4 /* steps */ };
 
-static gdrq_status make_room(replicas *r, network *first, int n, gdrq_error *err) {
-    *r = (replicas){.nets = gdrq_alloc((size_t)n, sizeof(network *)), .n = n};
-    if (!r->nets) {
-        r->n = 0;
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d networks", n);
-    }
-    r->nets[0] = first;
-    return GDRQ_OK;
-}
-
 /* The mean of n steps on a batch each is a step on n batches, which can be n times as long. */
 static gdrq_status make_alike(replicas *r, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
@@ -30,25 +20,41 @@ static gdrq_status make_alike(replicas *r, gdrq_error *err) {
     return status;
 }
 
-gdrq_status replicas_open(replicas *r, network *first, const char *cfg_path, gdrq_error *err) {
-    gdrq_status status = make_room(r, first, gpus_count(), err);
-    for (int i = 1; i < r->n && status == GDRQ_OK; i++) {
-        status = gpus_use(i, err);
-        if (status == GDRQ_OK)
-            status = gdrq_network_parse(cfg_path, NULL, NULL, &r->nets[i], err);
-    }
-    if (status == GDRQ_OK && r->n > 1)
-        status = gpus_use(0, err);
-    return status == GDRQ_OK ? make_alike(r, err) : status;
+static void free_networks(network **nets, int n) {
+    for (int i = 0; i < n; i++)
+        if (nets[i])
+            free_network(nets[i]);
 }
 
 gdrq_status replicas_of(replicas *r, network *first, network **others, int n, gdrq_error *err) {
-    const gdrq_status status = make_room(r, first, n, err);
-    if (status != GDRQ_OK)
-        return status;
+    *r = (replicas){.nets = gdrq_alloc((size_t)n, sizeof(network *))};
+    if (!r->nets) {
+        free_networks(others, n - 1);
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d networks", n);
+    }
+    r->n = n;
+    r->nets[0] = first;
     for (int i = 1; i < n; i++)
         r->nets[i] = others[i - 1];
     return make_alike(r, err);
+}
+
+gdrq_status replicas_open(replicas *r, network *first, const char *cfg_path, gdrq_error *err) {
+    network *others[GPUS_MOST] = {0};
+    const int n = gpus_count();
+    gdrq_status status = GDRQ_OK;
+    *r = (replicas){0};
+    for (int i = 1; i < n && status == GDRQ_OK; i++) {
+        status = gpus_use(i, err);
+        if (status == GDRQ_OK)
+            status = gdrq_network_parse(cfg_path, NULL, NULL, &others[i - 1], err);
+    }
+    if (status == GDRQ_OK && n > 1)
+        status = gpus_use(0, err);
+    if (status == GDRQ_OK)
+        return replicas_of(r, first, others, n, err);
+    free_networks(others, n - 1);
+    return status;
 }
 
 int replicas_images(const replicas *r) {
@@ -99,9 +105,8 @@ gdrq_status replicas_resize(replicas *r, int w, int h, gdrq_error *err) {
 }
 
 void replicas_close(replicas *r) {
-    for (int i = 1; i < r->n; i++)
-        if (r->nets[i])
-            free_network(r->nets[i]);
+    if (r->n > 1)
+        free_networks(r->nets + 1, r->n - 1);
     free(r->nets);
     *r = (replicas){0};
 }

@@ -22,7 +22,7 @@ typedef struct replicas {
  */
 gdrq_status replicas_open(replicas *r, network *first, const char *cfg_path, gdrq_error *err);
 
-/* The same without -gpus, for n - 1 further networks of the same cfg, which it takes over. */
+/* The same for n - 1 further networks of the same cfg, wherever they are; it takes them over. */
 gdrq_status replicas_of(replicas *r, network *first, network **others, int n, gdrq_error *err);
 
 /* Images of one step, of all networks. */

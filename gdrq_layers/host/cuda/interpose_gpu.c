@@ -81,7 +81,7 @@ GDRQ_API float train_networks(network **nets, int n, data d, int interval) {
     for (int i = 0; i < n; ++i)
         sum += errors[i];
     free(errors);
-    if (get_current_batch(nets[0]) % (size_t)interval == 0)
+    if (interval > 0 && get_current_batch(nets[0]) % (size_t)interval == 0)
         sync_nets(nets, n, interval);
     return sum / (float)n;
 }
