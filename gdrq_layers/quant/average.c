@@ -2,16 +2,21 @@
 
 #include "base/kernels.h"
 
+/* `count` values from `begin` on, at most a block. */
+static void average_block(float *const *arrays, int n, size_t begin, size_t count) {
+    double sums[GDRQ_BLOCK] = {0};
+    for (int k = 0; k < n; ++k)
+        for (size_t i = 0; i < count; ++i)
+            sums[i] += arrays[k][begin + i];
+    for (int k = 0; k < n; ++k)
+        for (size_t i = 0; i < count; ++i)
+            arrays[k][begin + i] = (float)(sums[i] / n);
+}
+
 void gdrq_average_arrays(float *const *arrays, int n, size_t count) {
 #pragma omp parallel for schedule(static) if (count >= GDRQ_PARALLEL_FROM)
-    for (size_t i = 0; i < count; ++i) {
-        double sum = 0;
-        for (int k = 0; k < n; ++k)
-            sum += arrays[k][i];
-        const float mean = (float)(sum / n);
-        for (int k = 0; k < n; ++k)
-            arrays[k][i] = mean;
-    }
+    for (size_t begin = 0; begin < count; begin += GDRQ_BLOCK)
+        average_block(arrays, n, begin, gdrq_block_length(begin, count));
 }
 
 static void average_optimisers(gdrq_running_threshold *const *thresholds, int n) {
