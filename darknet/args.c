@@ -2,6 +2,7 @@
 
 #include "base/edit_distance.h"
 #include "base/status.h"
+#include "gpus.h"
 #include "report.h"
 
 #include <ctype.h>
@@ -14,18 +15,17 @@
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
 /* Accepted everywhere, since scripts pass them; -nogpu was looked at before (cpu_build.h), -gpus is
-   without effect, -dont_show is for demo. */
+   for training, -dont_show is for demo. */
 static bool global_no_gpu, global_dont_show;
-static const char *global_gpus;
 static const arg_flag global_flags[] = {
     {.name = "i",
      .value_name = "N",
-     .set = gdrq_gpu_use,
+     .set = gpus_set_one,
      .help = "the GPU to use; no effect in a CPU build"},
     {.name = "gpus",
      .value_name = "LIST",
-     .text = &global_gpus,
-     .help = "no effect: training takes one GPU, which -i N chooses"},
+     .set = gpus_set_list,
+     .help = "as in 0,1: GPUs to train on, others use the first; no effect in a CPU build"},
     {.name = "cpumask",
      .value_name = "SET",
      .set = gdrq_set_cpu,

@@ -31,6 +31,7 @@ enum cudaError_t {
     cudaErrorInvalidValue = 1,
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
+    cudaErrorNoKernelImageForDevice = 209,
 };
 enum cudaMemcpyKind {
     cudaMemcpyHostToDevice = 1,
