@@ -1,6 +1,7 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
 #   make GPU=1 [ARCH="-gencode ..."] [DARKNET=...]     with CUDA, in build-gpu/, beside the CPU build
+#   make GPU=1 cuda_tests    tests of kernels and layers for the GPU of this machine
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make check_page  the demo's web page in headless Chromium
@@ -19,7 +20,11 @@ ifdef GPU
 BUILD ?= build-gpu
 NVCC ?= nvcc
 CUDA ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC))))
-# Turing and all later ones, which translate what is for 8.0.
+# Turing and all later ones, which translate what is for 8.0; for 7.5 with toolkits that know no later one.
+nvcc_release := $(shell $(NVCC) --version | sed -n 's/.*release \([0-9]*\).*/\1/p')
+ifneq ($(filter 9 10,$(nvcc_release)),)
+ARCH ?= -gencode arch=compute_75,code=[sm_75,compute_75]
+endif
 ARCH ?= -gencode arch=compute_75,code=sm_75 -gencode arch=compute_80,code=[sm_80,compute_80]
 ifndef DARKNET
 DARKNET := $(BUILD)/darknet-source
@@ -83,12 +88,13 @@ part_objects := $(filter-out $(BUILD)/obj/darknet/main.c.o,$(cmd_objects))
 unit_tests := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(unit_sources))
 cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
-  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c gdrq_layers/train/cuda/*.c) \
-  $(wildcard gdrq_layers/host/cuda/*.c gdrq_layers/infer/cuda/*.c) $(addsuffix .c,$(addprefix gdrq_layers/,host/api \
-  host/arrays host/compare host/folded_layer host/folded_load host/folded_network host/interpose host/network_state \
-  host/predict_pixels host/resize host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
+  $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c) \
+  $(wildcard $(patsubst %,gdrq_layers/%/cuda/*.c,host infer primitives train)) \
+  $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/compare host/folded_layer host/folded_load \
+  host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize \
+  host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
   primitives/convolutional_layer primitives/convolutional_parts primitives/predict \
-  primitives/segmentation_layer primitives/softmax_layer primitives/update)))
+  primitives/segmentation_layer primitives/softmax_layer primitives/update))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
@@ -127,8 +133,8 @@ $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call quiet,CC)$(CC) $(all_cflags) -c $< -o $@
 
-# -fmad=false: a quantiser must not depend on what was fused.
-nvcc_flags := -std=c++17 -O3 -fmad=false $(ARCH) $(if $(WERROR),-Werror all-warnings) -Igdrq_layers -DGPU \
+# -fmad=false: a quantiser must not depend on what was fused. C++14 is what nvcc 10.2 has.
+nvcc_flags := -std=c++14 -O3 -fmad=false $(ARCH) $(if $(WERROR),-Werror all-warnings) -Igdrq_layers -DGPU \
   -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-ffp-contract=off
 $(BUILD)/obj/%.cu.o: %.cu $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -207,7 +213,28 @@ $(call quiet,LINK)$(CXX) $(sanitize) -fopenmp -pthread $(LDFLAGS) $(filter %.o,$
 	  $(BUILD)/libgdrq_test.a $(darknet_libs) $(libs) -lcmocka -o $@
 endef
 
-$(BUILD)/tests/test_frame: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
+# The same tests, where they don't look into the emulation, for a GPU that is there: `make GPU=1 cuda_tests`
+# builds them, scripts/gpu_check.sh runs them.
+ifdef GPU
+device_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/device/%,$(basename \
+  $(shell grep -L 'emulation::' $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
+.PHONY: cuda_tests
+cuda_tests: $(device_tests)
+
+test_includes := -Itests/cuda -Itests/unit
+$(BUILD)/obj/tests/cuda/%.o: all_cxxflags += $(test_includes)
+$(BUILD)/obj/tests/cuda/%.o: nvcc_flags += $(test_includes) -isystem $(DARKNET_INCLUDE) -Xcompiler -fopenmp
+$(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cpp.o $(lib_objects)
+	$(link_device_test)
+$(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cu.o $(lib_objects)
+	$(link_device_test)
+define link_device_test
+@mkdir -p $(@D)
+$(call quiet,LINK)$(CXX) -fopenmp -pthread $(LDFLAGS) $^ -rdynamic $(darknet_libs) $(libs) -lcmocka -o $@
+endef
+endif
+
+$(BUILD)/tests/test_frame $(BUILD)/tests/test_segmenter_task: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc \
   aligned_alloc free pthread_mutex_lock)
 # Keys are pressed by a script in place of a window.
 $(BUILD)/tests/test_demo_keys: LDFLAGS += $(addprefix -Wl$(comma)--wrap=window_,is_possible open \
@@ -374,7 +401,7 @@ clean:
 	rm -rf build build-*
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects) $(emulated_cuda)) \
-  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d) \
+  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d $(BUILD)/obj/tests/cuda/*.d) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
   $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d \
   $(BUILD)/obj/tests/web/serve_frames.cpp.d

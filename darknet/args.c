@@ -2,6 +2,7 @@
 
 #include "base/edit_distance.h"
 #include "base/status.h"
+#include "gpus.h"
 #include "report.h"
 
 #include <ctype.h>
@@ -14,18 +15,17 @@
 enum { NAME_LENGTH = GDRQ_LONGEST_NAME };
 
 /* Accepted everywhere, since scripts pass them; -nogpu was looked at before (cpu_build.h), -gpus is
-   without effect, -dont_show is for demo. */
+   for training, -dont_show is for demo. */
 static bool global_no_gpu, global_dont_show;
-static const char *global_gpus;
 static const arg_flag global_flags[] = {
     {.name = "i",
      .value_name = "N",
-     .set = gdrq_gpu_use,
+     .set = gpus_set_one,
      .help = "the GPU to use; no effect in a CPU build"},
     {.name = "gpus",
      .value_name = "LIST",
-     .text = &global_gpus,
-     .help = "no effect: training takes one GPU, which -i N chooses"},
+     .set = gpus_set_list,
+     .help = "as in 0,1: GPUs to train on, others use the first; no effect in a CPU build"},
     {.name = "cpumask",
      .value_name = "SET",
      .set = gdrq_set_cpu,
@@ -58,14 +58,17 @@ static const arg_flag *flag_at(const arg_spec *spec, int i) {
     return i < spec->n_flags ? &spec->flags[i] : &global_flags[i - spec->n_flags];
 }
 
+static bool same_name(const char *text, const char *name) {
+    char a[NAME_LENGTH], b[NAME_LENGTH];
+    normalise(text, a);
+    normalise(name, b);
+    return !strcmp(a, b);
+}
+
 static const arg_flag *find_flag(const arg_spec *spec, const char *text) {
-    char wanted[NAME_LENGTH], known[NAME_LENGTH];
-    normalise(text, wanted);
-    for (int i = 0; i < spec->n_flags + n_global_flags; i++) {
-        normalise(flag_at(spec, i)->name, known);
-        if (!strcmp(wanted, known))
+    for (int i = 0; i < spec->n_flags + n_global_flags; i++)
+        if (same_name(text, flag_at(spec, i)->name))
             return flag_at(spec, i);
-    }
     return NULL;
 }
 
@@ -181,7 +184,18 @@ static gdrq_status check_operands(const arg_spec *spec, const arg_operands *oper
     return GDRQ_OK;
 }
 
+static const arg_refusal *find_refusal(const arg_spec *spec, const char *text) {
+    for (int i = 0; i < spec->n_refused; i++)
+        if (same_name(text, spec->refused[i].name))
+            return &spec->refused[i];
+    return NULL;
+}
+
 static gdrq_status fail_unknown(const arg_spec *spec, const char *text, gdrq_error *err) {
+    const arg_refusal *refusal = find_refusal(spec, text);
+    if (refusal)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-%s makes no sense here: %s", refusal->name,
+                         refusal->why);
     const char *nearest = nearest_flag(spec, text);
     return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "unknown flag %s%s%s (-h lists all)", text,
                      nearest ? "; the nearest is -" : "", nearest ? nearest : "");

@@ -21,12 +21,19 @@ typedef struct arg_flag {
     const char *help;
 } arg_flag;
 
+/* A flag of similar commands, or upstream's, that means nothing to this one. */
+typedef struct arg_refusal {
+    const char *name, *why; /* without dashes; what follows "-NAME makes no sense here: " */
+} arg_refusal;
+
 typedef struct arg_spec {
     const char *command;  /* "detector test" */
     const char *operands; /* "DATA CFG WEIGHTS [IMAGE]": what may be left out stands in brackets */
     const char *help;     /* what the command does, one or more lines */
     const arg_flag *flags;
     int n_flags;
+    const arg_refusal *refused;
+    int n_refused;
 } arg_spec;
 
 enum { ARGS_MAX_OPERANDS = 8 };

@@ -12,13 +12,15 @@ static gdrq_status open_task(const char *const *files, const demo_options *o, de
 
 int cmd_classifier_demo(int argc, char **argv) {
     demo_options o = demo_defaults();
-    const arg_flag top = {.name = "t",
-                          .value_name = "N",
-                          .integer = &o.top,
-                          .max = INT_MAX,
-                          .help = "how many classes to tell; 0: top= of DATA, or 1"};
-    return demo_command(
-        "classifier demo",
-        "Tells the likeliest classes of a video's frames, live or from a file.\n" DEMO_HELP, 0,
-        &top, 1, &o, open_task, argc, argv);
+    const demo_verb verb = {
+        .name = "classifier demo",
+        .help = "Tells the likeliest classes of a video's frames, live or from a file.\n" DEMO_HELP(
+            DEMO_THRESHOLD_KEYS),
+        .flag = {.name = "t",
+                 .value_name = "N",
+                 .integer = &o.top,
+                 .max = INT_MAX,
+                 .help = "how many classes to tell; 0: top= of DATA, or 1"},
+        .open = open_task};
+    return demo_command(&verb, &o, argc, argv);
 }

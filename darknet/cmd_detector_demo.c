@@ -10,12 +10,15 @@ static gdrq_status open_task(const char *const *files, const demo_options *o, de
 
 int cmd_detector_demo(int argc, char **argv) {
     demo_options o = demo_defaults();
-    const arg_flag hier = {.name = "hier",
-                           .value_name = "P",
-                           .real = &o.hier,
-                           .max = 1,
-                           .help = "the same for going down a tree of classes"};
-    return demo_command("detector demo",
-                        "Detects objects in a video, live or from a file.\n" DEMO_HELP, .5f, &hier,
-                        1, &o, open_task, argc, argv);
+    o.thresh = .5f;
+    const demo_verb verb = {
+        .name = "detector demo",
+        .help = "Detects objects in a video, live or from a file.\n" DEMO_HELP(DEMO_THRESHOLD_KEYS),
+        .flag = {.name = "hier",
+                 .value_name = "P",
+                 .real = &o.hier,
+                 .max = 1,
+                 .help = "the same for going down a tree of classes"},
+        .open = open_task};
+    return demo_command(&verb, &o, argc, argv);
 }

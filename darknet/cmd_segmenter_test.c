@@ -2,12 +2,14 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "commands.h"
-#include "eval/miou.h"
+#include "data/folder.h"
 #include "image/overlay.h"
 #include "image/picture_paths.h"
 #include "output_name.h"
 #include "prompt.h"
 #include "report.h"
+#include "results/print_shares.h"
+#include "segment.h"
 #include "segmenter.h"
 
 #include <stdio.h>
@@ -18,8 +20,8 @@ typedef struct tester {
     segmenter s;
     const char *out; /* name of the overlay */
     float opacity;
-    bool numbered; /* pictures have numbers and names of their own */
-    int done, digits;
+    bool numbered;    /* pictures have numbers and names of their own */
+    int done, digits; /* pictures begun; of their number */
 } tester;
 
 /* The overlay's name for a picture, allocated. */
@@ -39,58 +41,61 @@ static char *index_name(const char *overlay) {
     return made;
 }
 
-/* One line per class that occurs: its share of the picture. */
-static void print_classes(const segmenter *s, const index_picture *found) {
-    size_t counts[256] = {0};
-    const size_t n = (size_t)found->w * (size_t)found->h;
-    char number[SEGMENTER_NUMBER_SIZE];
-    for (size_t i = 0; i < n; i++)
-        counts[found->at[i]]++;
-    for (int k = 0; k < s->classes; k++)
-        if (counts[k])
-            printf("%s: %.2f%%\n", segmenter_name(s, k, number),
-                   100 * (double)counts[k] / (double)n);
-    fflush(stdout);
+typedef struct output_names {
+    char *overlay, *index;
+} output_names;
+
+/* They must not be the picture itself. */
+static gdrq_status name_outputs(const tester *t, const char *path, output_names *names,
+                                gdrq_error *err) {
+    names->overlay = overlay_name(t, path);
+    names->index = names->overlay ? index_name(names->overlay) : NULL;
+    if (!names->index)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
+    const gdrq_status status = folder_check_output(names->overlay, &path, 1, err);
+    return status == GDRQ_OK ? folder_check_output(names->index, &path, 1, err) : status;
 }
 
-static gdrq_status save(const tester *t, const char *path, picture *p, const index_picture *found,
-                        gdrq_error *err) {
-    char *overlay = overlay_name(t, path), *index = overlay ? index_name(overlay) : NULL;
-    gdrq_status status =
-        index ? GDRQ_OK : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
-    if (status == GDRQ_OK)
-        status = index_png_save(found, &t->s.colours, index, err);
-    if (status == GDRQ_OK) {
-        overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
-        status = picture_save(p, overlay, err);
-    }
-    free(overlay);
-    free(index);
-    return status;
+static gdrq_status save(const tester *t, const output_names *names, picture *p,
+                        const index_picture *found, gdrq_error *err) {
+    const gdrq_status status = index_png_save(found, &t->s.colours, names->index, err);
+    if (status != GDRQ_OK)
+        return status;
+    overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
+    return picture_save(p, names->overlay, err);
 }
 
-static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_error *err) {
+static gdrq_status test_picture(const tester *t, const char *path, const output_names *names,
+                                picture *p, gdrq_error *err) {
     index_picture found;
     double seconds = 0;
     gdrq_status status = index_picture_make(p->w, p->h, &found, err);
     if (status == GDRQ_OK)
         status = segment_picture(t->s.net, path, p, found.at, &seconds, err);
     if (status == GDRQ_OK) {
-        t->done++;
         printf("%s: Predicted in %f seconds.\n", path, seconds);
-        print_classes(&t->s, &found);
-        status = save(t, path, p, &found, err);
+        const pixel_shares shares = pixel_shares_of(found.at, (size_t)found.w * (size_t)found.h);
+        shares_print(&shares, &t->s, stdout);
+        fflush(stdout);
+        status = save(t, names, p, &found, err);
     }
     index_picture_free(&found);
     return status;
 }
 
 static gdrq_status test_file(void *user, const char *path, gdrq_error *err) {
-    picture p;
-    gdrq_status status = picture_load(path, &p, err);
+    tester *t = user;
+    picture p = {0};
+    output_names names = {0};
+    t->done++;
+    gdrq_status status = name_outputs(t, path, &names, err);
     if (status == GDRQ_OK)
-        status = test_picture(user, path, &p, err);
+        status = picture_load(path, &p, err);
+    if (status == GDRQ_OK)
+        status = test_picture(t, path, &names, &p, err);
     picture_free(&p);
+    free(names.overlay);
+    free(names.index);
     return status;
 }
 
@@ -118,17 +123,13 @@ static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err)
 }
 
 int cmd_segmenter_test(int argc, char **argv) {
-    tester t = {.out = "predictions.png", .opacity = .5f};
+    tester t = {.out = "predictions.png"};
     const arg_flag flags[] = {
         {.name = "out",
          .value_name = "FILE",
          .text = &t.out,
          .help = "the overlay, a .png or .jpg (predictions.png)"},
-        {.name = "opacity",
-         .value_name = "P",
-         .real = &t.opacity,
-         .max = 1,
-         .help = "of the colours over the picture"},
+        segmenter_opacity_flag(&t.opacity),
     };
     const arg_spec spec = {
         .command = "segmenter test",

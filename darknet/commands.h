@@ -25,6 +25,7 @@ int cmd_segmenter(int argc, char **argv);
 int cmd_segmenter_train(int argc, char **argv);
 int cmd_segmenter_valid(int argc, char **argv);
 int cmd_segmenter_test(int argc, char **argv);
+int cmd_segmenter_demo(int argc, char **argv);
 int cmd_gdrq(int argc, char **argv);
 int cmd_gdrq_convert(int argc, char **argv);
 int cmd_gdrq_calibrate(int argc, char **argv);

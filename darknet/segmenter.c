@@ -22,6 +22,10 @@ static gdrq_status read_rules(segmenter *s, gdrq_error *err) {
     if (status == GDRQ_OK)
         status =
             data_cfg_find_int(&s->data, "background", 0, s->classes - 1, &s->rules.background, err);
+    if (status == GDRQ_OK && s->rules.background == s->rules.void_index)
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                         "background = %d is void =, too: those pixels are a class or none",
+                         s->rules.background);
     return status;
 }
 
@@ -91,6 +95,15 @@ const char *segmenter_name(const segmenter *s, int class_id, char room[SEGMENTER
         return s->names.names[class_id];
     snprintf(room, SEGMENTER_NUMBER_SIZE, "%d", class_id);
     return room;
+}
+
+arg_flag segmenter_opacity_flag(float *opacity) {
+    *opacity = .5f;
+    return (arg_flag){.name = "opacity",
+                      .value_name = "P",
+                      .real = opacity,
+                      .max = 1,
+                      .help = "of the colours over the picture"};
 }
 
 gdrq_status segmenter_images(const segmenter *s, const char *key, image_list *images,

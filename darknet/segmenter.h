@@ -2,6 +2,7 @@
 #ifndef DARKNET_SEGMENTER_H
 #define DARKNET_SEGMENTER_H
 
+#include "args.h"
 #include "darknet.h"
 #include "data/data_cfg.h"
 #include "data/masked_images.h"
@@ -34,6 +35,9 @@ gdrq_status segmenter_open_trained(const char *data_path, const char *cfg_path,
 /* The name of a class, or its number, in `room`. */
 enum { SEGMENTER_NUMBER_SIZE = 16 };
 const char *segmenter_name(const segmenter *s, int class_id, char room[SEGMENTER_NUMBER_SIZE]);
+
+/* -opacity, of colours over a picture; *opacity receives its default. */
+arg_flag segmenter_opacity_flag(float *opacity);
 
 /* The checked images of a list, whose path is the value of `key`. */
 gdrq_status segmenter_images(const segmenter *s, const char *key, image_list *images,

@@ -195,6 +195,32 @@ GDRQ_API void gdrq_network_arrays(const struct network *net, gdrq_arrays which, 
 /* Sets the number of updates that adam's corrections count, as when a training is resumed. */
 GDRQ_API void gdrq_network_set_updates(struct network *net, int updates);
 
+/*
+ * Networks of one cfg that are trained side by side, each on images of its own and on a GPU of its
+ * own, as -gpus 0,1 does; as the host's train_networks(), which does all of this with its
+ * sync_nets().
+ *
+ * Calls task(user, i, err) for each of n networks, each in a thread of its own that is set to the
+ * network's GPU, and waits for all. Returns the first that failed.
+ */
+typedef gdrq_status gdrq_network_task(void *user, int i, gdrq_error *err);
+GDRQ_API gdrq_status gdrq_networks_each(struct network *const *nets, int n, gdrq_network_task *task,
+                                        void *user, gdrq_error *err);
+
+/* `to` becomes what `from` is as a training goes: weights, batch norm's statistics, thresholds,
+ * what optimisers keep, and all counts. */
+GDRQ_API gdrq_status gdrq_network_copy(struct network *from, struct network *to, gdrq_error *err);
+
+/*
+ * Each of n networks becomes the mean of all of them, in weights, batch norm's statistics,
+ * thresholds and what optimisers keep: so any of them is then as good to save. Counts stay.
+ */
+GDRQ_API gdrq_status gdrq_networks_average(struct network *const *nets, int n, gdrq_error *err);
+
+/* Counts iterations of the other networks, whose images and rounds a learning rate and
+ * quantize_after go by as well. */
+GDRQ_API void gdrq_network_count(struct network *net, int iterations);
+
 typedef enum gdrq_stage { GDRQ_STAGE_FLOAT, GDRQ_STAGE_RESHAPE, GDRQ_STAGE_QUANTISE } gdrq_stage;
 
 /*
@@ -397,7 +423,9 @@ GDRQ_API int gdrq_network_pixel_classes(const struct network *net);
 /*
  * The class of each of the image's pixels, classes[y * image->w + x], by such a network:
  * gdrq_network_predict_pixels() without its softmax, which changes no order, and
- * gdrq_network_classes(). The network's output is not computed.
+ * gdrq_network_classes(). The network's output is not computed. With classes NULL it only runs:
+ * gdrq_network_classes() then tells those of a picture that gdrq_letterbox_pixels() made `image`
+ * of.
  */
 GDRQ_API gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
                                           unsigned char *classes, double *seconds, gdrq_error *err);

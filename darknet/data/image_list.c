@@ -45,6 +45,14 @@ gdrq_status image_file_check(const char *path, gdrq_error *err) {
     return GDRQ_OK;
 }
 
+gdrq_status image_list_verdict(const image_list *list, int bad, gdrq_status first,
+                               const gdrq_error *problem, gdrq_error *err) {
+    if (bad > 1)
+        return gdrq_fail(err, first, "%.900s (and %d of %d images more have a problem)",
+                         problem->message, bad - 1, list->n);
+    return bad ? gdrq_fail(err, first, "%s", problem->message) : GDRQ_OK;
+}
+
 gdrq_status image_list_check(const image_list *list, image_check *check, const void *user,
                              gdrq_error *err) {
     gdrq_status first = GDRQ_OK;
@@ -55,8 +63,5 @@ gdrq_status image_list_check(const image_list *list, image_check *check, const v
         if (status != GDRQ_OK && !bad++)
             first = status;
     }
-    if (bad > 1)
-        return gdrq_fail(err, first, "%.900s (and %d of %d images more have a problem)",
-                         problem.message, bad - 1, list->n);
-    return bad ? gdrq_fail(err, first, "%s", problem.message) : GDRQ_OK;
+    return image_list_verdict(list, bad, first, &problem, err);
 }

@@ -30,4 +30,8 @@ typedef gdrq_status image_check(const void *user, const image_list *list, int i,
 gdrq_status image_list_check(const image_list *list, image_check *check, const void *user,
                              gdrq_error *err);
 
+/* What such a check says, which may have been another's: `bad` of the images have a problem. */
+gdrq_status image_list_verdict(const image_list *list, int bad, gdrq_status first,
+                               const gdrq_error *problem, gdrq_error *err);
+
 #endif

@@ -42,10 +42,7 @@ static gdrq_status check_all(const image_list *list, const mask_rules *rules, gd
             }
         }
     }
-    if (bad > 1)
-        return gdrq_fail(err, first, "%.900s (and %d of %d images more have a problem)",
-                         problem.message, bad - 1, list->n);
-    return bad ? gdrq_fail(err, first, "%s", problem.message) : GDRQ_OK;
+    return image_list_verdict(list, bad, first, &problem, err);
 }
 
 gdrq_status masked_images_read(const char *list_path, const mask_rules *rules, image_list *list,

@@ -27,11 +27,16 @@ static const char *image_folder(const char *path, size_t *n) {
     return found;
 }
 
+/* The end of the image's path without its extension. */
+static const char *stem_end(const char *image) {
+    const char *name = strrchr(image, '/') + 1, *dot = strrchr(name, '.');
+    return dot && dot > name ? dot : name + strlen(name);
+}
+
 /* The image's path with another folder and extension, allocated. */
 static char *sibling(const char *image, const char *at, size_t n, const char *folder,
                      const char *extension) {
-    const char *name = strrchr(image, '/') + 1, *dot = strrchr(name, '.');
-    const char *end = dot && dot > name ? dot : name + strlen(name);
+    const char *end = stem_end(image);
     const size_t size = strlen(image) + strlen(folder) + strlen(extension) + 1;
     char *path = gdrq_alloc(size, 1);
     if (path)
@@ -64,9 +69,9 @@ gdrq_status mask_path(const char *image, char **path, bool *is_png, gdrq_error *
         free(candidate);
     }
     return gdrq_fail(err, GDRQ_ERROR_IO,
-                     "%.600s: its mask is missing: %.*smasks%.*s with the extension .png (or, as "
-                     "run lengths, .txt)",
-                     image, (int)(at - image), image, 300, at + n);
+                     "%.500s: its mask is missing: %.*smasks%.*s.png (or, as run lengths, .txt "
+                     "there or in 'mask')",
+                     image, (int)(at - image), image, (int)(stem_end(image) - (at + n)), at + n);
 }
 
 static gdrq_status check_size(const char *path, int mask_w, int mask_h, int w, int h,

@@ -88,7 +88,7 @@ static void put_json(demo_task *base, const demo_result *result, int w, int h, F
     (void)w, (void)h;
     const classifier_task *t = task_of(base);
     const char *comma = "";
-    putc('[', out);
+    fputs("\"objects\":[", out);
     for (int i = 0; i < result->n_classes; i++) {
         if (!is_shown(result, i))
             continue;

@@ -50,6 +50,8 @@ static float clamp(float x, float least) {
 static const float least_thresh = .01f;
 
 static void change_thresholds(demo_state *d, float thresh, float hier) {
+    if (d->options->findings != DEMO_OBJECTS)
+        return;
     const float least = fminf(least_thresh, d->options->thresh);
     d->thresholds = (demo_thresholds){clamp(thresh, least), clamp(hier, 0)};
     pipeline_set_thresholds(d->pipeline, d->thresholds);
@@ -263,19 +265,18 @@ int demo_run(const demo_options *options, demo_task *task) {
     return code;
 }
 
-int demo_command(const char *name, const char *help, float thresh, const arg_flag *more, int n_more,
-                 demo_options *o, demo_open_task *open, int argc, char **argv) {
+int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) {
     enum { DATA, CFG, WEIGHTS, SOURCE };
     arg_flag flags[DEMO_MOST_FLAGS];
-    o->thresh = thresh;
     int n = demo_flags(o, flags);
-    for (int i = 0; i < n_more; i++)
-        flags[n++] = more[i];
-    const arg_spec spec = {.command = name,
+    flags[n++] = verb->flag;
+    const arg_spec spec = {.command = verb->name,
                            .operands = "DATA CFG WEIGHTS [SOURCE]",
-                           .help = help,
+                           .help = verb->help,
                            .flags = flags,
-                           .n_flags = n};
+                           .n_flags = n,
+                           .refused = verb->refused,
+                           .n_refused = verb->n_refused};
     arg_operands operands;
     const int done = args_parse(&spec, argc, argv, &operands);
     if (done >= 0)
@@ -286,6 +287,6 @@ int demo_command(const char *name, const char *help, float thresh, const arg_fla
     o->dont_show = args_dont_show();
     gdrq_status status = demo_options_check(o, operands.at, operands.n, &err);
     if (status == GDRQ_OK)
-        status = open(operands.at, o, &task, &err);
+        status = verb->open(operands.at, o, &task, &err);
     return status == GDRQ_OK ? demo_run(o, task) : report_error(&err);
 }

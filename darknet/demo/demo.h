@@ -1,4 +1,4 @@
-/* The work of `darknet detector demo` and `darknet classifier demo`, behind their flags. */
+/* The work of the demos of detectors, classifiers and segmenters, behind their flags. */
 #ifndef DARKNET_DEMO_DEMO_H
 #define DARKNET_DEMO_DEMO_H
 
@@ -11,10 +11,20 @@
  */
 int demo_run(const demo_options *options, demo_task *task);
 
-/* What the two commands share: reading their flags, checking them, opening the task, the run. */
+/* Of the files DATA, CFG and WEIGHTS. */
 typedef gdrq_status demo_open_task(const char *const *files, const demo_options *o,
                                    demo_task **task, gdrq_error *err);
-int demo_command(const char *name, const char *help, float thresh, const arg_flag *more, int n_more,
-                 demo_options *o, demo_open_task *open, int argc, char **argv);
+
+typedef struct demo_verb {
+    const char *name, *help;
+    arg_flag flag; /* that this verb alone has */
+    const arg_refusal *refused;
+    int n_refused;
+    demo_open_task *open;
+} demo_verb;
+
+/* What all commands share: reading their flags into *o, which has the defaults, checking them,
+   opening the task, the run. Returns the exit status. */
+int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv);
 
 #endif

@@ -56,7 +56,7 @@ static void put_json(demo_task *base, const demo_result *result, int w, int h, F
     const detector *d = &task_of(base)->detector;
     demo_cut cut = demo_result_cut(result);
     const char *comma = "";
-    putc('[', out);
+    fputs("\"objects\":[", out);
     for (int i = 0; i < result->n_boxes; i++)
         for (int k = 0; k < d->classes; k++) {
             const detection *found = &result->boxes[i];

@@ -4,6 +4,7 @@
 #include "demo/http_guard.h"
 #include "demo/page.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,13 @@ typedef struct request {
 
 typedef enum MHD_Result answer_fn(request *r);
 
+static bool has_threshold(const http_site *site) {
+    return site->findings == DEMO_OBJECTS;
+}
+
 http_state http_site_state(http_site *site) {
-    return (http_state){atomic_load(&site->threshold), atomic_load(&site->connections)};
+    return (http_state){has_threshold(site) ? atomic_load(&site->threshold) : NAN,
+                        atomic_load(&site->connections)};
 }
 
 /* Scripts, styles, pictures and events from here only, and nothing of this in others' pages. */
@@ -210,7 +216,7 @@ static const route *find_route(const request *r) {
         return &lines;
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (strcmp(r->path, routes[i].path) == 0)
-            return &routes[i];
+            return routes[i].post != change_threshold || has_threshold(r->site) ? &routes[i] : NULL;
     return NULL;
 }
 

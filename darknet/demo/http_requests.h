@@ -12,6 +12,7 @@ typedef struct http_site {
     http_content content;
     const char *bound; /* the address that was asked for */
     const char *page;
+    demo_findings findings;
     locale_t plain; /* with decimal points, where a window's toolkit may have set commas */
     frame_board *board;
     http_streams *streams;

@@ -49,13 +49,14 @@ static gdrq_status start_daemon(http_server *server, const http_options *options
 static gdrq_status build(http_server *server, const http_options *options, gdrq_error *err) {
     http_site *site = &server->site;
     server->bound = gdrq_strdup(options->bind ? options->bind : "127.0.0.1");
-    server->page = page_with_title(options->title ? options->title : "darknet");
+    server->page = page_make(options->title ? options->title : "darknet", options->findings);
     site->plain = newlocale(LC_NUMERIC_MASK, "C", (locale_t)0);
     if (!server->bound || !server->page || !site->plain)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the web server");
     site->content = options->content;
     site->bound = server->bound;
     site->page = server->page;
+    site->findings = options->findings;
     site->most_connections = options->most_clients;
     atomic_init(&site->threshold, options->threshold);
     gdrq_status status = frame_board_new(site->plain, &site->board, err);

@@ -4,7 +4,8 @@
  *
  *     /                 the page        /stream.mjpg      the pictures, multipart/x-mixed-replace
  *     /detections.json  of the newest   /events           the same and statistics, server-sent
- *     /metrics          Prometheus's text format          /threshold  POST value=0.5
+ *     /metrics          Prometheus's text format          /threshold  POST value=0.5; only where
+ *                                                                     there is one
  */
 #ifndef DARKNET_DEMO_HTTP_SERVER_H
 #define DARKNET_DEMO_HTTP_SERVER_H
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "demo/findings.h"
 #include "gdrq.h"
 
 typedef enum http_content {
@@ -27,7 +29,8 @@ typedef struct http_options {
     int most_clients; /* connections at a time; more are refused with 503 */
     int timeout;      /* seconds after which a client that takes nothing is dropped; 0: 10 */
     const char *title;
-    float threshold; /* that the slider begins with */
+    demo_findings findings; /* the slider is for those with a threshold */
+    float threshold;        /* that it begins with */
 } http_options;
 
 /* What the pipeline measured of itself. */

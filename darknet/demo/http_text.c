@@ -86,5 +86,6 @@ void http_put_metrics(FILE *out, const demo_statistics *s, const http_state *sta
     put_gauge(out, "source_playing", "1 while frames come, 0 in an outage or a pause.",
               http_is_playing(s));
     put_gauge(out, "http_clients", "Connections to this server.", state->clients);
-    put_gauge(out, "threshold", "Detections below it are not shown.", state->threshold);
+    if (!isnan(state->threshold))
+        put_gauge(out, "threshold", "Detections below it are not shown.", state->threshold);
 }

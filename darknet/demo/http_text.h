@@ -8,7 +8,7 @@
 
 /* The server's own part of what is told. */
 typedef struct http_state {
-    float threshold;
+    float threshold; /* NAN: there is none */
     int clients;
 } http_state;
 

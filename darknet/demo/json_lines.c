@@ -18,7 +18,7 @@ gdrq_status json_line_make(json_line *line, demo_task *task, const frame *f, int
     rewind(line->stream);
     fprintf(line->stream,
             "{\"frame_id\":%lu, \"time\":%.3f, \"width\":%d, \"height\":%d, "
-            "\"latency_ms\":%.2f, \"objects\":",
+            "\"latency_ms\":%.2f, ",
             f->number, seconds, p->w, p->h, 1e3 * (f->done - f->captured));
     task->put_json(task, &told, p->w, p->h, line->stream);
     putc('}', line->stream);

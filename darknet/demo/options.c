@@ -17,7 +17,32 @@ demo_options demo_defaults(void) {
         .stall = 5, .hier = .5f, .average = 1, .http = -1, .mjpeg_port = -1, .json_port = -1};
 }
 
-int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]) {
+/* Returns how many were added. */
+static int add_flags(arg_flag *flags, const arg_flag *added, size_t n) {
+    memcpy(flags, added, n * sizeof *added);
+    return (int)n;
+}
+
+/* Of findings with scores. */
+static int score_flags(demo_options *o, arg_flag *flags) {
+    const arg_flag all[] = {
+        {.name = "avg",
+         .value_name = "N",
+         .integer = &o->average,
+         .min = 1,
+         .max = MOST_AVERAGE,
+         .help = "results come from the mean of the network's outputs for the last N frames "
+                 "(upstream: always 3)"},
+        {.name = "thresh",
+         .value_name = "P",
+         .real = &o->thresh,
+         .max = 1,
+         .help = "score above which something is shown"},
+    };
+    return add_flags(flags, all, sizeof all / sizeof *all);
+}
+
+static int common_flags(demo_options *o, arg_flag *flags) {
     const arg_flag all[] = {
         {.name = "c",
          .value_name = "N",
@@ -50,18 +75,6 @@ int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]) {
          .integer = &o->skip,
          .max = 1000000,
          .help = "frames to leave out after each one"},
-        {.name = "avg",
-         .value_name = "N",
-         .integer = &o->average,
-         .min = 1,
-         .max = MOST_AVERAGE,
-         .help = "results come from the mean of the network's outputs for the last N frames "
-                 "(upstream: always 3)"},
-        {.name = "thresh",
-         .value_name = "P",
-         .real = &o->thresh,
-         .max = 1,
-         .help = "score above which something is shown"},
         {.name = "out_filename",
          .value_name = "FILE",
          .text = &o->out_filename,
@@ -80,7 +93,7 @@ int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]) {
          .integer = &o->http,
          .min = -1,
          .max = MOST_PORT,
-         .help = "serve a web page with picture, results and a slider; 0: any free port"},
+         .help = "serve a web page with picture and results; 0: any free port"},
         {.name = "mjpeg_port",
          .value_name = "PORT",
          .integer = &o->mjpeg_port,
@@ -107,8 +120,12 @@ int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]) {
          .max = INT_MAX,
          .help = "stop after so many seconds; 0: never"},
     };
-    memcpy(flags, all, sizeof all);
-    return sizeof all / sizeof *all;
+    return add_flags(flags, all, sizeof all / sizeof *all);
+}
+
+int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]) {
+    const int n = common_flags(o, flags);
+    return o->findings == DEMO_OBJECTS ? n + score_flags(o, flags + n) : n;
 }
 
 static gdrq_status refuse(const char *why, gdrq_error *err) {

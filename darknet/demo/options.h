@@ -1,15 +1,18 @@
-/* The flags of `darknet detector demo` and `darknet classifier demo`. */
+/* The flags of the demos of detectors, classifiers and segmenters. */
 #ifndef DARKNET_DEMO_OPTIONS_H
 #define DARKNET_DEMO_OPTIONS_H
 
 #include "args.h"
+#include "demo/findings.h"
 
 typedef struct demo_options {
     const char *source; /* the operand; NULL: camera number `camera` */
     int camera, w, h;
     float camera_fps, stall;
-    float thresh, hier;
+    demo_findings findings;
+    float thresh, hier; /* of objects */
     int average, skip, top;
+    float opacity; /* of colours over pixels */
     const char *prefix, *out_filename, *json;
     int http, mjpeg_port, json_port; /* -1: none */
     const char *http_bind;
@@ -21,7 +24,7 @@ demo_options demo_defaults(void);
 
 enum { DEMO_MOST_FLAGS = 24 };
 
-/* The flags that both commands have, whose targets are in *o; returns how many. */
+/* The flags that all demos with o->findings have, whose targets are in *o; returns how many. */
 int demo_flags(demo_options *o, arg_flag flags[DEMO_MOST_FLAGS]);
 
 /*

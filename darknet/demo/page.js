@@ -72,14 +72,15 @@ document.addEventListener("visibilitychange", () => {
   disconnect();
 });
 
-// Threshold
+// Threshold, where there is one
 
+const slider = element("threshold");
 let wanted = null; // that the server has not been told yet
 let telling = false;
 let touched = -Infinity; // when the slider was moved last, in ms
 
 function showThreshold(value) {
-  element("threshold").value = value;
+  slider.value = value;
   element("threshold-value").textContent = Number(value).toFixed(2);
 }
 
@@ -105,34 +106,40 @@ async function tellThreshold() {
   telling = false;
 }
 
-element("threshold").addEventListener("input", (event) => {
-  touched = performance.now();
-  wanted = event.target.value;
-  showThreshold(wanted);
-  tellThreshold();
-});
+if (slider)
+  slider.addEventListener("input", (event) => {
+    touched = performance.now();
+    wanted = event.target.value;
+    showThreshold(wanted);
+    tellThreshold();
+  });
 
 element("controls").addEventListener("submit", (event) => event.preventDefault());
 
 // Of another page, or how it began.
 function followThreshold(value) {
-  if (!telling && performance.now() - touched > 1000) showThreshold(value);
+  if (slider && !telling && performance.now() - touched > 1000) showThreshold(value);
 }
 
-// Detections
+// Detections, or the classes of pixels
 
 const rows = [];
+const ofPixels = !document.querySelector("th.box");
 
 function makeRow() {
   const row = document.createElement("tr");
-  const [name, share, box] = [0, 1, 2].map(() => row.appendChild(document.createElement("td")));
+  const cells = ofPixels ? [0, 1] : [0, 1, 2];
+  const [title, share, box] = cells.map(() => row.appendChild(document.createElement("td")));
+  const swatch = document.createElement("span");
+  if (ofPixels) title.appendChild(swatch).className = "swatch";
+  const name = title.appendChild(document.createElement("span"));
   const holder = share.appendChild(document.createElement("div"));
   holder.className = "share";
   const meter = holder.appendChild(document.createElement("meter"));
   const percent = holder.appendChild(document.createElement("span"));
-  box.className = "box";
+  if (box) box.className = "box";
   element("rows").append(row);
-  rows.push({ row, name, meter, percent, box });
+  rows.push({ row, title, swatch, name, meter, percent, box });
 }
 
 function boxText(coordinates) {
@@ -145,18 +152,20 @@ function boxText(coordinates) {
 }
 
 function showDetections(detections) {
-  const objects = ((detections && detections.objects) || []).slice();
-  objects.sort((a, b) => b.confidence - a.confidence);
+  const objects = ((detections && (detections.objects || detections.classes)) || []).slice();
+  const score = (object) => (ofPixels ? object.share : object.confidence);
+  objects.sort((a, b) => score(b) - score(a));
   const n = Math.min(objects.length, mostRows);
   while (rows.length < n) makeRow();
   rows.forEach((to, i) => {
     to.row.hidden = i >= n;
     if (i >= n) return;
     const object = objects[i];
-    to.name.textContent = to.name.title = object.name;
-    to.meter.value = object.confidence;
-    to.percent.textContent = (100 * object.confidence).toFixed(0) + " %";
-    to.box.textContent = boxText(object.relative_coordinates);
+    to.name.textContent = to.title.title = object.name;
+    to.meter.value = score(object);
+    to.percent.textContent = (100 * score(object)).toFixed(ofPixels ? 1 : 0) + " %";
+    if (ofPixels) to.swatch.style.backgroundColor = object.colour;
+    else to.box.textContent = boxText(object.relative_coordinates);
   });
   element("count").textContent = objects.length;
   element("none").hidden = objects.length > 0;

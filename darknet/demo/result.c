@@ -74,6 +74,18 @@ gdrq_status demo_result_size_classes(demo_result *r, int n, gdrq_error *err) {
     return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d classes", n);
 }
 
+gdrq_status demo_result_size_pixels(demo_result *r, size_t n, gdrq_error *err) {
+    if (n <= r->pixels_room)
+        return GDRQ_OK;
+    free(r->pixels);
+    r->pixels = gdrq_alloc(n, 1);
+    r->pixels_room = n;
+    if (r->pixels)
+        return GDRQ_OK;
+    demo_result_free(r);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the classes of %zu pixels", n);
+}
+
 /* Sorted, the best in front; what there is no room for is left out. */
 static void rank(float *best, int *n, int most, float score) {
     if (*n == most && !(score > best[most - 1]))
@@ -111,5 +123,6 @@ void demo_result_free(demo_result *r) {
     free(r->scores);
     free(r->classes);
     free(r->probabilities);
+    free(r->pixels);
     *r = (demo_result){0};
 }

@@ -4,6 +4,7 @@
 
 #include "darknet.h"
 #include "gdrq.h"
+#include "image/pixel_shares.h"
 
 #include <stdbool.h>
 
@@ -21,6 +22,10 @@ typedef struct demo_result {
     int *classes;
     float *probabilities;
     int n_classes;
+    /* Of segmenters: the class of each pixel of the frame. */
+    unsigned char *pixels;
+    size_t pixels_room;
+    pixel_shares shares;
 } demo_result;
 
 /* Keeps those of n boxes that are finite and have a class above thresh. */
@@ -29,6 +34,9 @@ gdrq_status demo_result_keep_boxes(demo_result *r, const detection *found, int n
 
 /* Makes room for n of the likeliest classes. */
 gdrq_status demo_result_size_classes(demo_result *r, int n, gdrq_error *err);
+
+/* Makes room for the classes of n pixels. */
+gdrq_status demo_result_size_pixels(demo_result *r, size_t n, gdrq_error *err);
 
 /* Which scores are among the result's most_objects best: those above `least`, and the first `ties`
    of those that are `least`. */

@@ -1,7 +1,7 @@
 /*
- * What is done with frames: detecting, classifying, or what a test puts in its place. infer is
- * called on one thread and draw on another; put_json and print on a third, all on different results
- * at a time.
+ * What is done with frames: detecting, classifying, segmenting, or what a test puts in its place.
+ * infer is called on one thread and draw on another; put_json and print on a third, all on
+ * different results at a time.
  */
 #ifndef DARKNET_DEMO_TASK_H
 #define DARKNET_DEMO_TASK_H
@@ -29,7 +29,7 @@ struct demo_task {
     /* The frames before have nothing to do with those that follow. */
     void (*forget)(demo_task *task);
     gdrq_status (*draw)(demo_task *task, const demo_result *result, picture *p, gdrq_error *err);
-    /* The value of "objects", an array. */
+    /* A key and its array: "objects", or "classes" of pixels. */
     void (*put_json)(demo_task *task, const demo_result *result, int w, int h, FILE *out);
     void (*print)(demo_task *task, const demo_result *result, const picture *p);
     void (*free)(demo_task *task);
@@ -44,5 +44,7 @@ gdrq_status detector_task_open(const char *data, const char *cfg, const char *we
 /* top: how many classes are told; 0: top= of the data file, or 1 */
 gdrq_status classifier_task_open(const char *data, const char *cfg, const char *weights,
                                  int average, int top, demo_task **task, gdrq_error *err);
+gdrq_status segmenter_task_open(const char *data, const char *cfg, const char *weights,
+                                float opacity, demo_task **task, gdrq_error *err);
 
 #endif

@@ -25,13 +25,14 @@ static gdrq_status start(web_sink *w, const demo_options *o, const char *title, 
                                   .port = port,
                                   .most_clients = MOST_CLIENTS,
                                   .title = title,
+                                  .findings = o->findings,
                                   .threshold = o->thresh};
     http_server *server;
     const gdrq_status status = http_server_start(&options, &server, err);
     if (status != GDRQ_OK)
         return status;
     w->servers[w->n++] = server;
-    if (content == HTTP_PAGE)
+    if (content == HTTP_PAGE && o->findings == DEMO_OBJECTS)
         w->page = server;
     report_address(flag, o->http_bind ? o->http_bind : "127.0.0.1", http_server_port(server));
     return GDRQ_OK;

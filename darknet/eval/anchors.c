@@ -87,7 +87,7 @@ static bool assign(fit *f) {
 
 /* k-means++: each next anchor is a size, drawn by the square of its distance from those before. */
 static void draw_start(fit *f, random_stream *random) {
-    f->anchors[0] = f->sizes[random_bits(random) % f->n];
+    f->anchors[0] = f->sizes[random_next(random) % f->n];
     for (int j = 1; j < f->k; j++) {
         double total = 0;
         for (size_t i = 0; i < f->n; i++) {
@@ -96,7 +96,7 @@ static void draw_start(fit *f, random_stream *random) {
             f->weight[i] = j == 1 ? square : fmin(f->weight[i], square);
             total += f->weight[i];
         }
-        double left = total * (double)(random_bits(random) >> 11) * 0x1p-53;
+        double left = total * (double)(random_next(random) >> 11) * 0x1p-53;
         size_t chosen = 0;
         while (chosen + 1 < f->n && (left -= f->weight[chosen]) >= 0)
             chosen++;

@@ -1,25 +1,9 @@
 #include "eval/miou.h"
 
 #include "base/status.h"
+#include "segment.h"
 
 #include <math.h>
-
-/* A picture whose scores are not numbers has no classes. */
-static gdrq_status check_scores(const network *net, const char *path, gdrq_error *err) {
-    const layer *scores = &net->layers[net->n - 2];
-    for (int i = 0; i < scores->outputs; i++)
-        if (!isfinite(scores->output[i]))
-            return gdrq_fail(err, GDRQ_ERROR_STATE,
-                             "%.900s: the network's output for this image is not finite", path);
-    return GDRQ_OK;
-}
-
-gdrq_status segment_picture(network *net, const char *path, const picture *p,
-                            unsigned char *classes, double *seconds, gdrq_error *err) {
-    const gdrq_pixels pixels = {p->data, p->w, p->h, 3 * (size_t)p->w, GDRQ_BGR};
-    const gdrq_status status = gdrq_network_segment(net, &pixels, classes, seconds, err);
-    return status == GDRQ_OK ? check_scores(net, path, err) : status;
-}
 
 static gdrq_status measure_image(network *net, const char *path, const mask_rules *rules,
                                  confusion *counts, gdrq_error *err) {

@@ -20,11 +20,4 @@ typedef bool miou_watch(void *user, int done, int total);
 gdrq_status miou_measure(network *net, const image_list *images, const mask_rules *rules,
                          miou_watch *watch, void *user, confusion *counts, gdrq_error *err);
 
-/*
- * The class of each of the picture's pixels, for which `classes` has room; fails where the scores
- * are not finite, naming `path`. *seconds, of the network's run, may be NULL.
- */
-gdrq_status segment_picture(network *net, const char *path, const picture *p,
-                            unsigned char *classes, double *seconds, gdrq_error *err);
-
 #endif

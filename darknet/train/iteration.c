@@ -39,11 +39,12 @@ static double train_part(network *net) {
     return cost;
 }
 
-double iteration_train(network *net, const loader_batch *batch) {
+double iteration_train(network *net, const loader_batch *batch, int first) {
+    const int images = iteration_images(net);
     double sum = 0;
-    for (int first = 0; first < batch->n && isfinite(sum); first += net->batch) {
-        feed(net, batch, first);
+    for (int i = 0; i < images && isfinite(sum); i += net->batch) {
+        feed(net, batch, first + i);
         sum += train_part(net);
     }
-    return sum / batch->n;
+    return sum / images;
 }

@@ -9,10 +9,10 @@
 int iteration_images(const network *net);
 
 /*
- * Trains on the batch, which has iteration_images() of the network's size, and returns the mean
- * loss per image. A loss that is not finite ends the iteration: the weights are as before,
- * net->seen is as after the images that went well.
+ * Trains on iteration_images() of the batch, which are of the network's size, from image `first`
+ * on, and returns the mean loss per image. A loss that is not finite ends the iteration: the
+ * weights are as before, net->seen is as after the images that went well.
  */
-double iteration_train(network *net, const loader_batch *batch);
+double iteration_train(network *net, const loader_batch *batch, int first);
 
 #endif

@@ -18,7 +18,8 @@ static const double save_seconds = 600, chart_seconds = 10;
 
 typedef struct loop {
     const train_job *job;
-    network *net;
+    network *net; /* the first of the replicas */
+    int stride;   /* iterations of a step: how many these are */
     progress shown;
     int w, h;      /* of the network's input, as the cfg has it */
     size_t done;   /* iterations of this run */
@@ -48,8 +49,8 @@ static void input_size(const loop *l, size_t iteration, int *w, int *h) {
 static gdrq_status request(loop *l, size_t iteration, gdrq_error *err) {
     int w, h;
     input_size(l, iteration, &w, &h);
-    const int n = iteration_images(l->net);
-    return loader_request(l->job->samples, (uint64_t)iteration * (uint64_t)n, n, w, h, err);
+    const uint64_t first = (uint64_t)iteration * (uint64_t)iteration_images(l->net);
+    return loader_request(l->job->samples, first, replicas_images(l->job->replicas), w, h, err);
 }
 
 /* What a resumed training continues from, as of now. */
@@ -62,8 +63,10 @@ static void note_state(loop *l) {
 static gdrq_status save_last(loop *l, gdrq_error *err) {
     const checkpoints *files = l->job->files;
     note_state(l);
-    const gdrq_status status =
-        state_save(files->last, files->last_state, l->net, l->job->state, l->job->mean, err);
+    gdrq_status status = replicas_join(l->job->replicas, err);
+    if (status == GDRQ_OK)
+        status =
+            state_save(files->last, files->last_state, l->net, l->job->state, l->job->mean, err);
     if (status != GDRQ_OK)
         return status;
     l->outcome->saved = get_current_batch(l->net);
@@ -76,9 +79,12 @@ static gdrq_status save_last(loop *l, gdrq_error *err) {
 /* With a mean of weights, that is what is worth keeping. */
 static gdrq_status save_result(loop *l, const char *path, gdrq_error *err) {
     ema *mean = l->job->mean;
+    gdrq_status status = replicas_join(l->job->replicas, err);
+    if (status != GDRQ_OK)
+        return status;
     if (mean)
         ema_swap(mean, l->net);
-    const gdrq_status status = gdrq_network_save(l->net, path, err);
+    status = gdrq_network_save(l->net, path, err);
     if (mean)
         ema_swap(mean, l->net);
     if (status != GDRQ_OK)
@@ -115,26 +121,28 @@ static gdrq_status forgive_once(loop *l, bool *told, gdrq_status status, const g
     return fails ? GDRQ_OK : status;
 }
 
+/* Whether the step that ended with this iteration came to, or beyond, a multiple of `every`. */
+static bool is_time(const loop *l, size_t iteration, size_t every) {
+    const size_t stride = (size_t)l->stride;
+    return iteration / every != (iteration > stride ? iteration - stride : 0) / every;
+}
+
 static gdrq_status checkpoint(loop *l, size_t iteration, gdrq_error *err) {
     const size_t milestone = l->job->milestone_every;
     gdrq_status status = GDRQ_OK;
-    if (iteration % SAVE_EVERY == 0 || seconds_now() - l->saved_at > save_seconds)
+    if (is_time(l, iteration, SAVE_EVERY) || seconds_now() - l->saved_at > save_seconds)
         status = forgive(l, save_last(l, err), err);
-    if (status == GDRQ_OK && milestone && iteration % milestone == 0)
+    if (status == GDRQ_OK && milestone && is_time(l, iteration, milestone))
         status = forgive(l, save_milestone(l, iteration, err), err);
     return status;
-}
-
-static gdrq_status resize_to(network *net, int w, int h, gdrq_error *err) {
-    if (net->w == w && net->h == h)
-        return GDRQ_OK;
-    return gdrq_network_resize(net, w, h, err);
 }
 
 /* Of the mean of weights, if there is one; *value in 0..1. */
 static gdrq_status measure(loop *l, double *value, gdrq_error *err) {
     const train_job *job = l->job;
-    gdrq_status status = resize_to(l->net, l->w, l->h, err);
+    gdrq_status status = replicas_join(job->replicas, err);
+    if (status == GDRQ_OK)
+        status = replicas_resize(job->replicas, l->w, l->h, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(l->net, err);
     if (status != GDRQ_OK)
@@ -207,7 +215,8 @@ static bool is_last(const loop *l, size_t iteration) {
 }
 
 static bool is_to_be_measured(const loop *l, size_t iteration) {
-    return l->job->metric && (iteration % l->job->measure_every == 0 || is_last(l, iteration));
+    return l->job->metric &&
+           (is_time(l, iteration, l->job->measure_every) || is_last(l, iteration));
 }
 
 static bool is_hopeless(const loop *l) {
@@ -251,10 +260,10 @@ static gdrq_status record(loop *l, size_t iteration, gdrq_stage stage, double lo
 /* What dropout draws depends on the seed and the iteration alone, as samples do. */
 static void seed_host(const loop *l, size_t iteration) {
     random_stream random = random_start(l->job->state->seed ^ UINT64_C(0x5eed), iteration);
-    srand((unsigned)random_bits(&random));
+    srand((unsigned)random_next(&random));
 }
 
-static gdrq_status stop_diverged(loop *l, double loss, gdrq_error *err) {
+static gdrq_status stop_diverged(loop *l, size_t iteration, double loss, gdrq_error *err) {
     l->diverged = true;
     char kept[300] = "no file was written";
     if (l->outcome->saved)
@@ -263,30 +272,33 @@ static gdrq_status stop_diverged(loop *l, double loss, gdrq_error *err) {
     return gdrq_fail(err, GDRQ_ERROR_STATE,
                      "stopped in iteration %zu: the loss is %g; %s. Try a lower learning_rate, a "
                      "longer burn_in, larger k_weights and k_activations, or look for wrong labels",
-                     get_current_batch(l->net) + 1, loss, kept);
+                     iteration, loss, kept);
 }
 
 static gdrq_status next_iteration(loop *l, gdrq_error *err) {
-    network *net = l->net;
-    const size_t iteration = get_current_batch(net);
+    const train_job *job = l->job;
+    const size_t start = get_current_batch(l->net), end = start + (size_t)l->stride;
     const loader_batch *batch;
-    gdrq_status status = loader_take(l->job->samples, &batch, err);
-    if (status == GDRQ_OK && !is_last(l, iteration + 1))
-        status = request(l, iteration + 1, err);
+    double loss = NAN;
+    gdrq_status status = loader_take(job->samples, &batch, err);
+    if (status == GDRQ_OK && !is_last(l, end))
+        status = request(l, end, err);
     if (status == GDRQ_OK)
-        status = resize_to(net, batch->w, batch->h, err);
-    const gdrq_stage stage = gdrq_network_stage(net);
+        status = replicas_resize(job->replicas, batch->w, batch->h, err);
+    const gdrq_stage stage = gdrq_network_stage(l->net);
     if (status != GDRQ_OK)
         return status;
-    seed_host(l, iteration);
-    const double loss = iteration_train(net, batch);
+    seed_host(l, start);
+    status = replicas_train(job->replicas, batch, &loss, err);
+    if (status != GDRQ_OK)
+        return status;
     if (!isfinite(loss))
-        return stop_diverged(l, loss, err);
+        return stop_diverged(l, start + 1, loss, err);
     l->done++;
-    if (l->job->mean)
-        ema_step(l->job->mean, net);
-    status = record(l, iteration + 1, stage, loss, err);
-    return status == GDRQ_OK ? checkpoint(l, iteration + 1, err) : status;
+    if (job->mean)
+        ema_step(job->mean, l->net);
+    status = record(l, end, stage, loss, err);
+    return status == GDRQ_OK ? checkpoint(l, end, err) : status;
 }
 
 /* After the last iteration, or as many measurements in vain as the user allowed. */
@@ -342,11 +354,12 @@ static gdrq_status make_up_for(loop *l, size_t iteration, gdrq_error *err) {
 }
 
 gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error *err) {
-    network *net = job->net;
+    network *net = job->replicas->nets[0];
     *outcome = (train_outcome){0};
     const size_t start = get_current_batch(net);
     loop l = {.job = job,
               .net = net,
+              .stride = job->replicas->n,
               .outcome = outcome,
               .w = net->w,
               .h = net->h,
@@ -361,8 +374,9 @@ gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error 
                          "max_batches is %d; -clear starts the count anew",
                          start, net->max_batches);
     /* A file of another batch size may stand in the middle of an iteration. */
-    *net->seen = start * (size_t)iteration_images(net);
-    l.shown = progress_start(job->out, (size_t)net->max_batches, iteration_images(net));
+    for (int i = 0; i < l.stride; i++)
+        *job->replicas->nets[i]->seen = start * (size_t)iteration_images(net);
+    l.shown = progress_start(job->out, (size_t)net->max_batches, iteration_images(net), l.stride);
     if (job->state->seconds > 0)
         progress_continue(&l.shown, job->state->average_loss);
     gdrq_status status = trains ? request(&l, start, err) : GDRQ_OK;

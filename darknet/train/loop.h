@@ -8,6 +8,7 @@
 #include "train/ema.h"
 #include "train/history.h"
 #include "train/loader.h"
+#include "train/replicas.h"
 #include "train/state.h"
 
 #include <stdio.h>
@@ -33,9 +34,9 @@ typedef struct train_sizes {
 } train_sizes;
 
 typedef struct train_job {
-    network *net;
-    loader *samples; /* its truth rows are net->truths long */
-    int n_images;    /* that it draws from: one epoch */
+    replicas *replicas; /* what is trained */
+    loader *samples;    /* its truth rows are net->truths long */
+    int n_images;       /* that it draws from: one epoch */
     const checkpoints *files;
     history *history;
     const char *chart;  /* path of the chart */
@@ -62,11 +63,12 @@ typedef struct train_outcome {
 } train_outcome;
 
 /*
- * Trains from the iteration that net->seen stands for up to max_batches and writes the last and the
- * final weights, or until stop_signal(): then it writes the last weights and returns GDRQ_OK as
- * well. With a mean of weights, that is what is measured and what the best and final weights are.
- * A failure on the way leaves the last weights too, if at least one iteration was done; but a loss
- * or weights that are not finite leave the files as they are. *outcome is set in all cases.
+ * Trains from the iteration that net->seen stands for up to max_batches, or with n replicas to less
+ * than n beyond it, and writes the last and the final weights, or until stop_signal(): then it
+ * writes the last weights and returns GDRQ_OK as well. With a mean of weights, that is what is
+ * measured and what the best and final weights are. A failure on the way leaves the last weights
+ * too, if at least one iteration was done; but a loss or weights that are not finite leave the
+ * files as they are. *outcome is set in all cases.
  */
 gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error *err);
 

@@ -5,11 +5,12 @@
 
 #include <unistd.h>
 
-progress progress_start(FILE *out, size_t last_iteration, int images) {
+progress progress_start(FILE *out, size_t last_iteration, int images, int stride) {
     return (progress){.out = out,
                       .terminal = isatty(fileno(out)),
                       .last_iteration = last_iteration,
                       .images = images,
+                      .stride = stride,
                       .started = seconds_now()};
 }
 
@@ -25,8 +26,9 @@ void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss,
     char eta[SECONDS_TEXT_SIZE];
     fprintf(p->out, "%s%zu: %f, %f avg, %f rate, %f seconds, %zu images", p->terminal ? "\r" : "",
             iteration, loss, p->average_loss, rate, seconds, iteration * (size_t)p->images);
+    const double per_iteration = p->average_seconds / p->stride;
     fprintf(p->out, ", %s, %.1f images/s, ETA %s to %zu%s", stage_name(stage),
-            p->images / p->average_seconds, seconds_text((double)left * p->average_seconds, eta),
+            p->images / per_iteration, seconds_text((double)left * per_iteration, eta),
             p->last_iteration, p->terminal ? "\033[K" : "\n");
     fflush(p->out);
     p->line_open = p->terminal;

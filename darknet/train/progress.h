@@ -15,20 +15,21 @@ typedef struct progress {
     bool line_open;        /* the cursor stands behind a progress line */
     size_t last_iteration; /* of the whole training, max_batches */
     int images;            /* per iteration */
+    int stride;            /* iterations per step */
     bool has_average;
     double average_loss;    /* as upstream's: 0.9 of the old one and 0.1 of the new loss */
-    double average_seconds; /* per iteration, likewise */
-    double started;         /* of the iteration under way */
+    double average_seconds; /* per step, likewise */
+    double started;         /* of the step under way */
     int steps;              /* so far in this run */
 } progress;
 
 /* `out` is borrowed. */
-progress progress_start(FILE *out, size_t last_iteration, int images);
+progress progress_start(FILE *out, size_t last_iteration, int images, int stride);
 
 /*
- * After iteration number `iteration`, counted from 1. The line begins as upstream's does, which
- * programs read: "N: LOSS, AVERAGE avg, RATE rate, S seconds, I images"; ours goes on with the
- * stage, the speed and the time left to the last iteration.
+ * After a step, which ended with iteration number `iteration`, counted from 1. The line begins as
+ * upstream's does, which programs read: "N: LOSS, AVERAGE avg, RATE rate, S seconds, I images";
+ * ours goes on with the stage, the speed and the time left to the last iteration.
  */
 void progress_step(progress *p, size_t iteration, gdrq_stage stage, double loss, double rate);
 

@@ -12,7 +12,7 @@ typedef struct random_stream {
 } random_stream;
 
 /* SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014). */
-static inline uint64_t random_bits(random_stream *r) {
+static inline uint64_t random_next(random_stream *r) {
     uint64_t z = r->state += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
@@ -21,19 +21,19 @@ static inline uint64_t random_bits(random_stream *r) {
 
 static inline random_stream random_start(uint64_t seed, uint64_t index) {
     random_stream of_seed = {seed};
-    random_stream r = {random_bits(&of_seed) + index};
-    r.state = random_bits(&r);
+    random_stream r = {random_next(&of_seed) + index};
+    r.state = random_next(&r);
     return r;
 }
 
 /* In [0, n), n > 0; the bias is below 2^-32 for every n that an int holds. */
 static inline int random_below(random_stream *r, int n) {
-    return (int)(random_bits(r) % (uint64_t)n);
+    return (int)(random_next(r) % (uint64_t)n);
 }
 
 /* Between a and b, whichever is larger. */
 static inline float random_uniform(random_stream *r, float a, float b) {
-    return a + (b - a) * (float)((double)(random_bits(r) >> 40) / (double)(1 << 24));
+    return a + (b - a) * (float)((double)(random_next(r) >> 40) / (double)(1 << 24));
 }
 
 /* A factor in [1/limit, limit]. */

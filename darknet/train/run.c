@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "data/folder.h"
+#include "gpus.h"
 #include "image/picture.h"
 #include "report.h"
 #include "suggest.h"
@@ -109,6 +110,7 @@ typedef struct run {
     train_state state;
     ema mean; /* n = 0: none */
     history history;
+    replicas replicas;
     loader *samples;
     train_outcome outcome;
     bool resumed_whole; /* with all of its state */
@@ -176,6 +178,8 @@ static gdrq_status start(run *r, gdrq_error *err) {
         status = ema_start(&r->mean, net, decay, err);
     if (status == GDRQ_OK && whole && get_current_batch(net) > 0)
         status = resume(r, err);
+    if (status == GDRQ_OK)
+        status = replicas_open(&r->replicas, net, r->task->cfg_path, err);
     return status;
 }
 
@@ -227,7 +231,7 @@ static size_t measuring_interval(const run *r) {
 
 static gdrq_status train(run *r, gdrq_error *err) {
     network *net = r->task->net;
-    const train_job job = {.net = net,
+    const train_job job = {.replicas = &r->replicas,
                            .samples = r->samples,
                            .n_images = r->task->samples.n_images,
                            .files = &r->files,
@@ -243,6 +247,8 @@ static gdrq_status train(run *r, gdrq_error *err) {
                            .milestone_every = (size_t)r->flags->save_weights,
                            .sizes = r->task->sizes,
                            .out = stdout};
+    if (gpus_list())
+        printf("Training %d networks, on the GPUs %s\n", r->replicas.n, gpus_list());
     printf("Training on %d images, %d per iteration; learning rate %g, momentum %g, decay %g, seed "
            "%llu\n",
            job.n_images, iteration_images(net), net->learning_rate, net->momentum, net->decay,
@@ -255,7 +261,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
 static void suggest_resuming(const run *r) {
     const train_flags *f = r->flags, standard = default_flags();
     char numbers[3][32];
-    const char *words[11] = {r->task->data_path, r->task->cfg_path, r->files.last};
+    const char *words[13] = {r->task->data_path, r->task->cfg_path, r->files.last};
     char measure[32];
     int n = 3;
     snprintf(measure, sizeof measure, "-%s", r->task->metric.flag);
@@ -273,6 +279,10 @@ static void suggest_resuming(const run *r) {
     if (f->chart) {
         words[n++] = "-chart";
         words[n++] = f->chart;
+    }
+    if (gpus_list()) {
+        words[n++] = "-gpus";
+        words[n++] = gpus_list();
     }
     suggest("go on", r->task->command, words, n);
 }
@@ -307,6 +317,7 @@ int train_run(const train_task *task, const train_flags *flags) {
     suggest_next(&r, status);
     loader_close(r.samples);
     history_close(&r.history);
+    replicas_close(&r.replicas);
     ema_free(&r.mean);
     checkpoints_close(&r.files);
     return status != GDRQ_OK ? 1 : stop_signal() ? 128 + stop_signal() : 0;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/status.h"
 
@@ -40,6 +41,12 @@ gdrq_cpu gdrq_cpu_detect(void) {
 
 const char *gdrq_cpu_name(gdrq_cpu level) {
     return names[level];
+}
+
+/* glibc has asked the processor when the program began. */
+size_t gdrq_cpu_cache(void) {
+    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return bytes > 0 ? (size_t)bytes : 512 * 1024;
 }
 
 gdrq_cpu gdrq_cpu_level(void) {

@@ -25,4 +25,7 @@ gdrq_cpu gdrq_cpu_detect(void);
 /* As gdrq_set_cpu() spells it. */
 const char *gdrq_cpu_name(gdrq_cpu level);
 
+/* Bytes of a core's own cache, the second level; a usual number if the system doesn't tell. */
+size_t gdrq_cpu_cache(void);
+
 #endif

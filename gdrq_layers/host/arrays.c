@@ -2,11 +2,11 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+#include "base/fatal.h"
 #include "host/arrays.h"
 #include "host/network_state.h"
 #include "host/weight_spans.h"
 #ifdef GPU
-#include "base/fatal.h"
 #include "host/cuda/gpu_network.h"
 #endif
 
@@ -75,23 +75,32 @@ static void visit_array(void *user, const layer *owner, float *data, size_t n) {
     c->visit(c->user, data, n);
 }
 
-/* From the GPU, where the arrays are that count, and back to it: visit may have changed them. */
-static void exchange(const network *net, bool pulls) {
+gdrq_status gdrq_arrays_pull(const network *net, gdrq_error *err) {
 #ifdef GPU
-    gdrq_error err = {""};
     if (net->gpu_index >= 0)
-        gdrq_must(pulls ? gdrq_gpu_pull(net, &err) : gdrq_gpu_push(net, &err), &err);
-#else
-    (void)net, (void)pulls;
+        return gdrq_gpu_pull(net, err);
 #endif
+    (void)net, (void)err;
+    return GDRQ_OK;
 }
 
+gdrq_status gdrq_arrays_push(const network *net, gdrq_error *err) {
+#ifdef GPU
+    if (net->gpu_index >= 0)
+        return gdrq_gpu_push(net, err);
+#endif
+    (void)net, (void)err;
+    return GDRQ_OK;
+}
+
+/* On a GPU they go back to it, too: visit may have changed them. */
 void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
                          void *user) {
     caller c = {visit, user};
-    exchange(net, true);
+    gdrq_error err;
+    gdrq_must(gdrq_arrays_pull(net, &err), &err);
     gdrq_visit_owned_arrays(net, which, visit_array, &c);
     if (which == GDRQ_ARRAYS_OPTIMISER)
         visit_thresholds(net, visit, user);
-    exchange(net, false);
+    gdrq_must(gdrq_arrays_push(net, &err), &err);
 }

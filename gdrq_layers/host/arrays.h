@@ -10,4 +10,9 @@ typedef void gdrq_visit_owned(void *user, const layer *owner, float *data, size_
 void gdrq_visit_owned_arrays(const network *net, gdrq_arrays which, gdrq_visit_owned *visit,
                              void *user);
 
+/* The host's copies of all that a training changes as they are on the GPU, where those are that
+   count, and the other way round; nothing for a network that is not on one. */
+gdrq_status gdrq_arrays_pull(const network *net, gdrq_error *err);
+gdrq_status gdrq_arrays_push(const network *net, gdrq_error *err);
+
 #endif

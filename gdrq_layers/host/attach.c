@@ -22,6 +22,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "primitives/cuda/segmentation_layer_gpu.h"
 #include "train/cuda/pointwise_layer_gpu.h"
 #endif
 
@@ -114,7 +115,8 @@ static gdrq_status complete_batchnorm(layer *l, gdrq_error *err) {
 }
 
 /* Without class_weights= all classes weigh the same. */
-static gdrq_status make_segmentation(layer *l, const gdrq_cfg_section *section, gdrq_error *err) {
+static gdrq_status make_segmentation(layer *l, int index, const gdrq_cfg_section *section,
+                                     gdrq_error *err) {
     const gdrq_cfg_option *option = gdrq_cfg_find(section, "class_weights");
     const char *list = option ? option->value : NULL;
     float *weights = gdrq_alloc((size_t)l->c, sizeof *weights);
@@ -123,6 +125,12 @@ static gdrq_status make_segmentation(layer *l, const gdrq_cfg_section *section, 
     for (int c = 0; c < l->c; ++c)
         weights[c] = list ? gdrq_list_next_float(&list) : 1;
     gdrq_make_segmentation_layer(l, weights);
+#ifdef GPU
+    if (gpu_index >= 0)
+        return gdrq_make_segmentation_layer_gpu(l, index, err);
+#else
+    (void)index;
+#endif
     return GDRQ_OK;
 }
 
@@ -141,11 +149,8 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
             l->type == CONNECTED ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
         return make(l, i, &outline->layers[i].options, t, &state->training, err);
     }
-    if (outline->layers[i].segmentation && gdrq_is_on_gpu(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "layer %d: [segmentation] runs on the CPU only: use -nogpu", i);
     if (outline->layers[i].segmentation)
-        return make_segmentation(l, outline->layers[i].section, err);
+        return make_segmentation(l, i, outline->layers[i].section, err);
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;

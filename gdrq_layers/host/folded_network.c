@@ -157,7 +157,7 @@ static void code_input(gdrq_folded_network *f, const network *net) {
         return;
     for (int b = 0; b < net->batch; b++)
         gdrq_int_quantise(f->tensors[0], &f->grids[class], net->input + (size_t)b * n,
-                          gdrq_plan_codes(f->plan, -1, b));
+                          gdrq_plan_codes(f->plan, -1, b), (size_t)f->tensors[0].c);
 }
 
 static void forward_folded_layer(layer l, network net) {

@@ -12,6 +12,8 @@ typedef struct gdrq_frame {
     size_t room;      /* bytes */
     uint8_t *classes; /* of the network's pixels, where it segments; else NULL */
     size_t class_room;
+    int *cells; /* the network's column for each of a picture's */
+    size_t cell_room;
 } gdrq_frame;
 
 void gdrq_frame_free(gdrq_frame *frame);

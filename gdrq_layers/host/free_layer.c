@@ -3,6 +3,9 @@
 #include <stdlib.h>
 
 #include "train/quantised_layer.h"
+#ifdef GPU
+#include "base/cuda/device.h"
+#endif
 
 typedef void free_function(layer l);
 
@@ -52,6 +55,13 @@ static void free_moments(const layer *l) {
     free(l->scale_v);
 }
 
+static void free_loss(const layer *l) {
+    free(l->loss);
+#ifdef GPU
+    gdrq_device_free(l->loss_gpu);
+#endif
+}
+
 /* Sums per object, of which the host makes a fixed number. */
 static void free_iseg(const layer *l) {
     enum { OBJECTS = 90 };
@@ -71,6 +81,6 @@ void gdrq_free_layer(const layer *l, void (*host_free)(layer)) {
     if (l->type == ISEG)
         free_iseg(l);
     if (l->type == SOFTMAX || l->type == LOGXENT)
-        free(l->loss);
+        free_loss(l);
     host_free(rest);
 }

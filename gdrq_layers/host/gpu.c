@@ -10,13 +10,29 @@
 
 #include "base/cuda/device.h"
 
+/* 7.5: the first with the tensor cores that integer kernels are for. */
+static gdrq_status check_capability(int number, gdrq_error *err) {
+    struct cudaDeviceProp of;
+    const gdrq_status status = GDRQ_CHECK_CUDA(cudaGetDeviceProperties(&of, number), err);
+    if (status != GDRQ_OK || 10 * of.major + of.minor >= 75)
+        return status;
+    return gdrq_fail(err, GDRQ_ERROR_DEVICE,
+                     "GPU %d (%s) has compute capability %d.%d, and 7.5 is the least that this "
+                     "library runs on",
+                     number, of.name, of.major, of.minor);
+}
+
 gdrq_status gdrq_gpu_ready(gdrq_error *err) {
     int n = 0;
     const cudaError_t error = cudaGetDeviceCount(&n);
-    if (error == cudaSuccess && n > 0)
-        return GDRQ_OK;
-    return gdrq_fail(err, GDRQ_ERROR_DEVICE, "no GPU (%s)",
-                     error == cudaSuccess ? "CUDA counts none" : cudaGetErrorString(error));
+    if (error != cudaSuccess || n == 0)
+        return gdrq_fail(err, GDRQ_ERROR_DEVICE, "no GPU (%s)",
+                         error == cudaSuccess ? "CUDA counts none" : cudaGetErrorString(error));
+    /* Any will do, as -i may choose it; without a good one it is the first that is told of. */
+    for (int i = 1; i < n; i++)
+        if (check_capability(i, NULL) == GDRQ_OK)
+            return GDRQ_OK;
+    return check_capability(0, err);
 }
 
 static gdrq_status use(int number, gdrq_error *err) {
@@ -27,18 +43,19 @@ static gdrq_status use(int number, gdrq_error *err) {
     if (number >= n)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "there is no GPU %d: they are 0 to %d", number,
                          n - 1);
-    cuda_set_device(number);
-    return GDRQ_OK;
+    const gdrq_status capable = check_capability(number, err);
+    if (capable == GDRQ_OK)
+        cuda_set_device(number);
+    return capable;
 }
 
-/*
- * What the host calls in one place and CUDA 13 no longer has; older ones do, and theirs does the
- * same.
- */
+#if CUDART_VERSION >= 13000
+/* What the host calls in one place, and older toolkits have. */
 GDRQ_API cudaError_t cudaThreadSynchronize(void);
 GDRQ_API cudaError_t cudaThreadSynchronize(void) {
     return cudaDeviceSynchronize();
 }
+#endif
 
 #else
 

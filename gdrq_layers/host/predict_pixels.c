@@ -17,6 +17,7 @@ void gdrq_frame_free(gdrq_frame *frame) {
     gdrq_columns_free(&frame->columns);
     free(frame->codes);
     free(frame->classes);
+    free(frame->cells);
     *frame = (gdrq_frame){0};
 }
 

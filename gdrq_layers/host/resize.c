@@ -552,6 +552,10 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
                   .folded = state->folded,
                   .err = err};
     r.batch = net->batch > r.old_batch ? net->batch : r.old_batch;
+#ifdef GPU
+    if (gdrq_is_on_gpu(net))
+        cuda_set_device(net->gpu_index); /* with others, another one's may be set */
+#endif
     if ((double)w * h * net->c * r.batch > INT_MAX)
         return no_memory(&r, 0);
     r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);

@@ -25,16 +25,29 @@ static gdrq_status check(const network *net, gdrq_error *err) {
                      "the network's last section is not [segmentation]: it gives pixels no class");
 }
 
-static gdrq_status make_room(gdrq_frame *frame, size_t pixels, gdrq_error *err) {
-    if (pixels <= frame->class_room)
-        return GDRQ_OK;
-    uint8_t *classes = gdrq_alloc(pixels, 1);
+/* What `old` holds is not kept; NULL: out of memory, and it is as it was. */
+static void *grown(void *old, size_t *room, size_t n, size_t size, gdrq_error *err) {
+    if (n <= *room)
+        return old;
+    void *larger = gdrq_alloc(n, size);
+    if (!larger) {
+        gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the classes of %zu pixels", n);
+        return NULL;
+    }
+    free(old);
+    *room = n;
+    return larger;
+}
+
+static gdrq_status make_room(gdrq_frame *frame, size_t pixels, size_t columns, gdrq_error *err) {
+    uint8_t *classes = grown(frame->classes, &frame->class_room, pixels, sizeof *classes, err);
     if (!classes)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the classes of %zu pixels",
-                         pixels);
-    free(frame->classes);
+        return GDRQ_ERROR_MEMORY;
     frame->classes = classes;
-    frame->class_room = pixels;
+    int *cells = grown(frame->cells, &frame->cell_room, columns, sizeof *cells, err);
+    if (!cells)
+        return GDRQ_ERROR_MEMORY;
+    frame->cells = cells;
     return GDRQ_OK;
 }
 
@@ -48,17 +61,18 @@ static int cell_of(int i, int size, int begin, int part, int net_size, int cells
     return cell < cells ? cell : cells - 1;
 }
 
-/* Nearest neighbour, out of the letterbox. */
-static void map_back(const network *net, const uint8_t *map, int w, int h, uint8_t *classes) {
+/* frame->classes by the nearest neighbour, out of the letterbox. */
+static void map_back(const network *net, const gdrq_frame *frame, int w, int h, uint8_t *classes) {
     const layer *last = &net->layers[net->n - 1];
     const gdrq_placement p = gdrq_letterbox_place(w, h, net->w, net->h);
+    for (int x = 0; x < w; x++)
+        frame->cells[x] = cell_of(x, w, p.x, p.w, net->w, last->w);
 #pragma omp parallel for schedule(static)
     for (int y = 0; y < h; y++) {
-        const uint8_t *row =
-            map + (size_t)cell_of(y, h, p.y, p.h, net->h, last->h) * (size_t)last->w;
+        const int line = cell_of(y, h, p.y, p.h, net->h, last->h);
+        const uint8_t *row = frame->classes + (size_t)line * (size_t)last->w;
         for (int x = 0; x < w; x++)
-            classes[(size_t)y * (size_t)w + (size_t)x] =
-                row[cell_of(x, w, p.x, p.w, net->w, last->w)];
+            classes[(size_t)y * (size_t)w + (size_t)x] = row[frame->cells[x]];
     }
 }
 
@@ -83,13 +97,13 @@ gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned cha
     const layer *last = &net->layers[net->n - 1];
     const gdrq_tensor_shape shape = {last->w, last->h, last->classes};
     gdrq_frame *frame = &gdrq_network_state_find(net)->frame;
-    status = make_room(frame, (size_t)last->truths, err);
+    status = make_room(frame, (size_t)last->truths, (size_t)w, err);
     if (status == GDRQ_OK)
         status = fetch_scores(net, last - 1, err);
     if (status != GDRQ_OK)
         return status;
     gdrq_argmax(shape, last[-1].output, frame->classes);
-    map_back(net, frame->classes, w, h, classes);
+    map_back(net, frame, w, h, classes);
     return GDRQ_OK;
 }
 
@@ -98,5 +112,7 @@ gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels *image,
     gdrq_status status = check(net, err);
     if (status == GDRQ_OK)
         status = gdrq_frame_predict(net, image, net->n - 1, seconds, err);
-    return status == GDRQ_OK ? gdrq_network_classes(net, image->w, image->h, classes, err) : status;
+    if (status != GDRQ_OK || !classes)
+        return status;
+    return gdrq_network_classes(net, image->w, image->h, classes, err);
 }

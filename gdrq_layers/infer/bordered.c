@@ -40,6 +40,15 @@ static void copy_codes(const gdrq_bordered *b, const uint8_t *in, size_t n, void
         widen(in, n, to);
 }
 
+static void copy_row(const gdrq_int_conv *conv, const gdrq_bordered *b, const uint8_t *in, int row,
+                     char *to) {
+    const size_t channels = (size_t)conv->in.c, w = (size_t)conv->in.w;
+    const size_t pixel = gdrq_input_pixel(conv), n = pixel == channels ? 1 : w;
+    in += (size_t)row * w * pixel;
+    for (size_t i = 0; i < n; i++)
+        copy_codes(b, in + i * pixel, w / n * channels, to + i * b->pixel);
+}
+
 void gdrq_bordered_row(const gdrq_int_conv *conv, const gdrq_bordered *b, const uint8_t *in, int y,
                        void *copy) {
     char *const to = (char *)copy + (size_t)y * b->pitch;
@@ -48,8 +57,7 @@ void gdrq_bordered_row(const gdrq_int_conv *conv, const gdrq_bordered *b, const 
         fill(conv, b, b->w, to);
         return;
     }
-    const size_t codes = (size_t)conv->in.w * (size_t)conv->in.c;
     fill(conv, b, conv->pad, to);
-    copy_codes(b, in + (size_t)row * codes, codes, to + (size_t)conv->pad * b->pixel);
+    copy_row(conv, b, in, row, to + (size_t)conv->pad * b->pixel);
     fill(conv, b, b->w - right, to + (size_t)right * b->pixel);
 }

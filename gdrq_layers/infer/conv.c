@@ -78,12 +78,14 @@ widen_codes(const uint8_t *row, int width, int first, int n, int zero, int16_t *
 
 /*
  * Products depth..depth+n of the window of output (x, y): the input's codes in the order of a
- * filter's weights. They lie in runs: a row of the window or, with groups, one position of it.
+ * filter's weights. They lie in runs: a row of the window or, if pixels have other channels as
+ * well, one position of it.
  */
 GDRQ_KERNEL void unroll_window(const gdrq_int_conv *conv, const uint8_t *in, int x, int y,
                                int group, int depth, int n, int16_t *restrict wide) {
-    const int channels = channels_per_group(conv), width = conv->in.w * conv->in.c;
-    const int runs_per_row = conv->groups == 1 ? 1 : conv->size;
+    const int channels = channels_per_group(conv), pixel = (int)gdrq_input_pixel(conv);
+    const int width = conv->in.w * pixel;
+    const int runs_per_row = channels == pixel ? 1 : conv->size;
     const int length = conv->size / runs_per_row * channels;
     for (int i = 0, count; i < n; i += count) {
         const int run = (depth + i) / length, at = (depth + i) % length;
@@ -92,7 +94,7 @@ GDRQ_KERNEL void unroll_window(const gdrq_int_conv *conv, const uint8_t *in, int
         const bool inside = row >= 0 && row < conv->in.h;
         count = min_int(length - at, n - i);
         widen_codes(inside ? in + (size_t)row * (size_t)width : NULL, width,
-                    column * conv->in.c + group * channels + at, count, conv->zero, wide + i);
+                    column * pixel + group * channels + at, count, conv->zero, wide + i);
     }
     for (int i = n; i < padded(n); i++)
         wide[i] = 0;
@@ -192,7 +194,7 @@ static void add_position(const gdrq_int_conv *conv, const gdrq_int_tile *tile, c
         if (x < 0 || x >= conv->in.w || y < 0 || y >= conv->in.h)
             continue;
         const size_t at = (size_t)y * (size_t)conv->in.w + (size_t)x;
-        add_products(in + at * (size_t)conv->in.c + tile->first_filter, weights, tile->filters,
+        add_products(in + at * gdrq_input_pixel(conv) + tile->first_filter, weights, tile->filters,
                      conv->zero, sums[p]);
     }
 }

@@ -60,7 +60,7 @@ void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
     assert(!out->codes || epilogue->grid);
     assert(!out->pooled);
     const size_t first = (size_t)tile->first_filter, filters = (size_t)tile->filters;
-    const size_t plane = (size_t)shape.w * (size_t)shape.h;
+    const size_t plane = (size_t)shape.w * (size_t)shape.h, pixel = gdrq_output_pixel(out, shape);
     float y[GDRQ_TILE_PIXELS][GDRQ_TILE_FILTERS];
     for (int p = 0; p < tile->pixels; p++) {
         finish_row(epilogue->activation.kind, sums + (size_t)p * GDRQ_TILE_FILTERS, filters,
@@ -71,7 +71,8 @@ void gdrq_int_finish(const gdrq_epilogue *epilogue, gdrq_tensor_shape shape,
         if (epilogue->shortcut)
             gdrq_int_add_shortcut(epilogue->shortcut, index, filters, y[p]);
         if (out->codes)
-            gdrq_int_encode(epilogue->grid, y[p], filters, out->codes + index);
+            gdrq_int_encode(epilogue->grid, y[p], filters,
+                            out->codes + (size_t)(tile->first_pixel + p) * pixel + first);
         if (out->interleaved)
             memcpy(out->interleaved + index, y[p], filters * sizeof *y[p]);
     }

@@ -5,45 +5,39 @@
 
 #include "base/kernels.h"
 
-static size_t row_size(gdrq_tensor_shape shape) {
-    return (size_t)shape.w * (size_t)shape.c;
-}
-
-void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, uint8_t *out) {
+void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, size_t in_pixel,
+                       uint8_t *out, size_t out_pixel) {
     assert(stride > 0);
-    const size_t channels = (size_t)in.c, times = (size_t)stride, row = row_size(in) * times;
+    const size_t channels = (size_t)in.c, w = (size_t)in.w, times = (size_t)stride;
 #pragma omp parallel for schedule(static) if (gdrq_tensor_size(in) * times * times >= \
                                               GDRQ_PARALLEL_FROM)
-    for (int y = 0; y < in.h; y++) {
-        uint8_t *const first = out + (size_t)y * times * row;
-        for (size_t x = 0; x < (size_t)in.w * times; x++)
-            memcpy(first + x * channels, in_codes + (size_t)y * row_size(in) + x / times * channels,
-                   channels);
-        for (size_t t = 1; t < times; t++)
-            memcpy(first + t * row, first, row);
+    for (size_t y = 0; y < (size_t)in.h * times; y++) {
+        const uint8_t *const from = in_codes + y / times * w * in_pixel;
+        uint8_t *const to = out + y * w * times * out_pixel;
+        for (size_t x = 0; x < w * times; x++)
+            memcpy(to + x * out_pixel, from + x / times * in_pixel, channels);
     }
 }
 
-void gdrq_int_route(int w, int h, const gdrq_int_part *parts, int n, uint8_t *out) {
-    size_t channels = 0;
-    for (int i = 0; i < n; i++)
-        channels += (size_t)parts[i].c;
+static void copy_pixels(const uint8_t *from, size_t from_pixel, size_t n, size_t channels,
+                        uint8_t *to, size_t to_pixel) {
+#pragma omp parallel for schedule(static) if (n * channels >= GDRQ_PARALLEL_FROM)
+    for (size_t p = 0; p < n; p++)
+        memcpy(to + p * to_pixel, from + p * from_pixel, channels);
+}
+
+void gdrq_int_route(int w, int h, const gdrq_int_part *parts, int n, uint8_t *out,
+                    size_t out_pixel) {
     const size_t pixels = (size_t)w * (size_t)h;
-#pragma omp parallel for schedule(static) if (pixels * channels >= GDRQ_PARALLEL_FROM)
-    for (size_t p = 0; p < pixels; p++) {
-        uint8_t *to = out + p * channels;
-        for (int i = 0; i < n; i++) {
-            const size_t count = (size_t)parts[i].c;
-            memcpy(to, parts[i].codes + p * count, count);
-            to += count;
-        }
-    }
+    for (int i = 0; i < n; out += parts[i++].c)
+        if (parts[i].codes != out)
+            copy_pixels(parts[i].codes, parts[i].pixel, pixels, (size_t)parts[i].c, out, out_pixel);
 }
 
 /* Where the value lies in NHWC that is value i in NCHW. */
-static size_t nhwc_index(gdrq_tensor_shape shape, size_t i) {
+static size_t nhwc_index(gdrq_tensor_shape shape, size_t pixel, size_t i) {
     const size_t plane = (size_t)shape.w * (size_t)shape.h;
-    return i % plane * (size_t)shape.c + i / plane;
+    return i % plane * pixel + i / plane;
 }
 
 /*
@@ -53,7 +47,8 @@ static size_t nhwc_index(gdrq_tensor_shape shape, size_t i) {
  * arrays have other shapes than the layers before and behind see in them.
  */
 void gdrq_int_reorg(gdrq_tensor_shape in, gdrq_tensor_shape out, int stride, bool reverse,
-                    const uint8_t *in_codes, uint8_t *out_codes) {
+                    const uint8_t *in_codes, size_t in_pixel, uint8_t *out_codes,
+                    size_t out_pixel) {
     assert(stride > 0 && in.c % (stride * stride) == 0 &&
            gdrq_tensor_size(in) == gdrq_tensor_size(out));
     const size_t w = (size_t)in.w, h = (size_t)in.h, s = (size_t)stride;
@@ -64,18 +59,19 @@ void gdrq_int_reorg(gdrq_tensor_shape in, gdrq_tensor_shape out, int stride, boo
             const size_t part = k / channels;
             const size_t x = at % w * s + part % s, y = at / w * s + part / s;
             const size_t packed = k * w * h + at, spread = (k % channels * h * s + y) * w * s + x;
-            out_codes[nhwc_index(out, reverse ? spread : packed)] =
-                in_codes[nhwc_index(in, reverse ? packed : spread)];
+            out_codes[nhwc_index(out, out_pixel, reverse ? spread : packed)] =
+                in_codes[nhwc_index(in, in_pixel, reverse ? packed : spread)];
         }
 }
 
 void gdrq_int_crop(gdrq_tensor_shape in, gdrq_tensor_shape out, const uint8_t *in_codes,
-                   uint8_t *out_codes) {
+                   size_t in_pixel, uint8_t *out_codes, size_t out_pixel) {
     assert(out.w <= in.w && out.h <= in.h && out.c == in.c);
     const size_t left = (size_t)((in.w - out.w) / 2), top = (size_t)((in.h - out.h) / 2);
+    const size_t in_w = (size_t)in.w, w = (size_t)out.w;
     for (size_t y = 0; y < (size_t)out.h; y++)
-        memcpy(out_codes + y * row_size(out),
-               in_codes + (top + y) * row_size(in) + left * (size_t)in.c, row_size(out));
+        copy_pixels(in_codes + ((top + y) * in_w + left) * in_pixel, in_pixel, w, (size_t)out.c,
+                    out_codes + y * w * out_pixel, out_pixel);
 }
 
 /* Pixels and channels that are turned round together, so that both sides are met by whole lines. */
@@ -97,14 +93,14 @@ static size_t at_most(size_t n, size_t limit) {
 }
 
 void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
-                       uint8_t *codes) {
+                       uint8_t *codes, size_t pixel) {
     const size_t plane = (size_t)shape.w * (size_t)shape.h, channels = (size_t)shape.c;
 #pragma omp parallel for collapse(2) \
     schedule(static) if (gdrq_tensor_size(shape) >= GDRQ_PARALLEL_FROM)
     for (size_t p = 0; p < plane; p += TURN)
         for (size_t c = 0; c < channels; c += TURN)
             quantise_part(grid, values + c * plane + p, plane, at_most(plane - p, TURN),
-                          at_most(channels - c, TURN), channels, codes + p * channels + c);
+                          at_most(channels - c, TURN), pixel, codes + p * pixel + c);
 }
 
 /* As quantise_part(), of the values themselves. */

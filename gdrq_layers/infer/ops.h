@@ -6,6 +6,9 @@
  * their grid (quant/grid.h): stored = code - grid.min, in 0..grid.max - grid.min. The value 0 is
  * stored as -grid.min, which is also what a padded position holds. Float tensors are in Darknet's
  * order, NCHW. Weight codes are signed bytes. Threaded; results don't depend on the threads.
+ *
+ * A tensor of codes may be some neighbouring channels of a wider one: `pixel` is how many codes lie
+ * from one pixel to the next, its channels or more; what lies between them is not touched.
  */
 #ifndef GDRQ_INFER_OPS_H
 #define GDRQ_INFER_OPS_H
@@ -82,6 +85,7 @@ typedef struct gdrq_int_output {
        at the end. Only of kernels that pool, with nothing else, without a shortcut, and of
        activations that don't fall, all but GDRQ_INT_OTHER; scales and biases are finite. */
     uint8_t *pooled;
+    size_t pixel; /* of codes and pooled; 0: the channels */
 } gdrq_int_output;
 
 /* A part of an output: some pixels, in their order in rows, of some filters. */
@@ -123,7 +127,17 @@ typedef struct gdrq_int_conv {
     const int8_t *weights; /* [out.c][size][size][in.c / groups] */
     const int32_t *sum;    /* out.c: the sum of each filter's weights; for kernels that multiply
                               stored codes, as the portable ones here don't */
+    size_t in_pixel;       /* of the input; 0: its channels */
 } gdrq_int_conv;
+
+/* Codes from pixel to pixel. */
+static inline size_t gdrq_input_pixel(const gdrq_int_conv *conv) {
+    return conv->in_pixel ? conv->in_pixel : (size_t)conv->in.c;
+}
+
+static inline size_t gdrq_output_pixel(const gdrq_int_output *out, gdrq_tensor_shape shape) {
+    return out->pixel ? out->pixel : (size_t)shape.c;
+}
 
 /* The sums alone, relative to the zero code: [out.h][out.w][out.c]. */
 void gdrq_int_conv_sums(const gdrq_int_conv *conv, const uint8_t *in, int32_t *sums);
@@ -141,34 +155,38 @@ typedef struct gdrq_int_pool {
     gdrq_tensor_shape in, out;
     int size, stride, pad;
 } gdrq_int_pool;
-void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, uint8_t *out);
+void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, size_t in_pixel, uint8_t *out,
+                      size_t out_pixel);
 /* The same of values in NHWC. */
 void gdrq_int_maxpool_values(const gdrq_int_pool *pool, const float *in, float *out);
 
 /* Each code stride x stride times. */
-void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, uint8_t *out);
+void gdrq_int_upsample(gdrq_tensor_shape in, int stride, const uint8_t *in_codes, size_t in_pixel,
+                       uint8_t *out, size_t out_pixel);
 
 /*
- * The channels of n tensors one after the other. Inputs of other widths and heights (Darknet then
- * joins flat arrays) are the caller's to refuse.
+ * The channels of n tensors one after the other; those that lie at their place in `out` stay there.
+ * Inputs of other widths and heights (Darknet then joins flat arrays) are the caller's to refuse.
  */
 typedef struct gdrq_int_part {
     const uint8_t *codes;
     int c;
+    size_t pixel;
 } gdrq_int_part;
-void gdrq_int_route(int w, int h, const gdrq_int_part *parts, int n, uint8_t *out);
+void gdrq_int_route(int w, int h, const gdrq_int_part *parts, int n, uint8_t *out,
+                    size_t out_pixel);
 
 /* Darknet's [reorg] without extra: in has c channels; reverse as in the cfg. */
 void gdrq_int_reorg(gdrq_tensor_shape in, gdrq_tensor_shape out, int stride, bool reverse,
-                    const uint8_t *in_codes, uint8_t *out_codes);
+                    const uint8_t *in_codes, size_t in_pixel, uint8_t *out_codes, size_t out_pixel);
 
 /* The middle out.w x out.h of the image, as [crop] takes it at inference. */
 void gdrq_int_crop(gdrq_tensor_shape in, gdrq_tensor_shape out, const uint8_t *in_codes,
-                   uint8_t *out_codes);
+                   size_t in_pixel, uint8_t *out_codes, size_t out_pixel);
 
 /* Values in NCHW to stored codes in NHWC: round_half_even(x * inv_step), clipped; NaN gives min. */
 void gdrq_int_quantise(gdrq_tensor_shape shape, const gdrq_grid *grid, const float *values,
-                       uint8_t *codes);
+                       uint8_t *codes, size_t pixel);
 
 /* Values in NCHW to NHWC. */
 void gdrq_int_interleave(gdrq_tensor_shape shape, const float *values, float *interleaved);

@@ -142,15 +142,65 @@ static void fuse(gdrq_plan *plan) {
 
 /* ---- memory ---- */
 
-/* SAME's is its input's; that one's last reader is the longest of all who share it. */
+/* A SAME, or a route of one layer. */
+static bool is_its_input(const gdrq_plan *plan, int i) {
+    const gdrq_node *node = &plan->nodes[i];
+    return node->kind == GDRQ_NODE_SAME || (node->kind == GDRQ_NODE_ROUTE && node->n_reads == 1);
+}
+
 static void find_homes(gdrq_plan *plan) {
     for (int i = -1; i < plan->n; i++)
-        for (int f = 0; f < FORMS; f++) {
-            slot *s = slot_of(plan, i, f);
-            const bool same = i >= 0 && plan->nodes[i].kind == GDRQ_NODE_SAME;
-            s->home = same ? slot_of(plan, plan->nodes[i].reads[0], f)->home : i;
-            s->last_read = -1;
+        for (int f = 0; f < FORMS; f++)
+            slot_of(plan, i, f)->home = i >= 0 && is_its_input(plan, i)
+                                            ? slot_of(plan, plan->nodes[i].reads[0], f)->home
+                                            : i;
+}
+
+/* A connected layer reads the codes of that memory as one pixel. */
+static bool is_flattened(const gdrq_plan *plan, int home) {
+    for (int i = 0; i < plan->n; i++)
+        if (plan->nodes[i].flat && slot_of(plan, plan->nodes[i].reads[0], CODES)->home == home)
+            return true;
+    return false;
+}
+
+/* What is in a route already stays there, and is copied. */
+static void join(gdrq_plan *plan, int route) {
+    const gdrq_node *node = &plan->nodes[route];
+    for (int r = 0, channel = 0; r < node->n_reads; r++) {
+        const int home = slot_of(plan, node->reads[r], CODES)->home;
+        slot *part = slot_of(plan, home, CODES);
+        if (home >= 0 && part->home == home && !is_flattened(plan, home)) {
+            part->home = route;
+            part->channel = channel;
         }
+        channel += tensor_of(plan, node->reads[r])->shape.c;
+    }
+}
+
+/*
+ * Codes that are concatenated are written where they belong, between the others' pixels. The last
+ * route comes first: what another one joined is then moved as a whole. The network's input is
+ * written by others.
+ */
+static void join_in_place(gdrq_plan *plan) {
+    for (int i = plan->n - 1; i >= 0; i--)
+        if (plan->nodes[i].kind == GDRQ_NODE_ROUTE && plan->nodes[i].n_reads > 1 &&
+            slot_of(plan, i, CODES)->exists)
+            join(plan, i);
+}
+
+/* The tensor whose memory it is, or is in, at last, and the first of that one's channels. */
+static int root_of(const gdrq_plan *plan, int i, form f, int *channel) {
+    *channel = 0;
+    for (int home; (home = slot_of(plan, i, f)->home) != i; i = home)
+        *channel += slot_of(plan, i, f)->channel;
+    return i;
+}
+
+static slot *memory_of(const gdrq_plan *plan, int i, form f) {
+    int channel;
+    return slot_of(plan, root_of(plan, i, f, &channel), f);
 }
 
 /* Whether node i reads in this form; a MAXPOOL may read in both. */
@@ -167,20 +217,31 @@ static bool reads_form(const gdrq_plan *plan, int i, form f) {
     }
 }
 
-static void find_last_reads(gdrq_plan *plan) {
+static void find_lives(gdrq_plan *plan) {
+    for (int i = -1; i < plan->n; i++)
+        for (int f = 0; f < FORMS; f++) {
+            slot_of(plan, i, f)->written = plan->n;
+            slot_of(plan, i, f)->last_read = -1;
+        }
+    for (int i = -1; i < plan->n; i++)
+        for (int f = 0; f < FORMS; f++) {
+            slot *memory = memory_of(plan, i, f);
+            const int written = tensor_of(plan, i)->written;
+            if (slot_of(plan, i, f)->exists && written < memory->written)
+                memory->written = written;
+        }
     for (int i = 0; i < plan->n; i++)
         for (int r = 0; r < plan->nodes[i].n_reads; r++)
             for (int f = 0; f < FORMS; f++)
                 if (reads_form(plan, i, f))
-                    slot_of(plan, slot_of(plan, plan->nodes[i].reads[r], f)->home, f)->last_read =
-                        i;
+                    memory_of(plan, plan->nodes[i].reads[r], f)->last_read = i;
 }
 
 /* The results of fused shortcuts take the place of what they add where nothing reads that later. */
 static void add_in_place(gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
         slot *s = slot_of(plan, i, INTERLEAVED);
-        if (plan->nodes[i].kind == GDRQ_NODE_SAME)
+        if (is_its_input(plan, i))
             s->home = slot_of(plan, plan->nodes[i].reads[0], INTERLEAVED)->home;
         if (plan->nodes[i].kind != GDRQ_NODE_SHORTCUT || plan->fused[i] != i || !s->exists)
             continue;
@@ -203,17 +264,9 @@ static size_t slot_size(const gdrq_plan *plan, int i, form f) {
     return aligned(gdrq_tensor_size(tensor_of(plan, i)->shape) * value_size[f]);
 }
 
-typedef struct life {
-    int written, last_read;
-} life;
-
-static life life_of(const gdrq_plan *plan, int i, form f) {
-    return (life){tensor_of(plan, i)->written, slot_of(plan, i, f)->last_read};
-}
-
 /* Both are written and read last within one span of nodes. */
-static bool live_together(life a, life b) {
-    return a.written <= b.last_read && b.written <= a.last_read;
+static bool live_together(const slot *a, const slot *b) {
+    return a->written <= b->last_read && b->written <= a->last_read;
 }
 
 /* The lowest place where tensor i overlaps none of those before it that live at the same time. */
@@ -228,8 +281,7 @@ static void place(gdrq_plan *plan, int i, form f) {
             const int other = (k + FORMS) / FORMS - 1;
             const form form_of_other = (form)((k + FORMS) % FORMS);
             const slot *o = slot_of(plan, other, form_of_other);
-            if (!owns(plan, other, form_of_other) ||
-                !live_together(life_of(plan, other, form_of_other), life_of(plan, i, f)))
+            if (!owns(plan, other, form_of_other) || !live_together(o, s))
                 continue;
             const size_t end = o->offset + slot_size(plan, other, form_of_other);
             if (end <= s->offset || s->offset + size <= o->offset)
@@ -242,9 +294,11 @@ static void place(gdrq_plan *plan, int i, form f) {
         plan->arena_size = s->offset + size;
 }
 
-static void place_all(gdrq_plan *plan) {
+static void place_all(gdrq_plan *plan, bool here) {
     find_homes(plan);
-    find_last_reads(plan);
+    if (here)
+        join_in_place(plan);
+    find_lives(plan);
     add_in_place(plan);
     for (int i = -1; i < plan->n; i++)
         for (int f = 0; f < FORMS; f++)
@@ -264,7 +318,8 @@ static size_t scratch_size(const gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
         if (!plan->kernels[i])
             continue;
-        const gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
+        gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
+        conv.in_pixel = gdrq_plan_pixel(plan, plan->nodes[i].reads[0]);
         const size_t scratch = plan->kernels[i]->scratch(&conv);
         most = scratch > most ? scratch : most;
     }
@@ -298,7 +353,7 @@ static gdrq_status make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, 
         choose_kernels(plan);
     choose_formats(plan);
     fuse(plan);
-    place_all(plan);
+    place_all(plan, here);
     plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
 }
@@ -338,6 +393,21 @@ bool gdrq_plan_computes_values(const gdrq_plan *plan, int i) {
     return plan->nodes[i].kind == GDRQ_NODE_CONV || plan->nodes[i].kind == GDRQ_NODE_SHORTCUT;
 }
 
+/* Of codes alone, all of whose parts are where they belong. */
+static bool is_in_place(const gdrq_plan *plan, int route) {
+    const gdrq_node *node = &plan->nodes[route];
+    if (tensor_of(plan, route)->values || !slot_of(plan, route, CODES)->exists)
+        return false;
+    for (int r = 0, channel = 0; r < node->n_reads; r++) {
+        int at, of_part;
+        const int root = root_of(plan, route, CODES, &at);
+        if (root_of(plan, node->reads[r], CODES, &of_part) != root || of_part != at + channel)
+            return false;
+        channel += tensor_of(plan, node->reads[r])->shape.c;
+    }
+    return true;
+}
+
 const char *gdrq_plan_way(const gdrq_plan *plan, int i) {
     const gdrq_node_kind kind = plan->nodes[i].kind;
     if (kind == GDRQ_NODE_CONV)
@@ -346,6 +416,8 @@ const char *gdrq_plan_way(const gdrq_plan *plan, int i) {
         return "fused";
     if (kind == GDRQ_NODE_SHORTCUT)
         return "interleaved";
+    if (kind == GDRQ_NODE_ROUTE && is_in_place(plan, i))
+        return "in place";
     if (kind == GDRQ_NODE_FLOAT || tensor_of(plan, i)->values)
         return "float";
     return tensor_of(plan, i)->class >= 0 ? "codes" : "interleaved";
@@ -409,12 +481,13 @@ gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err) {
 }
 
 static size_t offset_of(const gdrq_plan *plan, int i, form f) {
-    const slot *s = slot_of(plan, i, f);
-    assert(s->exists);
-    return slot_of(plan, s->home, f)->offset;
+    assert(slot_of(plan, i, f)->exists);
+    int channel;
+    const int root = root_of(plan, i, f, &channel);
+    return slot_of(plan, root, f)->offset + (size_t)channel * value_size[f];
 }
 
-static void *memory_of(const gdrq_plan *plan, int i, form f, int b) {
+static void *place_of(const gdrq_plan *plan, int i, form f, int b) {
     assert(b < plan->batch);
     return plan->arena + plan->arena_size * (size_t)b + offset_of(plan, i, f);
 }
@@ -440,9 +513,14 @@ int gdrq_plan_written(const gdrq_plan *plan, int i) {
 }
 
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int i, int b) {
-    return memory_of(plan, i, CODES, b);
+    return place_of(plan, i, CODES, b);
+}
+
+size_t gdrq_plan_pixel(const gdrq_plan *plan, int i) {
+    int channel;
+    return (size_t)tensor_of(plan, root_of(plan, i, CODES, &channel))->shape.c;
 }
 
 float *gdrq_plan_interleaved(const gdrq_plan *plan, int i, int b) {
-    return memory_of(plan, i, INTERLEAVED, b);
+    return place_of(plan, i, INTERLEAVED, b);
 }

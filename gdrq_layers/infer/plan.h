@@ -9,7 +9,8 @@
  *
  * A shortcut that alone reads the convolution before it is done with that one's sums, in the place
  * of what it adds if nothing reads that any more. So is a maxpool of 2x2 outputs with stride 2;
- * what it reads is then nowhere in memory.
+ * what it reads is then nowhere in memory. Codes that a route concatenates are written into its
+ * own, and read there by others.
  */
 #ifndef GDRQ_INFER_PLAN_H
 #define GDRQ_INFER_PLAN_H
@@ -59,7 +60,8 @@ typedef struct gdrq_plan gdrq_plan;
 gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
                            gdrq_error *err);
 
-/* The same for another device: only formats, fused shortcuts and places in an arena; the functions
+/* The same for another device: only formats, fused shortcuts and places in an arena, routes having
+   one of their own; the functions
    below that run nodes or reserve memory for them are not for it. */
 gdrq_status gdrq_plan_make_elsewhere(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
                                      gdrq_plan **plan, gdrq_error *err);
@@ -87,7 +89,8 @@ size_t gdrq_plan_arena_bytes(const gdrq_plan *plan);
 size_t gdrq_plan_codes_at(const gdrq_plan *plan, int tensor);
 size_t gdrq_plan_interleaved_at(const gdrq_plan *plan, int tensor);
 
-/* What runs node i: a kernel's name, "elsewhere", "fused", "interleaved", "codes" or "float". */
+/* What runs node i: a kernel's name, "elsewhere", "fused", "in place", "interleaved", "codes" or
+   "float". */
 const char *gdrq_plan_way(const gdrq_plan *plan, int i);
 
 /* Bytes of the arena and of scratch memory for one image. */
@@ -97,8 +100,10 @@ size_t gdrq_plan_bytes(const gdrq_plan *plan);
    more. To be called before the nodes run, whenever either may have changed. */
 gdrq_status gdrq_plan_reserve(gdrq_plan *plan, int batch, gdrq_error *err);
 
-/* Where image b's codes, or interleaved values, of a tensor are, which has them. NHWC. */
+/* Where image b's codes, or interleaved values, of a tensor are, which has them. NHWC; codes are so
+   many from pixel to pixel, the network's input without a gap. */
 uint8_t *gdrq_plan_codes(const gdrq_plan *plan, int tensor, int b);
+size_t gdrq_plan_pixel(const gdrq_plan *plan, int tensor);
 float *gdrq_plan_interleaved(const gdrq_plan *plan, int tensor, int b);
 
 /* A convolution's numbers; a connected layer is one of size 1 on a 1 x 1 image. */

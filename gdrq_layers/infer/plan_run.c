@@ -5,6 +5,7 @@
 static gdrq_int_output output_of(const gdrq_plan *plan, int i, int b, float *values) {
     return (gdrq_int_output){
         .codes = slot_of(plan, i, CODES)->exists ? gdrq_plan_codes(plan, i, b) : NULL,
+        .pixel = gdrq_plan_pixel(plan, i),
         .interleaved =
             slot_of(plan, i, INTERLEAVED)->exists ? gdrq_plan_interleaved(plan, i, b) : NULL,
         .values = values};
@@ -19,13 +20,14 @@ static gdrq_int_shortcut shortcut_of(const gdrq_plan *plan, int i, int b) {
 static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                      const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
-    const gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
+    gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
     const int result = plan->fused[i] >= 0 ? plan->fused[i] : i;
     const int class = tensor_of(plan, result)->class;
     gdrq_int_output output = output_of(plan, result, b, values);
     if (!output.codes && !output.interleaved && !output.values)
         return; /* nothing reads it */
     gdrq_epilogue epilogue = weights->epilogue;
+    conv.in_pixel = gdrq_plan_pixel(plan, node->reads[0]);
     gdrq_int_shortcut shortcut;
     epilogue.grid = class >= 0 ? &grids[class] : NULL;
     if (plan->nodes[result].kind == GDRQ_NODE_SHORTCUT) {
@@ -33,7 +35,7 @@ static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *wei
         epilogue.shortcut = &shortcut;
     }
     if (plan->nodes[result].kind == GDRQ_NODE_MAXPOOL)
-        output = (gdrq_int_output){.pooled = output.codes};
+        output = (gdrq_int_output){.pooled = output.codes, .pixel = output.pixel};
     plan->kernels[i]->run(&conv, &node->limits, weights->packed, &epilogue,
                           gdrq_plan_codes(plan, node->reads[0], b), plan->scratch, &output);
 }
@@ -52,8 +54,10 @@ static void run_route(gdrq_plan *plan, int i, int b, uint8_t *out) {
     for (int r = 0; r < node->n_reads; r++) {
         plan->parts[r].codes = gdrq_plan_codes(plan, node->reads[r], b);
         plan->parts[r].c = tensor_of(plan, node->reads[r])->shape.c;
+        plan->parts[r].pixel = gdrq_plan_pixel(plan, node->reads[r]);
     }
-    gdrq_int_route(node->out.w, node->out.h, plan->parts, node->n_reads, out);
+    gdrq_int_route(node->out.w, node->out.h, plan->parts, node->n_reads, out,
+                   gdrq_plan_pixel(plan, i));
 }
 
 gdrq_int_pool gdrq_node_pool(const gdrq_node *node) {
@@ -68,22 +72,25 @@ static void move_codes(gdrq_plan *plan, int i, int b) {
     const gdrq_node *node = &plan->nodes[i];
     const uint8_t *in = gdrq_plan_codes(plan, node->reads[0], b);
     uint8_t *out = gdrq_plan_codes(plan, i, b);
+    const size_t in_pixel = gdrq_plan_pixel(plan, node->reads[0]);
+    const size_t out_pixel = gdrq_plan_pixel(plan, i);
     const gdrq_int_pool pool = gdrq_node_pool(node);
     switch (node->kind) {
     case GDRQ_NODE_MAXPOOL:
-        gdrq_int_maxpool(&pool, in, out);
+        gdrq_int_maxpool(&pool, in, in_pixel, out, out_pixel);
         break;
     case GDRQ_NODE_UPSAMPLE:
-        gdrq_int_upsample(node->in, node->stride, in, out);
+        gdrq_int_upsample(node->in, node->stride, in, in_pixel, out, out_pixel);
         break;
     case GDRQ_NODE_ROUTE:
         run_route(plan, i, b, out);
         break;
     case GDRQ_NODE_REORG:
-        gdrq_int_reorg(node->in, node->out, node->stride, node->reverse, in, out);
+        gdrq_int_reorg(node->in, node->out, node->stride, node->reverse, in, in_pixel, out,
+                       out_pixel);
         break;
     case GDRQ_NODE_CROP:
-        gdrq_int_crop(node->in, node->out, in, out);
+        gdrq_int_crop(node->in, node->out, in, in_pixel, out, out_pixel);
         break;
     default:
         break;
@@ -113,7 +120,8 @@ void gdrq_plan_run(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weigh
         break;
     case GDRQ_NODE_FLOAT:
         if (out->slots[CODES].exists)
-            gdrq_int_quantise(node->out, &grids[out->class], values, gdrq_plan_codes(plan, i, b));
+            gdrq_int_quantise(node->out, &grids[out->class], values, gdrq_plan_codes(plan, i, b),
+                              gdrq_plan_pixel(plan, i));
         if (out->slots[INTERLEAVED].exists)
             gdrq_int_interleave(node->out, values, gdrq_plan_interleaved(plan, i, b));
         break;

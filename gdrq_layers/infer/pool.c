@@ -33,31 +33,32 @@ static inline window window_at(const gdrq_int_pool *p, int x, int y) {
             max[i] = x[i] > max[i] ? x[i] : max[i];                                                \
     }                                                                                              \
     static inline __attribute__((always_inline)) void name##_max_of_four(                          \
-        const type *restrict x, size_t row, size_t n, type *restrict max) {                        \
+        const type *restrict x, size_t row, size_t pixel, size_t n, type *restrict max) {          \
         for (size_t i = 0; i < n; i++) {                                                           \
             type m = lowest;                                                                       \
             m = x[i] > m ? x[i] : m;                                                               \
-            m = x[i + n] > m ? x[i + n] : m;                                                       \
+            m = x[i + pixel] > m ? x[i + pixel] : m;                                               \
             m = x[i + row] > m ? x[i + row] : m;                                                   \
-            max[i] = x[i + row + n] > m ? x[i + row + n] : m;                                      \
+            max[i] = x[i + row + pixel] > m ? x[i + row + pixel] : m;                              \
         }                                                                                          \
     }                                                                                              \
-    GDRQ_KERNEL void name##_row(const gdrq_int_pool *pool, const type *in, int y, type *out) {     \
-        const size_t channels = (size_t)pool->in.c, row = (size_t)pool->in.w * channels;           \
+    GDRQ_KERNEL void name##_row(const gdrq_int_pool *pool, const type *in, size_t pixel, int y,    \
+                                type *out, size_t out_pixel) {                                     \
+        const size_t channels = (size_t)pool->in.c, row = (size_t)pool->in.w * pixel;              \
         const int n = pool->out.w;                                                                 \
         const bool two = pool->size == 2;                                                          \
-        for (int x = 0; x < n; x++, out += channels) {                                             \
+        for (int x = 0; x < n; x++, out += out_pixel) {                                            \
             const window w = window_at(pool, x, y);                                                \
-            const type *from = in + (size_t)w.top * row + (size_t)w.left * channels;               \
+            const type *from = in + (size_t)w.top * row + (size_t)w.left * pixel;                  \
             if (two && w.bottom - w.top == 2 && w.right - w.left == 2) {                           \
-                name##_max_of_four(from, row, channels, out);                                      \
+                name##_max_of_four(from, row, pixel, channels, out);                               \
                 continue;                                                                          \
             }                                                                                      \
             for (size_t i = 0; i < channels; i++)                                                  \
                 out[i] = lowest;                                                                   \
             for (int i = w.top; i < w.bottom; i++, from += row)                                    \
                 for (int k = 0; k < w.right - w.left; k++)                                         \
-                    name##_raise(from + (size_t)k * channels, channels, out);                      \
+                    name##_raise(from + (size_t)k * pixel, channels, out);                         \
         }                                                                                          \
     }
 POOL(codes, uint8_t, 0)
@@ -70,23 +71,26 @@ static bool side_is_valid(const gdrq_int_pool *pool, int in, int out) {
            last < in;
 }
 
-static size_t checked_row(const gdrq_int_pool *pool) {
+static void check(const gdrq_int_pool *pool) {
     assert(pool->size > 0 && pool->stride > 0 && pool->pad >= 0 && pool->in.c == pool->out.c);
     assert(side_is_valid(pool, pool->in.w, pool->out.w));
     assert(side_is_valid(pool, pool->in.h, pool->out.h));
-    return (size_t)pool->out.w * (size_t)pool->out.c;
+    (void)pool;
 }
 
-void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, uint8_t *out) {
-    const size_t row = checked_row(pool);
-#pragma omp parallel for schedule(static) if (row * (size_t)pool->out.h >= GDRQ_PARALLEL_FROM)
+void gdrq_int_maxpool(const gdrq_int_pool *pool, const uint8_t *in, size_t in_pixel, uint8_t *out,
+                      size_t out_pixel) {
+    const size_t row = (size_t)pool->out.w * out_pixel;
+    check(pool);
+#pragma omp parallel for schedule(static) if (gdrq_tensor_size(pool->out) >= GDRQ_PARALLEL_FROM)
     for (int y = 0; y < pool->out.h; y++)
-        codes_row(pool, in, y, out + (size_t)y * row);
+        codes_row(pool, in, in_pixel, y, out + (size_t)y * row, out_pixel);
 }
 
 void gdrq_int_maxpool_values(const gdrq_int_pool *pool, const float *in, float *out) {
-    const size_t row = checked_row(pool);
-#pragma omp parallel for schedule(static) if (row * (size_t)pool->out.h >= GDRQ_PARALLEL_FROM)
+    const size_t channels = (size_t)pool->out.c, row = (size_t)pool->out.w * channels;
+    check(pool);
+#pragma omp parallel for schedule(static) if (gdrq_tensor_size(pool->out) >= GDRQ_PARALLEL_FROM)
     for (int y = 0; y < pool->out.h; y++)
-        values_row(pool, in, y, out + (size_t)y * row);
+        values_row(pool, in, channels, y, out + (size_t)y * row, channels);
 }

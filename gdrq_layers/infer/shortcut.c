@@ -62,6 +62,21 @@ void gdrq_int_add_shortcut(const gdrq_int_shortcut *shortcut, size_t index, size
 /* Values that are at hand together. */
 enum { PART = 1024 };
 
+/* Pixel by pixel where others' channels lie between them. */
+static void put_codes(const gdrq_int_output *out, const gdrq_grid *grid, size_t channels,
+                      size_t index, size_t n, const float *y) {
+    if (out->pixel == 0 || out->pixel == channels) {
+        gdrq_int_encode(grid, y, n, out->codes + index);
+        return;
+    }
+    for (size_t i = 0, count; i < n; i += count) {
+        const size_t channel = (index + i) % channels;
+        count = smaller(n - i, channels - channel);
+        gdrq_int_encode(grid, y + i, count,
+                        out->codes + (index + i) / channels * out->pixel + channel);
+    }
+}
+
 /* n values from `index` on, in NHWC; to planes one by one. */
 static void put(const gdrq_int_output *out, const gdrq_grid *grid, gdrq_tensor_shape shape,
                 size_t index, size_t n, const float *y) {
@@ -69,7 +84,7 @@ static void put(const gdrq_int_output *out, const gdrq_grid *grid, gdrq_tensor_s
     if (out->interleaved)
         memcpy(out->interleaved + index, y, n * sizeof *y);
     if (out->codes)
-        gdrq_int_encode(grid, y, n, out->codes + index);
+        put_codes(out, grid, channels, index, n, y);
     for (size_t i = 0; out->values && i < n; i++)
         out->values[(index + i) % channels * plane + (index + i) / channels] = y[i];
 }

@@ -7,6 +7,7 @@
 #include "primitives/blas.h"
 #include "primitives/exponential.h"
 #include "primitives/kernels.h"
+#include "primitives/segmentation_class.h"
 
 /* Pixels that are worked on together: their scores of all classes stay in the cache. */
 enum { PIXELS = 256 };
@@ -52,11 +53,6 @@ GDRQ_KERNEL void softmax_pixels(const float *restrict x, int classes, size_t pla
             y[(size_t)c * plane + i] /= by->sum[i];
 }
 
-/* -1: void. Comparing numbers, as a NaN or a huge one must not become an index. */
-static int class_of(float truth, int classes) {
-    return truth >= 0 && truth < (float)classes ? (int)truth : -1;
-}
-
 /* Part of one image: everything below points to its first pixel. */
 typedef struct pixels {
     const float *x, *p, *truth; /* scores, probabilities, classes */
@@ -67,7 +63,7 @@ typedef struct pixels {
 
 static void learn(const layer *l, const pixels *at, const normaliser *by) {
     for (size_t i = 0; i < at->n; i++) {
-        const int class_id = class_of(at->truth[i], l->classes);
+        const int class_id = gdrq_segmentation_class(at->truth[i], l->classes);
         const float weight = class_id < 0 ? 0 : l->scales[class_id] * at->share;
         for (int c = 0; c < l->classes; c++) {
             const size_t k = (size_t)c * at->plane + i;
@@ -83,7 +79,7 @@ static void learn(const layer *l, const pixels *at, const normaliser *by) {
 static float share_of_pixel(const layer *l, const float *truth) {
     int known = 0;
     for (int i = 0; i < l->truths; i++)
-        known += class_of(truth[i], l->classes) >= 0;
+        known += gdrq_segmentation_class(truth[i], l->classes) >= 0;
     return known ? 1.f / (float)known : 0;
 }
 

@@ -42,6 +42,14 @@ def make_cfg(name, batch, size, classes=None, **net_keys):
     return write_cfg(CFGS / f"{name}.cfg", target, keys, classes)
 
 
+def copy_without_loss(source):
+    """A network for segmentation without its last section, which the stock library doesn't have."""
+    target = RESULTS / source.name
+    text = source.read_text()
+    target.write_text(text[:text.rindex("[segmentation]")].replace("batch=8", "batch=1", 1))
+    return target
+
+
 def write_single_convolution(channels, filters, side):
     """A 3x3 convolution between two small ones, which it gets its codes from and gives them to."""
     target = RESULTS / f"single-{channels}-{filters}-{side}.cfg"

@@ -7,17 +7,12 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR"
     draw_shapes
     write_classifier float.cfg
-    darknet gdrq convert float.cfg four.cfg > /dev/null
-    for net in float four; do
-        darknet classifier train shapes.data $net.cfg -seed 1 -topk > $net.log 2> $net.err
-    done
+    train_float_and_four classifier shapes.data -topk
 }
 
-# Each test works on a copy: training leaves files behind.
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
 }
 
 # Discs, rings and crosses of any colour in {train,valid}/CLASS/N.png; lists, labels and shapes.data.
@@ -125,19 +120,11 @@ activation=linear
 [avgpool]
 [softmax]
 END
-    local option
-    for option in "${@:2}"; do
-        if grep -q "^${option%%=*}=" "$1"; then
-            sed -i "1,/^\[convolutional/s/^${option%%=*}=.*/$option/" "$1"
-        else
-            sed -i "s/^\[net\]$/[net]\n$option/" "$1"
-        fi
-    done
+    set_net "$@"
 }
 
 # The top-1 accuracy in the last line of valid's output.
 top1() { sed -n 's/^[0-9]*: top 1: \([0-9.]*\), top .*$/\1/p' | tail -n 1; }
-at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
 
 @test "training from scratch learns the shapes, in float and with 4 bits" {
     for net in float four; do
@@ -292,61 +279,53 @@ at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
     says "takes an input of one size only"
 }
 
-# refuses TEXT COMMAND...: the last line of its output names the problem.
-refuses() {
-    run darknet "${@:2}"
-    echo "$output"
-    [ "$status" -eq 1 ]
-    [[ "${lines[-1]}" == "darknet: "*"$1"* ]]
-}
-
 @test "what is wrong with the data is told before any training" {
     train="classifier train shapes.data float.cfg"
     echo "valid/9.png" >> train.list
-    refuses "valid/9.png: can't find the image" $train
+    is_refused "valid/9.png: can't find the image" $train
     cp valid/ring/0.png valid/9.png
-    refuses "valid/9.png: none of the 3 labels of labels.txt ('cross' ...) occurs in this path" $train
+    is_refused "valid/9.png: none of the 3 labels of labels.txt ('cross' ...) occurs in this path" $train
     mv valid/9.png valid/disc_ring.png
     sed -i 's/^valid.9.png/valid\/disc_ring.png/' train.list
-    refuses "'disc' (class 1) and 'ring' (class 2)" $train
+    is_refused "'disc' (class 1) and 'ring' (class 2)" $train
     : > train.list
-    refuses "train.list: the list has no image" $train
+    is_refused "train.list: the list has no image" $train
     printf '%s\n' cross disc > labels.txt
-    refuses "labels.txt: 2 names for 3 classes" $train
+    is_refused "labels.txt: 2 names for 3 classes" $train
     rm labels.txt
-    refuses "labels.txt: can't open" $train
-    refuses "labels.txt: can't open" classifier valid shapes.data float.cfg backup/float_final.weights
+    is_refused "labels.txt: can't open" $train
+    is_refused "labels.txt: can't open" classifier valid shapes.data float.cfg backup/float_final.weights
     head -n 1 shapes.names > short.names
     sed -i 's/^names.*/names = short.names/' shapes.data
-    refuses "short.names: 1 names for 3" classifier predict shapes.data float.cfg backup/float_final.weights
+    is_refused "short.names: 1 names for 3" classifier predict shapes.data float.cfg backup/float_final.weights
     sed -i 's/^names.*/names = shapes.names/' shapes.data
     sed -i 's/classes = 3/classes = 4/' shapes.data
-    refuses "shapes.data has classes=4, but float.cfg has 3 outputs" $train
+    is_refused "shapes.data has classes=4, but float.cfg has 3 outputs" $train
     sed -i '/classes/d; /labels/d' shapes.data
-    refuses "shapes.data: the key 'labels' is missing" $train
+    is_refused "shapes.data: the key 'labels' is missing" $train
     sed -i 's/^top.*/top = 9/' shapes.data
-    refuses "top = 9: not a whole number in 1..3" classifier predict shapes.data float.cfg backup/float_final.weights
+    is_refused "top = 9: not a whole number in 1..3" classifier predict shapes.data float.cfg backup/float_final.weights
 }
 
 @test "images that can't be read are named" {
     echo "no image" > valid/ring/0.png
-    refuses "valid/ring/0.png: not an image" classifier valid shapes.data float.cfg backup/float_final.weights
+    is_refused "valid/ring/0.png: not an image" classifier valid shapes.data float.cfg backup/float_final.weights
     for image in train/*/*.png; do
         echo "no image" > "$image"
     done
-    refuses ".png: not an image that can be decoded" classifier train shapes.data float.cfg
+    is_refused ".png: not an image that can be decoded" classifier train shapes.data float.cfg
 }
 
 @test "what is no classifier is refused" {
     sed '/^\[softmax\]/d' float.cfg > headless.cfg
-    refuses "headless.cfg: not a classifier" classifier train shapes.data headless.cfg
+    is_refused "headless.cfg: not a classifier" classifier train shapes.data headless.cfg
     write_cfg detector.cfg
-    refuses "see: darknet detector" classifier train shapes.data detector.cfg
+    is_refused "see: darknet detector" classifier train shapes.data detector.cfg
     write_classifier grey.cfg channels=1
-    refuses "channels=3" classifier train shapes.data grey.cfg
+    is_refused "channels=3" classifier train shapes.data grey.cfg
     write_classifier zero.cfg min_crop=0
-    refuses "must be above 0" classifier train shapes.data zero.cfg
-    refuses "threshold" classifier valid shapes.data four.cfg backup/float_final.weights
+    is_refused "must be above 0" classifier train shapes.data zero.cfg
+    is_refused "threshold" classifier valid shapes.data four.cfg backup/float_final.weights
 }
 
 @test "verbs that we do not have are handed to the stock command" {

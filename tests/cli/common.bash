@@ -10,6 +10,34 @@ export GOMP_SPINCOUNT=1000
 
 top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 
+# For tests whose commands leave files behind: each works on a copy of what setup_file made.
+work_on_a_copy() {
+    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR"
+}
+
+# set_net FILE [KEY=VALUE ...]: sets keys of a cfg's [net], which may be new there.
+set_net() {
+    local option net='/^\[net\]/,/^\[[^n]/'
+    for option in "${@:2}"; do
+        if sed -n "${net}p" "$1" | grep -q "^${option%%=*}="; then
+            sed -i "${net}s/^${option%%=*}=.*/$option/" "$1"
+        else
+            sed -i "s/^\[net\]$/[net]\n$option/" "$1"
+        fi
+    done
+}
+
+# train_float_and_four COMMAND DATA FLAG: trains float.cfg, and four.cfg, which is made of it, and
+# keeps what they said in NET.log and NET.err.
+train_float_and_four() {
+    local net
+    darknet gdrq convert float.cfg four.cfg > convert.log
+    for net in float four; do
+        darknet "$1" train "$2" $net.cfg -seed 1 "$3" > $net.log 2> $net.err
+    done
+}
+
 # write_cfg FILE [KEY=VALUE ...]: a small 4-bit detector of the composed signs, with other values of
 # the keys of [net].
 write_cfg() {
@@ -63,10 +91,7 @@ num=2
 jitter=.2
 ignore_thresh=.7
 EOF
-    local option
-    for option in "${@:2}"; do
-        sed -i "1,/^\[gdrq/s/^${option%%=*}=.*/$option/" "$1"
-    done
+    set_net "$@"
 }
 
 # write_random_weights FILE SEED: stock weights, without thresholds, for the cfg of write_cfg.
@@ -100,6 +125,32 @@ one_line_error() {
     [ "$status" -eq "$1" ]
     [ "${#lines[@]}" -eq 1 ]
     [[ "${lines[0]}" == "darknet: "*"$2"* ]]
+}
+
+# is_refused TEXT COMMAND...: the last line of its output names the problem.
+is_refused() {
+    run darknet "${@:2}"
+    echo "$output"
+    [ "$status" -eq 1 ]
+    [[ "${lines[-1]}" == "darknet: "*"$1"* ]]
+}
+
+at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
+
+# FILE holds N lines of JSON; each is what a Python expression of `line` wants it to be.
+check_lines() {
+    /usr/bin/python3 - "$@" << 'END'
+import json, sys
+lines = [json.loads(text) for text in open(sys.argv[1])]
+assert len(lines) == int(sys.argv[2]), len(lines)
+assert all(eval(sys.argv[3]) for i, line in enumerate(lines)), lines[:2]
+END
+}
+
+# For a command in the background, which has 10 seconds to say so.
+wait_for_line() {
+    for _ in {1..100}; do grep -qs "$1" "$2" && return; sleep .1; done
+    return 1
 }
 
 # Counts as an assertion anywhere in a test, which [[ ]] before the last line does not everywhere.

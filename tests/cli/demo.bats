@@ -21,16 +21,6 @@ setup() {
 
 demo() { "$BUILD/darknet" detector demo signs.data folded.cfg folded.weights "$@"; }
 
-# FILE holds N lines of JSON; each is what a Python expression of `line` wants it to be.
-check_lines() {
-    /usr/bin/python3 - "$@" << 'END'
-import json, sys
-lines = [json.loads(text) for text in open(sys.argv[1])]
-assert len(lines) == int(sys.argv[2]), len(lines)
-assert all(eval(sys.argv[3]) for i, line in enumerate(lines)), lines[:2]
-END
-}
-
 # The frames of a video, and whether they are of WxH.
 count_frames() {
     darknet detector demo signs.data folded.cfg folded.weights "$1" -json - -thresh 1 > counted
@@ -247,7 +237,7 @@ sys.stdout.buffer.write(struct.pack("<iiiQ112f", 0, 2, 0, 0, *floats))' > classe
         -dont_show -thresh .2 -time_limit_sec 60 -http 0 -mjpeg_port 0 -json_port 0 \
         > summary 2> said 3>&- &
     local job=$!
-    for _ in {1..100}; do grep -q "^darknet: -json_port: http" said && break; sleep .1; done
+    wait_for_line "^darknet: -json_port: http" said
     /usr/bin/python3 - said << 'END'
 import json, re, sys, time, urllib.request
 address = dict(re.findall(r"darknet: -(\w+): (\S+)", open(sys.argv[1]).read()))
@@ -281,7 +271,7 @@ END
         fake:size=64x64,fps=50,vanish_at=20,gone=30 -dont_show -thresh .2 -time_limit_sec 60 -http 0 \
         > summary 2> said 3>&- &
     local job=$!
-    for _ in {1..100}; do grep -qs "^darknet: -http: http" said && break; sleep .1; done
+    wait_for_line "^darknet: -http: http" said
     /usr/bin/python3 - said << 'END'
 import json, re, sys, time, urllib.request
 address = re.search(r"-http: (\S+)", open(sys.argv[1]).read())[1]

@@ -14,8 +14,7 @@ setup_file() {
 
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
 }
 
 test_signs() { darknet detector test signs.data small.cfg trained.weights "$@"; }

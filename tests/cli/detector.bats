@@ -9,11 +9,9 @@ setup_file() {
     cp set/backup/small_final.weights trained.weights
 }
 
-# Each test works on a copy: training leaves files behind.
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
     rm -f set/backup/*
 }
 

@@ -13,8 +13,7 @@ setup_file() {
 setup() {
     load common
     load ../host/preload
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
 }
 
 @test "fold writes a small pair and says what to do next" {

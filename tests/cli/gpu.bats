@@ -41,6 +41,36 @@ setup() {
     says "there is no no-such-nvcc"
 }
 
+@test "the check on a GPU says that there is none, and does nothing" {
+    [ ! -e /dev/nvidia0 ] && [ ! -e /dev/nvhost-gpu ] && [ ! -e /dev/nvgpu ] || skip "here is one"
+    run "$top/scripts/gpu_check.sh" out
+    [ "$status" -eq 1 ]
+    says "this machine has no NVIDIA GPU"
+    says "nothing was checked"
+    [ ! -e out ]
+    run "$top/scripts/gpu_check.sh" --all
+    [ "$status" -eq 1 ]
+    says "usage: scripts/gpu_check.sh [FOLDER]"
+    shellcheck=$(command -v shellcheck) || skip "no shellcheck"
+    "$shellcheck" "$top/scripts/gpu_check.sh"
+}
+
+@test "a CPU build takes lists of GPUs, if they are such" {
+    run darknet -gpus 0,1,2 version
+    [ "$status" -eq 0 ]
+    run darknet -gpus 0,1,0 version
+    [ "$status" -eq 2 ]
+    says "GPU 0 is named twice"
+    for list in 0, ,1 0,x 0,-1 0,1234; do
+        run darknet "-gpus=$list" version
+        [ "$status" -eq 2 ]
+        says "is not a whole number from 0 to 1023"
+    done
+    run darknet -gpus 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 version
+    [ "$status" -eq 2 ]
+    says "more than 16 GPUs"
+}
+
 @test "a CPU build takes the flags that choose a GPU" {
     run darknet -i 0 -nogpu version
     [ "$status" -eq 0 ]

@@ -27,8 +27,7 @@ setup_file() {
 # Each test works on a copy; what the two trainings left must come out of it as it is.
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
     md5sum set/backup/*.weights set/backup/*.state kept/*.weights kept/*.state ./*.weights > kept.md5
 }
 

@@ -7,17 +7,13 @@ setup_file() {
     cd "$BATS_FILE_TMPDIR"
     draw_scenes
     write_segmenter float.cfg
-    darknet gdrq convert float.cfg four.cfg > convert.log
-    darknet segmenter train scenes.data float.cfg -seed 1 -miou > float.log 2> float.err
-    darknet segmenter train scenes.data four.cfg -seed 1 > four.log 2> four.err
+    train_float_and_four segmenter scenes.data -miou
     darknet gdrq fold four.cfg backup/four_final.weights folded.cfg folded.weights > fold.log 2> fold.err
 }
 
-# Each test works on a copy: training leaves files behind.
 setup() {
     load common
-    cp -r "$BATS_FILE_TMPDIR/." "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    work_on_a_copy
     weights=backup/float_final.weights
 }
 
@@ -152,15 +148,11 @@ activation=linear
 classes=3
 class_weights=.7,1.3,1.3
 END
-    local option
-    for option in "${@:2}"; do
-        sed -i "1,/^\[convolutional/s/^${option%%=*}=.*/$option/" "$1"
-    done
+    set_net "$@"
 }
 
 # The mean IoU in the last line of valid's output.
 mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -n 1; }
-at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
 
 @test "training from scratch learns the scenes, in float and with 4 bits" {
     for net in float four; do
@@ -262,6 +254,123 @@ END
     says "darknet: none.png"
     run darknet segmenter test scenes.data float.cfg $weights images/valid/0.png -out x.gif
     one_line_error 1 "must end in .jpg or .png"
+    cp images/valid/0.png a_classes.png
+    is_refused "a_classes.png would be replaced" \
+        segmenter test scenes.data float.cfg $weights a_classes.png -out ./a.png
+    cmp images/valid/0.png a_classes.png
+}
+
+demo() { darknet segmenter demo scenes.data float.cfg $weights "$@"; }
+
+# Of a fake camera, on all ports, in the background as $job; what it says of them is in said.
+serve_demo() {
+    rm -f said
+    "$BUILD/darknet" segmenter demo scenes.data float.cfg $weights fake:size=64x48,fps=50 -dont_show \
+        -time_limit_sec 60 -http 0 -mjpeg_port 0 -json_port 0 > summary 2> said 3>&- &
+    job=$!
+    wait_for_line "^darknet: -json_port: http" said
+}
+
+@test "demo tells the shares of test's index pictures, and draws their colours" {
+    demo images/valid -json lines -prefix frame -opacity 1 > summary
+    grep -qE "^8 frames, [0-9.]+ FPS" summary
+    check_lines lines 8 "line['frame_id'] == i + 1 and line['width'] == 44 and \
+        abs(sum(c['share'] for c in line['classes']) - 1) < 3e-6"
+    darknet segmenter test scenes.data float.cfg $weights images/valid -out found.png > log 2> err
+    /usr/bin/python3 - << 'END'
+from PIL import Image
+import glob, json
+names, colours = ["ground", "square", "disc"], [(0, 0, 250), (250, 0, 0), (0, 250, 0)]
+lines, checked = open("lines").read().splitlines(), [0] * 3
+for i, line in enumerate(lines):
+    (name,) = glob.glob(f"found_{i + 1}_*_classes.png")
+    classes, frame = Image.open(name), Image.open(f"frame_{i + 1:08d}.jpg").convert("RGB")
+    w, h = classes.size
+    pixels = list(classes.getdata())
+    told = {(c["class_id"], c["name"], c["colour"]): c["share"] for c in json.loads(line)["classes"]}
+    assert told == {(k, names[k], "#%02x%02x%02x" % colours[k]): round(pixels.count(k) / (w * h), 6)
+                    for k in set(pixels)}, (told, name)
+    # JPEG blurs where colours meet.
+    for y in range(3, h - 3):
+        for x in range(3, w - 3):
+            k = pixels[y * w + x]
+            if all(pixels[v * w + u] == k for v in range(y - 3, y + 4) for u in range(x - 3, x + 4)):
+                seen = frame.getpixel((x, y))
+                assert all(abs(a - b) < 30 for a, b in zip(seen, colours[k])), (i, x, y, seen, k)
+                checked[k] += 1
+assert min(checked) > 50, checked
+END
+    # What a network of integers finds is what it was folded from finds, and is printed, too.
+    for net in four.cfg:backup/four_final.weights folded.cfg:folded.weights; do
+        darknet segmenter demo scenes.data ${net%%:*} "${net#*:}" images/valid -dont_show -json - \
+            2> err | sed -E 's/"(time|latency_ms)":[0-9.]*//g' > ${net%%:*}.lines
+    done
+    [ "$(wc -l < four.cfg.lines)" -eq 8 ]
+    cmp four.cfg.lines folded.cfg.lines
+    demo images/valid/0.png -dont_show -ext_output > printed
+    darknet segmenter test scenes.data float.cfg $weights images/valid/0.png > tested
+    diff <(grep '%$' printed) <(grep '%$' tested)
+}
+
+@test "demo takes any source, and writes a video that can be read again" {
+    demo fake:size=160x120,fps=200,frames=30,resize_at=20,vanish_at=10,gone=.1 -dont_show \
+        -out_filename live.avi -json lines > summary 2> said
+    grep -q "the camera is gone" said
+    tail -n 1 lines | grep -q '"frame_id":30, .*"width":320, .*"classes":\[{'
+    demo live.avi -s 4 -json again > summary
+    check_lines again "$(wc -l < again)" "line['width'] == 160 and line['frame_id'] % 5 == 1"
+    demo fake:size=64x64,fps=0,live=0,frames=20 -benchmark > summary
+    grep -q "^20 frames" summary
+}
+
+@test "demo has no flag of scores, and its page no slider" {
+    for flag in "-thresh .3" "-avg 3" "-hier .5" "-nms .4"; do
+        run demo images/valid $flag
+        one_line_error 2 "segmenter demo: ${flag% *} makes no sense here"
+    done
+    run demo images/valid -json images/valid/0.png
+    one_line_error 1 "would be replaced"
+    run demo images/valid -opacity 2
+    one_line_error 2 "-opacity"
+    sed '/^\[segmentation\]/,$d' float.cfg > headless.cfg
+    is_refused "not a segmenter" segmenter demo scenes.data headless.cfg $weights images/valid
+    serve_demo
+    /usr/bin/python3 - said << 'END'
+import json, re, sys, time, urllib.error, urllib.request
+address = dict(re.findall(r"darknet: -(\w+): (\S+)", open(sys.argv[1]).read()))
+def get(name, data=None):
+    return urllib.request.urlopen(address["http"] + name, data, timeout=10)
+until = time.time() + 10
+while "classes" not in (found := json.load(get("detections.json"))): assert time.time() < until
+assert abs(sum(c["share"] for c in found["classes"]) - 1) < 3e-6, found
+page = get("").read().decode()
+assert "hreshold" not in page and ">Share</th>" in page, page
+try:
+    get("threshold", b"value=0.5")
+    sys.exit("a threshold was taken")
+except urllib.error.HTTPError as error:
+    assert error.code == 404, error
+assert b"darknet_threshold" not in get("metrics").read()
+jpeg = get("stream.mjpg").read(5000)
+assert b"image/jpeg" in jpeg and b"\xff\xd8\xff" in jpeg
+assert b"\xff\xd8\xff" in urllib.request.urlopen(address["mjpeg_port"], timeout=10).read(5000)
+line = json.loads(urllib.request.urlopen(address["json_port"], timeout=10).readline())
+assert line["width"] == 64 and line["classes"][0]["share"] > 0, line
+END
+    kill -TERM $job
+    local status=0
+    wait $job || status=$?
+    [ "$status" -eq 143 ]
+}
+
+@test "the demo's page in a browser, where there is one" {
+    serve_demo
+    run "$top/tests/web/check_page" --url "$(sed -n 's/.*-http: //p' said)"
+    kill -TERM $job
+    wait $job || true
+    [ "$status" -ne 77 ] || skip "${lines[0]}"
+    echo "$output"
+    [ "$status" -eq 0 ]
 }
 
 @test "a training goes on where it stopped, and repeats by its seed" {
@@ -277,53 +386,47 @@ END
     cmp backup/short_final.weights whole.weights
 }
 
-# refuses TEXT COMMAND...: the last line of its output names the problem.
-refuses() {
-    run darknet "${@:2}"
-    echo "$output"
-    [ "$status" -eq 1 ]
-    [[ "${lines[-1]}" == "darknet: "*"$1"* ]]
-}
-
 @test "what is wrong with the data is told before any training" {
     train="segmenter train scenes.data float.cfg"
     rm masks/train/0.png
-    refuses "images/train/0.png: its mask is missing: masks/train/0" $train
+    is_refused "images/train/0.png: its mask is missing: masks/train/0" $train
     cp masks/train/1.png masks/train/0.png
     /usr/bin/python3 -c 'from PIL import Image
 Image.new("L", (44, 31)).save("masks/train/1.png")
 Image.new("L", (44, 32), 3).save("masks/train/2.png")'
-    refuses "masks/train/1.png: the mask has 44 x 31 pixels, its image 44 x 32; they must be equal (and 1 of 24 images more have a problem)" $train
+    is_refused "masks/train/1.png: the mask has 44 x 31 pixels, its image 44 x 32; they must be equal (and 1 of 24 images more have a problem)" $train
     cp masks/train/0.png masks/train/1.png
-    refuses "masks/train/2.png: pixel (0, 0) has the class 3; there are 3 classes, 0..2, and 9 is void" $train
+    is_refused "masks/train/2.png: pixel (0, 0) has the class 3; there are 3 classes, 0..2, and 9 is void" $train
     cp images/train/2.png masks/train/2.png
-    refuses "masks/train/2.png: has colours or an alpha channel" $train
+    is_refused "masks/train/2.png: has colours or an alpha channel" $train
     head -c 60 masks/train/0.png > masks/train/2.png
-    refuses "masks/train/2.png: damaged PNG" $train
+    is_refused "masks/train/2.png: damaged PNG" $train
     cp masks/train/0.png masks/train/2.png
     echo "1 5,x" > mask/train/3.txt
-    refuses "mask/train/3.txt:1: 'x' is no length of a run" $train
+    is_refused "mask/train/3.txt:1: 'x' is no length of a run" $train
     [ ! -e backup/float_3.weights ]
     sed -i 's/^classes.*/classes = 4/' scenes.data
-    refuses "scenes.data has classes=4, but [segmentation] of float.cfg has 3" $train
+    is_refused "scenes.data has classes=4, but [segmentation] of float.cfg has 3" $train
     sed -i 's/^classes.*/classes = 3/; s/^void.*/void = 300/' scenes.data
-    refuses "void = 300: not a whole number in 0..255" $train
-    sed -i '/^void/d' scenes.data
+    is_refused "void = 300: not a whole number in 0..255" $train
+    sed -i 's/^void.*/void = 1\nbackground = 1/' scenes.data
+    is_refused "background = 1 is void =, too" $train
+    sed -i '/^background/d; /^void/d' scenes.data
     head -n 2 scenes.palette > short.palette
     sed -i 's/^palette.*/palette = short.palette/' scenes.data
-    refuses "short.palette: 2 colours for 3 classes" $train
+    is_refused "short.palette: 2 colours for 3 classes" $train
 }
 
 @test "what is no segmenter is refused" {
     sed '/^\[segmentation\]/,$d' float.cfg > headless.cfg
-    refuses "headless.cfg: not a segmenter: its last section must be [segmentation]" \
+    is_refused "headless.cfg: not a segmenter: its last section must be [segmentation]" \
         segmenter train scenes.data headless.cfg
-    refuses "not a classifier" classifier train scenes.data float.cfg
+    is_refused "not a classifier" classifier train scenes.data float.cfg
     sed 's/^channels=3/channels=3\nrandom=1/' float.cfg > random.cfg
-    refuses "random=1" segmenter train scenes.data random.cfg
-    refuses "threshold" segmenter valid scenes.data four.cfg $weights
+    is_refused "random=1" segmenter train scenes.data random.cfg
+    is_refused "threshold" segmenter valid scenes.data four.cfg $weights
     sed 's/^classes=3/classes=4/' float.cfg > wrong.cfg
-    refuses "[segmentation]" segmenter train scenes.data wrong.cfg
+    is_refused "[segmentation]" segmenter train scenes.data wrong.cfg
     # The stock command would crash on the section.
     run darknet isegmenter train scenes.data float.cfg
     [ "$status" -eq 1 ]

@@ -21,6 +21,18 @@ extern "C" {
             fail_msg("%s", err.message); \
     } while (0)
 
+/* n values from the GPU's memory, and to it. */
+template <class T> static inline std::vector<T> pulled(const T *memory, size_t n) {
+    gdrq_error err;
+    std::vector<T> values(n);
+    ASSERT_OK(gdrq_device_pull(values.data(), memory, n * sizeof(T), &err));
+    return values;
+}
+template <class T> static inline void push(T *memory, const std::vector<T> &values) {
+    gdrq_error err;
+    ASSERT_OK(gdrq_device_push(memory, values.data(), values.size() * sizeof(T), &err));
+}
+
 template <class T> class device_array {
   public:
     explicit device_array(size_t n) : n(n), memory(nullptr) {
@@ -35,12 +47,10 @@ template <class T> class device_array {
     device_array(const device_array &) = delete;
 
     void push(const std::vector<T> &values) {
-        ASSERT_OK(gdrq_device_push(memory, values.data(), n * sizeof(T), &err));
+        ::push(memory, values);
     }
     std::vector<T> pull() {
-        std::vector<T> values(n);
-        ASSERT_OK(gdrq_device_pull(values.data(), memory, n * sizeof(T), &err));
-        return values;
+        return pulled(memory, n);
     }
     operator T *() {
         return memory;

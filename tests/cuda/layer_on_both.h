@@ -5,8 +5,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "cuda_runtime.h"
-#include "device_array.h"
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <curand.h>
+
+#include "device_watch.h"
 
 extern "C" {
 #include "train/cuda/gdrq_convolutional_layer_gpu.h"
@@ -33,6 +36,7 @@ struct subject {
     std::vector<float *> arrays, on_gpu;
     float *x, *delta, *x_gpu, *delta_gpu;
     std::vector<float> workspace;
+    float *workspace_gpu = nullptr;
 
     float *make(size_t n, float deviation, float **copy) {
         float *array = random_array(n, deviation);
@@ -51,7 +55,15 @@ struct subject {
     size_t outputs() const {
         return (size_t)l.batch * l.outputs;
     }
-    network net(bool train) {
+    /* What the layer says that it needs on the GPU; the CPU's functions need it for something else.
+     */
+    void make_workspaces() {
+        const size_t n = l.workspace_size / sizeof(float) + l.nweights;
+        workspace.resize(n);
+        gdrq_device_free(workspace_gpu);
+        ASSERT_OK(gdrq_device_alloc((void **)&workspace_gpu, n, sizeof(float), "a test", &err));
+    }
+    network net(bool train, bool on_gpu) {
         network net;
         memset(&net, 0, sizeof net);
         net.train = train;
@@ -59,7 +71,7 @@ struct subject {
         net.delta = delta;
         net.input_gpu = x_gpu;
         net.delta_gpu = delta_gpu;
-        net.workspace = workspace.data();
+        net.workspace = on_gpu ? workspace_gpu : workspace.data();
         return net;
     }
 };
@@ -114,11 +126,11 @@ inline subject::subject(const shape &s, const gdrq_layer_options &options) {
     input.norm = options.search_norm;
     const auto make_layer = connected ? make_gdrq_connected_layer : make_gdrq_convolutional_layer;
     ASSERT_OK(make_layer(&l, 0, &options, &input, &training, &err));
-    /* The CPU's functions need it, too, and for something else. */
-    workspace.resize(l.workspace_size / sizeof(float) + l.nweights);
+    make_workspaces();
 }
 
 inline subject::~subject() {
+    gdrq_device_free(workspace_gpu);
     gdrq_device_free(input.on_gpu);
     gdrq_quantised_free(&l);
     for (float *array : arrays)
@@ -151,6 +163,12 @@ static inline void assert_close(const float *got, const float *expected, size_t 
         if (!(fabs((double)got[i] - expected[i]) <= tolerance * largest))
             fail_msg("%s[%zu]: %g instead of %g (largest %g)", what, i, (double)got[i],
                      (double)expected[i], largest);
+}
+
+/* What is on the GPU. */
+static inline void assert_close_on_gpu(const float *got, const float *expected, size_t n,
+                                       double tolerance, const char *what) {
+    assert_close(pulled(got, n).data(), expected, n, tolerance, what);
 }
 
 static inline void fill(float *array, float *copy, size_t n, float deviation) {

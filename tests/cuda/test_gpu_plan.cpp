@@ -1,5 +1,6 @@
 /* Folded networks as the GPU runs them against the CPU: every tensor in every form that both have,
    to the bit. */
+#include "device_watch.h"
 #include "guarded_array.h"
 #include "random_codes.h"
 
@@ -9,17 +10,29 @@ using std::vector;
 
 static gdrq_error err;
 
-/* Queued, as any function of the GPU's is. */
 static void halve(float *x, size_t n, int which) {
     for (size_t i = 0; i < n; ++i)
         x[i] = x[i] / 2 + (float)which;
+}
+
+/* In the place of a function that queues a kernel. */
+static void halve_on_gpu(float *x, size_t n, int which) {
+    vector<float> values = pulled(x, n);
+    halve(values.data(), n, which);
+    push(x, values);
+}
+
+static gdrq_int_activation on_gpu(gdrq_int_activation activation) {
+    if (activation.function)
+        activation.function = halve_on_gpu;
+    return activation;
 }
 
 /* A network that grows layer by layer, with the numbers of both devices. */
 struct network {
     int capability = 75;
     gdrq_tensor_shape input;
-    vector<gdrq_node> nodes;
+    vector<gdrq_node> nodes, gpu_nodes;
     vector<vector<int>> reads;
     vector<gdrq_node_weights> weights;
     vector<gdrq_cuda_weights> gpu_weights;
@@ -97,8 +110,9 @@ struct network {
                 (float)((1 + random_unit()) / (200. * node.limits.weight * sqrt((double)size)));
             ((float *)w.epilogue.bias)[f] = .3f * random_normal();
         }
-        w.epilogue.activation = activation;
+        w.epilogue.activation = on_gpu(activation);
         ASSERT_OK(gdrq_cuda_weights_make(&node, &w, capability, &gpu_weights[i], &err));
+        w.epilogue.activation = activation;
         ASSERT_OK(gdrq_node_weights_pack(&w, &node, -grids[(size_t)node.input_class].min, &err));
     }
     void finish() {
@@ -114,7 +128,10 @@ struct network {
                                  halve, 1});
         const int n = (int)nodes.size();
         ASSERT_OK(gdrq_plan_make(nodes.data(), n, input, &plan, &err));
-        ASSERT_OK(gdrq_cuda_plan_make(nodes.data(), n, input, &gpu_plan, &err));
+        gpu_nodes = nodes;
+        for (gdrq_node &node : gpu_nodes)
+            node.shortcut.activation = on_gpu(node.shortcut.activation);
+        ASSERT_OK(gdrq_cuda_plan_make(gpu_nodes.data(), n, input, &gpu_plan, &err));
         ASSERT_OK(gdrq_plan_reserve(plan, 2, &err));
         ASSERT_OK(gdrq_cuda_plan_reserve(gpu_plan, 2, gpu_weights.data(), &err));
     }
@@ -128,13 +145,23 @@ static void check_tensor(int i, const char *form, const T *on_gpu, const T *expe
         fail_msg("tensor %d: %s differ", i, form);
 }
 
+/* The CPU's codes, which may lie between others in a route. */
+static vector<uint8_t> gathered(const network &net, int i, int b) {
+    const size_t channels = (size_t)net.shape(i).c, pixel = gdrq_plan_pixel(net.plan, i);
+    const uint8_t *const codes = gdrq_plan_codes(net.plan, i, b);
+    vector<uint8_t> all(gdrq_tensor_size(net.shape(i)));
+    for (size_t k = 0; k < all.size(); ++k)
+        all[k] = codes[k / channels * pixel + k % channels];
+    return all;
+}
+
 /* Whether CPU or GPU leave a tensor's codes or interleaved values out depends on what they fuse. */
 static void check_forms(const network &net, int i, int b) {
     const gdrq_plan *gpu = gdrq_cuda_plan_forms(net.gpu_plan);
     const size_t n = gdrq_tensor_size(net.shape(i));
     if (gdrq_plan_has_codes(net.plan, i) && gdrq_plan_has_codes(gpu, i))
         check_tensor(i, "codes", gdrq_cuda_plan_codes(net.gpu_plan, i, b),
-                     gdrq_plan_codes(net.plan, i, b), n);
+                     gathered(net, i, b).data(), n);
     if (gdrq_plan_is_interleaved(net.plan, i) && gdrq_plan_is_interleaved(gpu, i))
         check_tensor(i, "interleaved values", gdrq_cuda_plan_interleaved(net.gpu_plan, i, b),
                      gdrq_plan_interleaved(net.plan, i, b), n);
@@ -231,6 +258,7 @@ static void a_residual_network(void **) {
 
 /* Nothing is left behind, and nothing is lost that was there. */
 static void memory_runs_out(void **) {
+    skip_on_a_real_device();
     network net;
     make_grids(net);
     net.input = {9, 9, 3};
@@ -239,26 +267,26 @@ static void memory_runs_out(void **) {
     net.nodes[1].result = true;
     net.finish();
     uint8_t *const before = gdrq_cuda_plan_codes(net.gpu_plan, -1, 0);
-    emulation::memory_limit = emulation::memory_in_use + 100;
+    limit_memory(memory_in_use() + 100);
     assert_int_equal(gdrq_cuda_plan_reserve(net.gpu_plan, 3, net.gpu_weights.data(), &err),
                      GDRQ_ERROR_MEMORY);
-    emulation::memory_limit = SIZE_MAX;
+    limit_memory(SIZE_MAX);
     assert_ptr_equal(gdrq_cuda_plan_codes(net.gpu_plan, -1, 0), before);
     run(net, 0);
 
     gdrq_node_weights weights;
     gdrq_cuda_weights gpu_weights;
     ASSERT_OK(gdrq_node_weights_make(&weights, 12, 27, &err));
-    const size_t in_use = emulation::memory_in_use;
+    const size_t in_use = memory_in_use();
     const gdrq_int_conv conv = gdrq_node_conv(&net.nodes[0], &weights, 0);
     for (size_t room : {(size_t)0, gdrq_cuda_pixels.packed_size(&conv, &net.nodes[0].limits)}) {
-        emulation::memory_limit = in_use + room;
+        limit_memory(in_use + room);
         assert_int_equal(gdrq_cuda_weights_make(&net.nodes[0], &weights, 75, &gpu_weights, &err),
                          GDRQ_ERROR_MEMORY);
-        assert_int_equal(emulation::memory_in_use, in_use);
+        assert_memory_in_use(in_use);
         assert_null(gpu_weights.packed);
     }
-    emulation::memory_limit = SIZE_MAX;
+    limit_memory(SIZE_MAX);
     gdrq_node_weights_free(&weights);
 }
 
@@ -273,11 +301,11 @@ static void the_host_does_not_wait(void **) {
     net.nodes[2].result = true;
     net.finish();
     device_array<float> values(gdrq_tensor_size(net.shape(2)));
-    const unsigned long before = emulation::synchronisations;
+    const unsigned long before = waits_so_far();
     for (int i = 0; i < 3; ++i)
         ASSERT_OK(gdrq_cuda_plan_run(net.gpu_plan, i, 0, &net.gpu_weights[(size_t)i],
                                      net.grids.data(), i == 2 ? (float *)values : nullptr, &err));
-    assert_int_equal(emulation::synchronisations, before);
+    assert_waits(before, 0);
 }
 
 int main() {

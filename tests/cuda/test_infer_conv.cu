@@ -125,7 +125,7 @@ static void check_kernel(const problem &p, const gdrq_cuda_conv_kernel *kernel,
     const int wanted = random_int(1, 7);
     const gdrq_int_output out = {wanted & 1 ? (uint8_t *)gpu_codes : nullptr,
                                  wanted & 2 ? (float *)gpu_values : nullptr,
-                                 wanted & 4 ? (float *)gpu_interleaved : nullptr, nullptr};
+                                 wanted & 4 ? (float *)gpu_interleaved : nullptr, nullptr, 0};
     const gdrq_cuda_conv_run run = {&p.conv, &p.limits, packed, &epilogue, in, &out};
     next_order();
     ASSERT_OK(gdrq_cuda_convolve(kernel, &run, scratch, &err));
@@ -146,7 +146,7 @@ static void check(gdrq_int_conv conv) {
     const size_t n = gdrq_tensor_size(p.conv.out);
     vector<uint8_t> codes(n);
     vector<float> values(n), interleaved(n);
-    const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr};
+    const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
     for (int k = 0; gdrq_cuda_conv_kernels[k]; ++k)
         if (gdrq_cuda_conv_kernels[k]->fits(&p.conv, &p.limits))
@@ -155,7 +155,7 @@ static void check(gdrq_int_conv conv) {
 
 static gdrq_int_conv shape(int w, int h, int c, int filters, int size, int stride, int pad,
                            int groups) {
-    return {{w, h, c}, {0, 0, filters}, size, stride, pad, groups, 0, nullptr, nullptr};
+    return {{w, h, c}, {0, 0, filters}, size, stride, pad, groups, 0, nullptr, nullptr, 0};
 }
 
 static gdrq_int_conv random_shape() {
@@ -214,7 +214,7 @@ static void long_sums(void **) {
     const size_t narrow = gdrq_cuda_connected.packed_size(&p.conv, &p.limits);
     vector<float> values(2), interleaved(2);
     vector<uint8_t> codes(2);
-    const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr};
+    const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
     check_kernel(p, &gdrq_cuda_connected, codes, values, interleaved);
     p.limits.code = 254;
@@ -230,7 +230,7 @@ static void shortcuts_add_in_place(void **) {
     p.shortcut.other = p.other.data();
     p.shortcut.from = p.conv.out;
     vector<float> expected(p.other);
-    gdrq_int_output out = {nullptr, nullptr, expected.data(), nullptr};
+    gdrq_int_output out = {nullptr, nullptr, expected.data(), nullptr, 0};
     p.shortcut.other = expected.data();
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
     for (int k = 3; gdrq_cuda_conv_kernels[k]; ++k) {

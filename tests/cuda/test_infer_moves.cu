@@ -86,7 +86,9 @@ static void maxpool(void **) {
             ;
         check_codes(
             "maxpool", p.in, p.out,
-            [&](const uint8_t *in, uint8_t *out) { gdrq_int_maxpool(&p, in, out); },
+            [&](const uint8_t *in, uint8_t *out) {
+                gdrq_int_maxpool(&p, in, (size_t)p.in.c, out, (size_t)p.out.c);
+            },
             [&](const uint8_t *in, uint8_t *out) { return gdrq_cuda_maxpool(&p, in, out, &err); });
         check<float, float>(
             "maxpool", p.in, p.out, values_of(p.in),
@@ -103,7 +105,9 @@ static void upsample(void **) {
         const gdrq_tensor_shape in = random_shape(7), out = {in.w * stride, in.h * stride, in.c};
         check_codes(
             "upsample", in, out,
-            [&](const uint8_t *from, uint8_t *to) { gdrq_int_upsample(in, stride, from, to); },
+            [&](const uint8_t *from, uint8_t *to) {
+                gdrq_int_upsample(in, stride, from, (size_t)in.c, to, (size_t)in.c);
+            },
             [&](const uint8_t *from, uint8_t *to) {
                 return gdrq_cuda_upsample(in, stride, from, to, &err);
             });
@@ -116,7 +120,9 @@ static void crop(void **) {
         const gdrq_tensor_shape out = {random_int(1, in.w), random_int(1, in.h), in.c};
         check_codes(
             "crop", in, out,
-            [&](const uint8_t *from, uint8_t *to) { gdrq_int_crop(in, out, from, to); },
+            [&](const uint8_t *from, uint8_t *to) {
+                gdrq_int_crop(in, out, from, (size_t)in.c, to, (size_t)out.c);
+            },
             [&](const uint8_t *from, uint8_t *to) {
                 return gdrq_cuda_crop(in, out, from, to, &err);
             });
@@ -134,7 +140,7 @@ static void reorg(void **) {
         check_codes(
             "reorg", in, out,
             [&](const uint8_t *from, uint8_t *to) {
-                gdrq_int_reorg(in, out, s, reverse, from, to);
+                gdrq_int_reorg(in, out, s, reverse, from, (size_t)in.c, to, (size_t)out.c);
             },
             [&](const uint8_t *from, uint8_t *to) {
                 return gdrq_cuda_reorg(in, out, s, reverse, from, to, &err);
@@ -150,9 +156,10 @@ static void route(void **) {
         device_array<uint8_t> gpu_a(of_a), gpu_b(of_b);
         guarded_array<uint8_t> result(gdrq_tensor_size(out));
         vector<uint8_t> expected(gdrq_tensor_size(out));
-        const gdrq_int_part parts[] = {{of_a.data(), a.c}, {of_b.data(), b.c}};
-        const gdrq_int_part gpu_parts[] = {{gpu_a, a.c}, {gpu_b, b.c}};
-        gdrq_int_route(a.w, a.h, parts, 2, expected.data());
+        const gdrq_int_part parts[] = {{of_a.data(), a.c, (size_t)a.c},
+                                       {of_b.data(), b.c, (size_t)b.c}};
+        const gdrq_int_part gpu_parts[] = {{gpu_a, a.c, (size_t)a.c}, {gpu_b, b.c, (size_t)b.c}};
+        gdrq_int_route(a.w, a.h, parts, 2, expected.data(), (size_t)out.c);
         next_order();
         ASSERT_OK(gdrq_cuda_route(a.w, a.h, gpu_parts, 2, result, &err));
         check_equal("route", a, out, result.pull("route"), expected);
@@ -166,7 +173,9 @@ static void values_to_other_forms(void **) {
         const vector<float> values = values_of(shape);
         check<float, uint8_t>(
             "quantise", shape, shape, values,
-            [&](const float *from, uint8_t *to) { gdrq_int_quantise(shape, &grid, from, to); },
+            [&](const float *from, uint8_t *to) {
+                gdrq_int_quantise(shape, &grid, from, to, (size_t)shape.c);
+            },
             [&](const float *from, uint8_t *to) {
                 return gdrq_cuda_quantise(shape, &grid, from, to, &err);
             });
@@ -192,13 +201,13 @@ static void shortcut(void **) {
             other.data(), from, to, 1.5f, -.5f, {(gdrq_int_activation_kind)random_int(0, 2), 0, 0}};
         vector<uint8_t> codes(in.size());
         vector<float> values(in.size()), interleaved(in.size());
-        const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr};
+        const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
         gdrq_int_shortcut_run(&s, in.data(), &grid, &out);
         guarded_array<uint8_t> gpu_codes(in.size());
         guarded_array<float> gpu_values(in.size()), gpu_interleaved(in);
         device_array<float> gpu_other(other);
         s.other = gpu_other;
-        const gdrq_int_output gpu_out = {gpu_codes, gpu_values, gpu_interleaved, nullptr};
+        const gdrq_int_output gpu_out = {gpu_codes, gpu_values, gpu_interleaved, nullptr, 0};
         next_order();
         ASSERT_OK(gdrq_cuda_shortcut(&s, to, gpu_interleaved, nullptr, &grid, &gpu_out, &err));
         check_equal("shortcut's codes", from, to, gpu_codes.pull("shortcut"), codes);

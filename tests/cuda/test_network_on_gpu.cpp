@@ -57,7 +57,12 @@ static void expect_sevens_and_double(void *, float *data, size_t n) {
 }
 
 static void set_all(float *array, size_t n, float value) {
-    std::fill(array, array + n, value);
+    push(array, std::vector<float>(n, value));
+}
+
+static void assert_all(const float *array, size_t n, float value) {
+    for (float v : pulled(array, n))
+        assert_true(v == value);
 }
 
 static void weights_come_from_the_gpu_and_go_back(void **) {
@@ -76,8 +81,7 @@ static void weights_come_from_the_gpu_and_go_back(void **) {
     assert_int_equal(floats, l.nweights + 4 * filters);
     gdrq_network_arrays(&n.net, GDRQ_ARRAYS_WEIGHTS, expect_sevens_and_double, nullptr);
     for (const auto &a : on_gpu)
-        for (size_t i = 0; i < a.second; ++i)
-            assert_true(a.first[i] == 14);
+        assert_all(a.first, a.second, 14);
 }
 
 /* Momentum, and what learned thresholds keep. */
@@ -89,11 +93,11 @@ static void optimisers_come_from_the_gpu_and_go_back(void **) {
     set_all(l.weight_updates_gpu, l.nweights, 7);
     set_all(l.bias_updates_gpu, l.n, 7);
     set_all(l.scale_updates_gpu, l.n, 7);
-    q->gpu->optimisers[1] = {7, 7, 7};
-    q->gpu->optimisers[0] = {7, 7, 7};
+    push(q->gpu->optimisers, std::vector<gdrq_threshold_optimiser>(2, {7, 7, 7}));
     gdrq_network_arrays(&n.net, GDRQ_ARRAYS_OPTIMISER, expect_sevens_and_double, nullptr);
-    assert_true(l.weight_updates_gpu[1] == 14 && l.scale_updates_gpu[l.n - 1] == 14);
-    assert_true(q->gpu->optimisers[1].v == 14);
+    assert_all(l.weight_updates_gpu, l.nweights, 14);
+    assert_all(l.scale_updates_gpu, l.n, 14);
+    assert_true(pulled(q->gpu->optimisers, 2)[1].v == 14);
 }
 
 static void thresholds_are_pulled_and_pushed(void **) {
@@ -101,11 +105,12 @@ static void thresholds_are_pulled_and_pushed(void **) {
     gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
     gdrq_error err;
     q->weight_thresholds_set = true;
-    q->gpu->thresholds[0] = .25f;
-    q->gpu->thresholds[1] = .75f;
-    n.s.input.on_gpu->threshold = 1.5f;
-    n.s.input.on_gpu->moves = 12;
+    push(q->gpu->thresholds, std::vector<float>{.25f, .75f});
     gdrq_running_threshold *const on_gpu = n.s.input.on_gpu;
+    gdrq_running_threshold moved = n.s.input;
+    moved.threshold = 1.5f;
+    moved.moves = 12;
+    push(on_gpu, std::vector<gdrq_running_threshold>{moved});
     ASSERT_OK(gdrq_gpu_pull(&n.net, &err));
     assert_true(q->weight_thresholds[0] == .25f && q->weight_thresholds[1] == .75f);
     assert_true(n.s.input.threshold == 1.5f && n.s.input.moves == 12);
@@ -113,7 +118,37 @@ static void thresholds_are_pulled_and_pushed(void **) {
     q->weight_thresholds[1] = .5f;
     n.s.input.threshold = 2;
     ASSERT_OK(gdrq_gpu_push(&n.net, &err));
-    assert_true(q->gpu->thresholds[1] == .5f && on_gpu->threshold == 2);
+    assert_true(pulled(q->gpu->thresholds, 2)[1] == .5f && pulled(on_gpu, 1)[0].threshold == 2);
+}
+
+/* What counts is on the GPUs: weights, statistics, momentum and learned thresholds of both. */
+static void networks_on_gpus_become_their_mean(void **) {
+    one_layer_network a(NORMALISED, learning_options()), b(NORMALISED, learning_options());
+    network *const nets[] = {&a.net, &b.net};
+    for (int i = 0; i < 2; ++i) {
+        const layer &l = nets[i]->layers[0];
+        gdrq_quantised *q = gdrq_quantised_state(&l);
+        const float value = i ? 9 : 5;
+        q->weight_thresholds_set = true;
+        set_all(l.weights_gpu, l.nweights, value);
+        set_all(l.rolling_mean_gpu, l.n, value);
+        set_all(l.rolling_variance_gpu, l.n, value);
+        set_all(l.weight_updates_gpu, l.nweights, value);
+        set_all(q->gpu->thresholds, 2, value);
+        push(q->gpu->optimisers, std::vector<gdrq_threshold_optimiser>(2, {value, value, value}));
+    }
+    gdrq_error err;
+    ASSERT_OK(gdrq_networks_average(nets, 2, &err));
+    for (const network *net : nets) {
+        const layer &l = net->layers[0];
+        const gdrq_quantised *q = gdrq_quantised_state(&l);
+        assert_all(l.weights_gpu, l.nweights, 7);
+        assert_all(l.rolling_mean_gpu, l.n, 7);
+        assert_all(l.rolling_variance_gpu, l.n, 7);
+        assert_all(l.weight_updates_gpu, l.nweights, 7);
+        assert_all(q->gpu->thresholds, 2, 7);
+        assert_true(pulled(q->gpu->optimisers, 2)[1].m == 7);
+    }
 }
 
 /* The arrays that a resize replaces belong to the layer; `subject` frees what it has now. */
@@ -141,7 +176,7 @@ static void check_resize(const shape &of) {
     adopt(&n.s, before);
     assert_int_equal(l.w, 13);
     assert_int_equal(l.workspace_size, gdrq_convolutional_workspace_gpu(&l));
-    assert_true(emulation::is_device_memory(n.net.workspace));
+    assert_true(is_device_memory(n.net.workspace));
     const size_t inputs = (size_t)l.batch * l.inputs, outputs = (size_t)l.batch * l.outputs;
     device_array<float> x_on_gpu(inputs);
     std::vector<float> x(inputs), workspace(l.nweights);
@@ -157,7 +192,7 @@ static void check_resize(const shape &of) {
     n.s.input = before_forward;
     net.workspace = workspace.data();
     l.forward(l, net);
-    assert_close(l.output_gpu, l.output, outputs, l.batch_normalize ? 1e-3 : 1e-5, "output");
+    assert_close_on_gpu(l.output_gpu, l.output, outputs, l.batch_normalize ? 1e-3 : 1e-5, "output");
 }
 
 static void networks_are_resized(void **) {
@@ -167,32 +202,33 @@ static void networks_are_resized(void **) {
 
 /* Each allocation in its turn fails, and then nothing has changed. */
 static void networks_stay_as_they_are_without_memory(void **) {
+    skip_on_a_real_device();
     one_layer_network n(NORMALISED, default_options());
     const layer before = n.s.l;
-    const size_t memory = emulation::memory_in_use;
+    const size_t memory = memory_in_use();
     gdrq_error err;
     gdrq_status status = GDRQ_ERROR_MEMORY;
     for (size_t more = 0; status != GDRQ_OK; more += 300) {
         /* What the quantiser grew to stays. */
-        const size_t grown = emulation::memory_in_use;
-        emulation::memory_limit = grown + more;
+        const size_t grown = memory_in_use();
+        limit_memory(grown + more);
         status = gdrq_resize(&n.net, 13, 12, &err);
         if (status == GDRQ_OK)
             break;
         assert_int_equal(status, GDRQ_ERROR_MEMORY);
         assert_non_null(strstr(err.message, "layer 0"));
         assert_memory_equal(&before, &n.s.l, sizeof before);
-        assert_true(emulation::memory_in_use >= memory);
+        assert_true(memory_in_use() >= memory);
     }
-    emulation::memory_limit = SIZE_MAX;
-    assert_true(emulation::memory_in_use > memory);
+    limit_memory(SIZE_MAX);
+    assert_true(memory_in_use() > memory);
     adopt(&n.s, before);
 }
 
 static void nothing_is_left_on_the_gpu(void **) {
-    const size_t before = emulation::memory_in_use;
+    const size_t before = memory_in_use();
     check_resize(NORMALISED);
-    assert_int_equal(emulation::memory_in_use, before);
+    assert_memory_in_use(before);
 }
 
 int main() {
@@ -200,6 +236,7 @@ int main() {
         cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
         cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
         cmocka_unit_test(thresholds_are_pulled_and_pushed),
+        cmocka_unit_test(networks_on_gpus_become_their_mean),
         cmocka_unit_test(networks_are_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
         cmocka_unit_test(nothing_is_left_on_the_gpu),

@@ -141,8 +141,9 @@ static void weights_are_searched(void **) {
             std::vector<float> known(c.groups, 0.f);
             known[c.groups - 1] = c.groups > 1 ? .123f : 0;
             device_array<float> thresholds(known);
-            ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, 4, norm, thresholds,
-                                               thresholds, &err));
+            device_array<uint64_t> prints(c.groups);
+            const gdrq_cuda_search how = {4, norm, thresholds, false, prints};
+            ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, thresholds, &err));
             const std::vector<float> found = thresholds.pull();
             for (int g = 0; g < c.groups; ++g) {
                 if (known[g] > 0) {
@@ -161,6 +162,35 @@ static void weights_are_searched(void **) {
                             1e-3, "loss");
             }
         }
+}
+
+/* The T of weights that are the same is not searched again: it stays whatever it is. */
+static void searched_thresholds_stay_while_weights_do(void **) {
+    const int groups = 3;
+    weights_on_gpu w(groups, 300);
+    device_array<float> found(groups);
+    device_array<uint64_t> prints(groups);
+    gdrq_cuda_search how = {4, 2, nullptr, false, prints};
+    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    const std::vector<float> first = found.pull(), marks = {7, 8, 9};
+    found.push(marks);
+    how.reuses = true;
+    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    assert_same(found.pull(), marks, "T that stays");
+    std::swap(w.values[310], w.values[311]); /* the T that loses least is the same, but who knows */
+    w.weights.push(w.values);
+    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    std::vector<float> now = found.pull();
+    assert_true(now[0] == 7 && now[2] == 9);
+    assert_near(now[1], first[1], 1e-3, "T of the group that changed");
+    how.bits = 3;
+    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    now = found.pull();
+    assert_true(now[0] != 7 && now[1] != first[1] && now[2] != 9);
+    found.push(marks);
+    how.reuses = false;
+    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    assert_same(found.pull(), now, "T that is searched anew");
 }
 
 /* ---- activations ---- */
@@ -431,6 +461,7 @@ int main() {
         cmocka_unit_test(nan_stays_nan),
         cmocka_unit_test(weights_are_projected),
         cmocka_unit_test(weights_are_searched),
+        cmocka_unit_test(searched_thresholds_stay_while_weights_do),
         cmocka_unit_test(thresholds_of_inputs_move),
         cmocka_unit_test(thresholds_of_inputs_are_searched),
         cmocka_unit_test(fixed_thresholds_stay),

@@ -1,7 +1,7 @@
 /*
- * [gdrq_convolutional] and [gdrq_connected] on the (emulated) GPU against the CPU's functions, on
- * the same struct layer: forward, backward and update, over some iterations. Nothing in them may
- * wait for the GPU.
+ * [gdrq_convolutional] and [gdrq_connected] on the GPU, an emulated or a real one, against the
+ * CPU's functions, on the same struct layer: forward, backward and update, over some iterations.
+ * Nothing in them may wait for the GPU.
  */
 #include <omp.h>
 
@@ -31,56 +31,58 @@ static double gradient_tolerance_of(const layer &l) {
 }
 
 static void forward_both(subject *s, bool train) {
-    const network net = s->net(train);
-    s->l.forward(s->l, net);
+    s->l.forward(s->l, s->net(train, false));
     const gdrq_running_threshold of_cpu = s->input;
     const bool set = gdrq_quantised_state(&s->l)->weight_thresholds_set;
-    const unsigned long waits = emulation::synchronisations;
-    const size_t memory = emulation::memory_in_use;
-    s->l.forward_gpu(s->l, net);
-    assert_true(emulation::synchronisations == waits);
-    assert_true(emulation::memory_in_use == memory);
+    const unsigned long waits = waits_so_far();
+    const size_t memory = memory_in_use();
+    s->l.forward_gpu(s->l, s->net(train, true));
+    assert_waits(waits, 0);
+    assert_memory_in_use(memory);
     s->input = of_cpu;
     gdrq_quantised_state(&s->l)->weight_thresholds_set = set;
-    assert_close(s->l.output_gpu, s->l.output, s->outputs(), tolerance_of(s->l), "output");
+    assert_close_on_gpu(s->l.output_gpu, s->l.output, s->outputs(), tolerance_of(s->l), "output");
 }
 
 /* The codes of both are the same numbers. */
 static void check_codes(const subject &s) {
     const gdrq_quantised *q = gdrq_quantised_state(&s.l);
-    for (size_t i = 0; i < s.inputs(); ++i)
-        assert_true(q->input_codes[i] == q->gpu->input_codes[i]);
-    for (int i = 0; i < s.l.nweights; ++i)
-        assert_true(q->weight_codes[i] == q->gpu->weight_codes[i]);
+    const std::vector<float> inputs = pulled(q->gpu->input_codes, s.inputs()),
+                             weights = pulled(q->gpu->weight_codes, s.l.nweights);
+    for (size_t i = 0; i < inputs.size(); ++i)
+        assert_true(q->input_codes[i] == inputs[i]);
+    for (size_t i = 0; i < weights.size(); ++i)
+        assert_true(q->weight_codes[i] == weights[i]);
 }
 
 static void backward_both(subject *s) {
-    const network net = s->net(true);
     fill(s->l.delta, s->l.delta_gpu, s->outputs(), 1);
     fill(s->delta, s->delta_gpu, s->inputs(), 1); /* a shortcut's, which must stay (trap 1) */
-    const unsigned long waits = emulation::synchronisations;
-    s->l.backward(s->l, net);
-    s->l.backward_gpu(s->l, net);
-    assert_true(emulation::synchronisations == waits);
+    const unsigned long waits = waits_so_far();
+    s->l.backward(s->l, s->net(true, false));
+    s->l.backward_gpu(s->l, s->net(true, true));
+    assert_waits(waits, 0);
     const layer &l = s->l;
     const double tolerance = gradient_tolerance_of(l);
-    assert_close(l.weight_updates_gpu, l.weight_updates, l.nweights, tolerance, "weight updates");
-    assert_close(l.bias_updates_gpu, l.bias_updates, l.n, tolerance, "bias updates");
+    assert_close_on_gpu(l.weight_updates_gpu, l.weight_updates, l.nweights, tolerance,
+                        "weight updates");
+    assert_close_on_gpu(l.bias_updates_gpu, l.bias_updates, l.n, tolerance, "bias updates");
     if (l.scales)
-        assert_close(l.scale_updates_gpu, l.scale_updates, l.n, tolerance, "scale updates");
-    assert_close(s->delta_gpu, s->delta, s->inputs(), tolerance, "delta");
+        assert_close_on_gpu(l.scale_updates_gpu, l.scale_updates, l.n, tolerance, "scale updates");
+    assert_close_on_gpu(s->delta_gpu, s->delta, s->inputs(), tolerance, "delta");
 }
 
 /* From here on both go on from the CPU's numbers, lest small differences become other codes. */
 static void copy_to_gpu(subject *s) {
     const layer &l = s->l;
-    memcpy(l.weights_gpu, l.weights, l.nweights * sizeof(float));
-    memcpy(l.weight_updates_gpu, l.weight_updates, l.nweights * sizeof(float));
-    memcpy(l.biases_gpu, l.biases, l.n * sizeof(float));
-    memcpy(l.bias_updates_gpu, l.bias_updates, l.n * sizeof(float));
-    for (int i = 0; l.scales && i < l.n; ++i) {
-        l.scales_gpu[i] = l.scales[i];
-        l.scale_updates_gpu[i] = l.scale_updates[i];
+    const size_t weights = l.nweights * sizeof(float), filters = l.n * sizeof(float);
+    ASSERT_OK(gdrq_device_push(l.weights_gpu, l.weights, weights, &err));
+    ASSERT_OK(gdrq_device_push(l.weight_updates_gpu, l.weight_updates, weights, &err));
+    ASSERT_OK(gdrq_device_push(l.biases_gpu, l.biases, filters, &err));
+    ASSERT_OK(gdrq_device_push(l.bias_updates_gpu, l.bias_updates, filters, &err));
+    if (l.scales) {
+        ASSERT_OK(gdrq_device_push(l.scales_gpu, l.scales, filters, &err));
+        ASSERT_OK(gdrq_device_push(l.scale_updates_gpu, l.scale_updates, filters, &err));
     }
     ASSERT_OK(gdrq_quantised_gpu_push(gdrq_quantised_state(&l), &err));
 }
@@ -118,11 +120,12 @@ static void update_both(subject *s, int iteration) {
     gdrq_training training = s->training;
     s->l.update(s->l, a);
     std::swap(training, s->training);
-    const unsigned long waits = emulation::synchronisations;
+    const unsigned long waits = waits_so_far();
     s->l.update_gpu(s->l, a);
-    assert_true(emulation::synchronisations == waits);
+    assert_waits(waits, 0);
     assert_int_equal(training.iteration, s->training.iteration);
-    assert_close(s->l.weights_gpu, s->l.weights, s->l.nweights, tolerance_of(s->l), "weights");
+    assert_close_on_gpu(s->l.weights_gpu, s->l.weights, s->l.nweights, tolerance_of(s->l),
+                        "weights");
 }
 
 /* Some iterations, the first `reshaping` of which only clip. */
@@ -202,28 +205,28 @@ static void float_pointwise_layers_add_their_gradient(void **) {
         gdrq_quantised_free(&s.l);
         gdrq_replace_pointwise_layer_gpu(&s.l);
         assert_ptr_equal(s.l.backward_gpu, gdrq_backward_pointwise_layer_gpu);
-        s.workspace.resize(s.l.workspace_size / sizeof(float) + s.l.nweights);
+        s.make_workspaces();
         s.l.forward = gdrq_forward_convolutional_layer;
         s.l.backward = gdrq_backward_convolutional_layer;
-        const network net = s.net(true);
-        s.l.forward(s.l, net);
-        s.l.forward_gpu(s.l, net);
-        assert_close(s.l.output_gpu, s.l.output, s.outputs(), tolerance_of(s.l), "output");
+        s.l.forward(s.l, s.net(true, false));
+        s.l.forward_gpu(s.l, s.net(true, true));
+        assert_close_on_gpu(s.l.output_gpu, s.l.output, s.outputs(), tolerance_of(s.l), "output");
         backward_both(&s);
     }
 }
 
 static void running_out_of_memory_names_the_layer(void **) {
+    skip_on_a_real_device();
     const gdrq_layer_options options = default_options();
     subject s(SHAPES[0], options);
-    const size_t before = emulation::memory_in_use;
+    const size_t before = memory_in_use();
     /* Each allocation in its turn is the one that fails. */
     bool enough = false;
     for (size_t more = 0; !enough; more += 40) {
         layer l = s.l;
         gdrq_running_threshold input = s.input;
         input.on_gpu = nullptr;
-        emulation::memory_limit = before + more;
+        limit_memory(before + more);
         gdrq_training training;
         memset(&training, 0, sizeof training);
         l.self_layer = nullptr;
@@ -238,24 +241,25 @@ static void running_out_of_memory_names_the_layer(void **) {
         }
         gdrq_quantised_free(&l);
         gdrq_device_free(input.on_gpu);
-        assert_true(emulation::memory_in_use == before);
-        emulation::memory_limit = SIZE_MAX;
+        assert_memory_in_use(before);
+        limit_memory(SIZE_MAX);
     }
     assert_int_equal(cudaGetLastError(), cudaSuccess);
 }
 
 static void buffers_grow(void **) {
+    skip_on_a_real_device();
     subject s(SHAPES[0], default_options());
     gdrq_quantised *q = gdrq_quantised_state(&s.l);
-    const size_t before = emulation::memory_in_use;
+    const size_t before = memory_in_use();
     ASSERT_OK(gdrq_quantised_gpu_resize(q, s.l.batch, s.l.inputs - 1, &err));
-    assert_true(emulation::memory_in_use == before);
+    assert_memory_in_use(before);
     ASSERT_OK(gdrq_quantised_gpu_resize(q, s.l.batch, s.l.inputs + 1, &err));
-    assert_true(emulation::memory_in_use == before + s.l.batch * sizeof(float));
-    emulation::memory_limit = emulation::memory_in_use;
+    assert_memory_in_use(before + s.l.batch * sizeof(float));
+    limit_memory(memory_in_use());
     assert_int_equal(gdrq_quantised_gpu_resize(q, s.l.batch, 2 * s.l.inputs, &err),
                      GDRQ_ERROR_MEMORY);
-    emulation::memory_limit = SIZE_MAX;
+    limit_memory(SIZE_MAX);
 }
 
 int main() {

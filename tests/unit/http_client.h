@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* -1 if nobody listens. receive_buffer: bytes, 0 for the system's own choice. */
@@ -50,11 +51,13 @@ static inline ssize_t client_read(int fd, void *to, size_t most, int millisecond
     return poll(&polled, 1, milliseconds) == 1 ? recv(fd, to, most, 0) : -1;
 }
 
-/* Reads on into text, which holds n of size bytes and stays a string, until it holds `word`. */
+/* Reads on into text, which holds n of size bytes and stays a string, until it holds `word`. Not
+   for ever: a stream of events says something now and then. */
 static inline bool client_read_until(int fd, char *text, size_t *n, size_t size, const char *word) {
+    const time_t until = time(NULL) + 20;
     while (!strstr(text, word)) {
         const ssize_t got = *n + 1 < size ? client_read(fd, text + *n, size - *n - 1, 3000) : -1;
-        if (got <= 0)
+        if (got <= 0 || time(NULL) > until)
             return false;
         *n += (size_t)got;
         text[*n] = '\0';

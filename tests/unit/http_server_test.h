@@ -13,8 +13,9 @@
 static http_server *server;
 static int port;
 
-static inline int start(http_content content) {
+static inline int start_of(http_content content, demo_findings findings) {
     const http_options options = {.content = content,
+                                  .findings = findings,
                                   .most_clients = 8,
                                   .timeout = 1,
                                   .title = "cats & <dogs>",
@@ -24,6 +25,10 @@ static inline int start(http_content content) {
         fail_msg("%s", err.message);
     port = http_server_port(server);
     return 0;
+}
+
+static inline int start(http_content content) {
+    return start_of(content, DEMO_OBJECTS);
 }
 
 static inline int start_page(void **state) {

@@ -30,6 +30,29 @@ static inline void free_guarded(void *buffer) {
         free((uint8_t *)buffer - GUARD);
 }
 
+/* Codes as they lie between the channels of others, `pixel` of them from pixel to pixel: a copy
+ * whose gaps hold anything; ends with the last pixel's channels. */
+static inline uint8_t *spread_codes(const uint8_t *codes, size_t pixels, size_t channels,
+                                    size_t pixel) {
+    const size_t n = (pixels - 1) * pixel + channels;
+    uint8_t *const spread = malloc(n);
+    assert_non_null(spread);
+    for (size_t i = 0; i < n; i++)
+        spread[i] = i % pixel < channels ? codes[i / pixel * channels + i % pixel]
+                                         : (uint8_t)random_int(0, 255);
+    return spread;
+}
+
+/* The reverse of what guarded() began as; what lies between pixels is to be as it was. */
+static inline void gather_codes(const char *what, const uint8_t *spread, size_t pixels,
+                                size_t channels, size_t pixel, uint8_t *codes) {
+    for (size_t i = 0; i < (pixels - 1) * pixel + channels; i++)
+        if (i % pixel < channels)
+            codes[i / pixel * channels + i % pixel] = spread[i];
+        else if (spread[i] != GUARD_BYTE)
+            fail_msg("%s: wrote between its pixels", what);
+}
+
 static inline size_t count(gdrq_tensor_shape s) {
     return (size_t)s.w * (size_t)s.h * (size_t)s.c;
 }

@@ -36,7 +36,7 @@ static inline int random_int(int low, int high) {
 
 /* Uniform in [0, 1). */
 static inline double random_unit(void) {
-    return (double)(random_bits() >> 11) * 0x1p-53;
+    return (double)(random_bits() >> 11) / 9007199254740992; /* 2^53 */
 }
 
 /* Standard normal. */

@@ -40,11 +40,14 @@ static gdrq_status read_line(const char *line, options *o, arg_operands *operand
          .help = "a number"},
         {.name = "out", .value_name = "FILE", .text = &o->out, .help = "a text"},
     };
+    static const arg_refusal refused[] = {{"iou_thresh", "there are no boxes"}};
     const arg_spec spec = {.command = "test",
                            .operands = "DATA CFG [WEIGHTS]",
                            .help = "",
                            .flags = flags,
-                           .n_flags = sizeof flags / sizeof *flags};
+                           .n_flags = sizeof flags / sizeof *flags,
+                           .refused = refused,
+                           .n_refused = 1};
     memset(err, 0, sizeof *err);
     return args_read(&spec, n, words, operands, err);
 }
@@ -126,6 +129,7 @@ static void errors_say_what_is_wrong(void **state) {
     } wrong[] = {
         {"d c -tresh .3", "unknown flag -tresh; the nearest is -thresh"},
         {"d c -dontshow_it", "the nearest is -dont_show"},
+        {"d c --iou-thresh=.3", "-iou_thresh makes no sense here: there are no boxes"},
         {"d c -thresh", "-thresh needs a value"},
         {"d c -out -thresh .3", "-out needs a value"},
         {"d c -out=", "-out needs a value"},

@@ -3,6 +3,8 @@
  * bit: random shapes from a printed seed, extreme values, and guards around all that is written.
  * `--bench` times them instead (conv_bench.h).
  */
+#include <unistd.h>
+
 #include "int_ops_test.h"
 
 #include "infer/conv_kernel.h"
@@ -140,12 +142,45 @@ static void free_forms(forms *r) {
     free(r->interleaved);
 }
 
+/* So many codes from pixel to pixel, or a few more. */
+static size_t wider(int channels) {
+    return (size_t)channels + (size_t)(random_int(0, 1) * random_int(1, 40));
+}
+
+static size_t spread_size(gdrq_tensor_shape s, size_t pixel) {
+    return (size_t)(s.w * s.h - 1) * pixel + (size_t)s.c;
+}
+
+/* On an input that may be a part of a wider one; scratch memory is for either. */
+static void run_between(const problem *p, const gdrq_conv_kernel *kernel, const void *packed,
+                        const gdrq_epilogue *epilogue, void *scratch, const gdrq_int_output *out) {
+    const gdrq_tensor_shape in = p->conv.in;
+    gdrq_int_conv conv = p->conv;
+    conv.in_pixel = wider(in.c);
+    uint8_t *const codes = spread_codes(p->in, (size_t)(in.w * in.h), (size_t)in.c, conv.in_pixel);
+    kernel->run(&conv, &p->limits, packed, epilogue, codes, scratch, out);
+    free(codes);
+}
+
+static void check_codes(const problem *p, const gdrq_conv_kernel *kernel, const char *what,
+                        gdrq_tensor_shape shape, const gdrq_int_output *out, const uint8_t *codes,
+                        const uint8_t *expected) {
+    uint8_t *const gathered = guarded(count(shape));
+    check_guards(kernel->name, codes, spread_size(shape, out->pixel));
+    gather_codes(kernel->name, codes, (size_t)(shape.w * shape.h), (size_t)shape.c, out->pixel,
+                 gathered);
+    check_equal(p, kernel, what, gathered, expected, count(shape));
+    free_guarded(gathered);
+}
+
 /* In the forms that `wanted` has bits for; interleaved values now and then in the place of what a
  * shortcut adds, as an engine may have them. */
 static void check_run(const problem *p, const gdrq_conv_kernel *kernel, int wanted,
                       const void *packed, void *scratch, const forms *expected) {
     const size_t n = count(p->conv.out), bytes = n * sizeof(float);
-    const gdrq_int_output out = {.codes = wanted & 1 ? guarded(n) : NULL,
+    const size_t pixel = wider(p->conv.out.c), spread = spread_size(p->conv.out, pixel);
+    const gdrq_int_output out = {.codes = wanted & 1 ? guarded(spread) : NULL,
+                                 .pixel = pixel,
                                  .values = wanted & 2 ? guarded(bytes) : NULL,
                                  .interleaved = wanted & 4 ? guarded(bytes) : NULL};
     gdrq_epilogue epilogue = p->epilogue;
@@ -156,9 +191,9 @@ static void check_run(const problem *p, const gdrq_conv_kernel *kernel, int want
         in_place.other = out.interleaved;
         epilogue.shortcut = &in_place;
     }
-    kernel->run(&p->conv, &p->limits, packed, &epilogue, p->in, scratch, &out);
+    run_between(p, kernel, packed, &epilogue, scratch, &out);
     if (out.codes)
-        check_equal(p, kernel, "codes", out.codes, expected->codes, n);
+        check_codes(p, kernel, "codes", p->conv.out, &out, out.codes, expected->codes);
     if (out.values)
         check_equal(p, kernel, "values", out.values, expected->values, bytes);
     if (out.interleaved)
@@ -182,18 +217,20 @@ static void check_pooled(const problem *p, const gdrq_conv_kernel *kernel, const
     gdrq_epilogue epilogue = p->epilogue;
     epilogue.shortcut = NULL;
     gdrq_int_conv_run(&p->conv, &epilogue, p->in, NULL, &(gdrq_int_output){.codes = codes});
-    gdrq_int_maxpool(&pool, codes, expected);
-    const gdrq_int_output out = {.pooled = guarded(n)};
-    kernel->run(&p->conv, &p->limits, packed, &epilogue, p->in, scratch, &out);
-    check_equal(p, kernel, "pooled codes", out.pooled, expected, n);
+    gdrq_int_maxpool(&pool, codes, (size_t)pool.in.c, expected, (size_t)pool.out.c);
+    const size_t pixel = wider(pool.out.c);
+    const gdrq_int_output out = {.pooled = guarded(spread_size(pool.out, pixel)), .pixel = pixel};
+    run_between(p, kernel, packed, &epilogue, scratch, &out);
+    check_codes(p, kernel, "pooled codes", pool.out, &out, out.pooled, expected);
     free_guarded(out.pooled);
     free(codes);
     free(expected);
 }
 
 static void check_kernel(const problem *p, const gdrq_conv_kernel *kernel, const forms *expected) {
-    const size_t packed_size = kernel->packed_size(&p->conv),
-                 scratch_size = kernel->scratch(&p->conv);
+    gdrq_int_conv wide = p->conv;
+    wide.in_pixel = (size_t)wide.in.c + 1;
+    const size_t packed_size = kernel->packed_size(&p->conv), scratch_size = kernel->scratch(&wide);
     void *all_packed, *all_scratch;
     void *const packed = aligned_guarded(packed_size, &all_packed);
     void *const scratch = aligned_guarded(scratch_size, &all_scratch);
@@ -366,6 +403,15 @@ static void every_kernel_was_checked(void **state) {
     }
 }
 
+/* What blocks are cut for: no less than any processor of these levels has, no more than any. */
+static void cache_of_a_core(void **state) {
+    (void)state;
+    const size_t bytes = gdrq_cpu_cache();
+    assert_in_range(bytes, 64 * 1024, 64 * 1024 * 1024);
+    const long system = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    assert_true(system <= 0 || bytes == (size_t)system);
+}
+
 static void levels_limit_the_choice(void **state) {
     (void)state;
     gdrq_error err = {""};
@@ -396,13 +442,10 @@ int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "--bench"))
         return bench_all();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(shapes_around_the_tiles),
-        cmocka_unit_test(three_by_three),
-        cmocka_unit_test(depthwise),
-        cmocka_unit_test(large_map),
-        cmocka_unit_test(every_kernel_was_checked),
-        cmocka_unit_test(levels_limit_the_choice),
+        cmocka_unit_test(random_shapes),   cmocka_unit_test(shapes_around_the_tiles),
+        cmocka_unit_test(three_by_three),  cmocka_unit_test(depthwise),
+        cmocka_unit_test(large_map),       cmocka_unit_test(every_kernel_was_checked),
+        cmocka_unit_test(cache_of_a_core), cmocka_unit_test(levels_limit_the_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

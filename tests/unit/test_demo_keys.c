@@ -64,11 +64,12 @@ static gdrq_status draw(demo_task *task, const demo_result *result, picture *p, 
 }
 
 /* With no keys but those of the script. */
-static void run_script(const char *source, float thresh) {
+static void run_script(const char *source, demo_findings findings, float thresh) {
     demo_task task = {
         .w = 32, .h = 32, .infer = infer, .forget = forget, .draw = draw, .free = forget};
     demo_options o = demo_defaults();
     o.source = source;
+    o.findings = findings;
     o.thresh = thresh;
     script.lowest = 1;
     assert_int_equal(demo_run(&o, &task), 0);
@@ -80,7 +81,7 @@ static void check_saved(const char *source) {
     script.keys[0] = WINDOW_PAUSE; /* then frames come for a while that nobody sees */
     script.n = 12;
     script.keys[10] = WINDOW_SAVE;
-    run_script(source, .5f);
+    run_script(source, DEMO_OBJECTS, .5f);
     snprintf(name, sizeof name, "demo_%08lu.jpg", script.when_saved);
     assert_true(script.when_saved >= 3);
     assert_int_equal(script.when_saved, script.shown);
@@ -93,15 +94,19 @@ static void a_paused_picture_is_the_one_that_is_saved(void **state) {
     check_saved("fake:size=64x48,fps=300,live=0");
 }
 
+/* Where there are scores. */
 static void keys_lead_to_a_hundredth_and_not_below(void **state) {
     (void)state;
-    const struct { float from, lowest; } runs[] = {{.3f, .01f}, {.001f, .001f}};
-    for (int i = 0; i < 2; i++) {
+    const struct {
+        demo_findings findings;
+        float from, lowest;
+    } runs[] = {{DEMO_OBJECTS, .3f, .01f}, {DEMO_OBJECTS, .001f, .001f}, {DEMO_SHARES, .3f, .3f}};
+    for (int i = 0; i < 3; i++) {
         memset(&script, 0, sizeof script);
         script.n = 30;
         for (int k = 0; k < 20; k++)
             script.keys[k] = WINDOW_THRESH_DOWN;
-        run_script("fake:size=64x48,fps=300,live=0", runs[i].from);
+        run_script("fake:size=64x48,fps=300,live=0", runs[i].findings, runs[i].from);
         assert_true(script.lowest == runs[i].lowest);
     }
 }

@@ -1,58 +1,9 @@
 /*
  * From the second picture on, a folded network allocates and locks nothing on the way from pixels
- * to boxes. The linker puts the functions below into the place of the C library's, for our code and
- * neither for the host's nor for OpenMP's.
+ * to boxes.
  */
+#include "count_allocations.h"
 #include "fold_test.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-
-static atomic_int allocations, frees, locks;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__real_aligned_alloc(size_t alignment, size_t size);
-void __real_free(void *memory);
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-void *__wrap_aligned_alloc(size_t alignment, size_t size);
-void __wrap_free(void *memory);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-
-void *__wrap_malloc(size_t size) {
-    allocations++;
-    return __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size) {
-    allocations++;
-    return __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size) {
-    allocations++;
-    return __real_realloc(old, size);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t size) {
-    allocations++;
-    return __real_aligned_alloc(alignment, size);
-}
-
-/* Of nothing it is nothing. */
-void __wrap_free(void *memory) {
-    frees += memory != NULL;
-    __real_free(memory);
-}
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex) {
-    locks++;
-    return __real_pthread_mutex_lock(mutex);
-}
 
 /* All kinds of integer layers, a part in floats, and two heads. */
 static const char *const cfg_text =
@@ -97,14 +48,12 @@ static void check_frames(network *net) {
     assert_non_null(boxes);
     assert_true(process(net, 1, boxes) > 0);
     for (int frame = 2; frame <= 5; frame++) {
-        allocations = frees = locks = 0;
+        count_anew();
         const int n = process(net, frame, boxes);
         printf("frame %d: %d boxes, %d allocations, %d frees, %d locks\n", frame, n, allocations,
                frees, locks);
         assert_true(n > 0);
-        assert_int_equal(allocations, 0);
-        assert_int_equal(frees, 0);
-        assert_int_equal(locks, 0);
+        assert_nothing_counted();
     }
     gdrq_boxes_free(boxes);
 }

@@ -18,7 +18,7 @@ static void test_page(void **state) {
     assert_has(page, "Content-Security-Policy: default-src 'none'; script-src 'self'; ");
     assert_has(page, "Cross-Origin-Resource-Policy: same-origin\r\n");
     assert_non_null(strstr(page->body, "<title>cats &amp; &lt;dogs&gt;</title>"));
-    assert_null(strstr(page->body, "@TITLE@"));
+    assert_null(strchr(page->body, '@'));
     assert_non_null(strstr(page->body, "type=\"range\" min=\"0.01\" max=\"1\""));
     /* Nothing from elsewhere, and nothing that the policy forbids. */
     assert_null(strstr(page->body, "://"));
@@ -118,6 +118,30 @@ static void test_slider_follows(void **state) {
     http_server_set_threshold(server, .5f);
     assert_true(http_server_threshold(server) == .5f);
     assert_non_null(strstr(get("/metrics")->body, "\ndarknet_threshold 0.5\n"));
+}
+
+static int start_shares(void **state) {
+    (void)state;
+    return start_of(HTTP_PAGE, DEMO_SHARES);
+}
+
+static void test_no_threshold(void **state) {
+    (void)state;
+    const client_reply *page = get("/");
+    assert_status(page, 200);
+    assert_null(strchr(page->body, '@'));
+    assert_null(strstr(page->body, "hreshold"));
+    assert_null(strstr(page->body, "Box, pixels"));
+    assert_non_null(strstr(page->body, ">Share</th>"));
+    assert_non_null(strstr(page->body, "</html>"));
+    assert_status(get("/threshold"), 404);
+    assert_status(client_ask(port, "POST", "/threshold", HOST, "value=0.5"), 404);
+    assert_true(http_server_threshold(server) == .25f);
+    publish(7, 0);
+    assert_null(strstr(get("/metrics")->body, "threshold"));
+    reader *r = open_reader("/events");
+    read_until(r, "\"threshold\":null}");
+    close_reader(r);
 }
 
 static int post_threshold(const char *headers, const char *body) {
@@ -308,6 +332,7 @@ int main(void) {
         WITH(start_page, test_detections_and_metrics),
         WITH(start_page, test_state_without_frame),
         WITH(start_page, test_slider_follows),
+        WITH(start_shares, test_no_threshold),
         WITH(start_page, test_threshold_values),
         WITH(start_page, test_threshold_from_elsewhere),
         cmocka_unit_test(test_hosts),

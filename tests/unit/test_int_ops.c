@@ -32,7 +32,31 @@ static move make_move(gdrq_tensor_shape in, gdrq_tensor_shape out) {
     return m;
 }
 
-typedef void move_codes(const move *m, const layer *l, uint8_t *out);
+/* From codes that lie in_pixel apart from pixel to pixel to such that do out_pixel. */
+typedef void move_codes(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                        uint8_t *out, size_t out_pixel);
+
+static size_t pixels_of(gdrq_tensor_shape s) {
+    return (size_t)(s.w * s.h);
+}
+
+/* By themselves and, every second time, between the channels of other tensors; freed by the caller.
+ */
+static uint8_t *moved_codes(const char *what, const move *m, const layer *l, bool between,
+                            move_codes *run) {
+    const size_t in_c = (size_t)m->in.c, out_c = (size_t)m->out.c;
+    const size_t in_pixel = in_c + (between ? (size_t)random_int(0, 9) : 0);
+    const size_t out_pixel = out_c + (between ? (size_t)random_int(0, 9) : 0);
+    const size_t n = (pixels_of(m->out) - 1) * out_pixel + out_c;
+    uint8_t *const in = spread_codes(m->codes, pixels_of(m->in), in_c, in_pixel);
+    uint8_t *const out = guarded(n), *const codes = malloc(count(m->out));
+    run(m, l, in, in_pixel, out, out_pixel);
+    check_guards(what, out, n);
+    gather_codes(what, out, pixels_of(m->out), out_c, out_pixel, codes);
+    free(in);
+    free_guarded(out);
+    return codes;
+}
 
 /* Runs both; frees. */
 static void check_move(const char *what, move *m, layer l, layer_function *forward, network net,
@@ -43,10 +67,8 @@ static void check_move(const char *what, move *m, layer l, layer_function *forwa
     forward(l, net);
     const int before = omp_get_max_threads();
     for (int i = 0; i < THREAD_COUNTS; i++) {
-        uint8_t *const out = guarded(count(m->out));
         omp_set_num_threads(thread_counts[i]);
-        run(m, &l, out);
-        check_guards(what, out, count(m->out));
+        uint8_t *const out = moved_codes(what, m, &l, i % 2, run);
         float *const decoded = decode(m->out, &m->grid, out);
         for (size_t k = 0; k < count(m->out); k++)
             if (decoded[k] != m->result[k])
@@ -55,7 +77,7 @@ static void check_move(const char *what, move *m, layer l, layer_function *forwa
                          what, m->in.w, m->in.h, m->in.c, m->out.w, m->out.h, m->out.c, l.size,
                          l.stride, l.pad, l.reverse, k, decoded[k], m->result[k]);
         free(decoded);
-        free_guarded(out);
+        free(out);
     }
     omp_set_num_threads(before);
     free(m->codes);
@@ -68,10 +90,11 @@ static gdrq_tensor_shape random_shape(int i) {
     return (gdrq_tensor_shape){random_int(1, side), random_int(1, side), random_int(1, 70)};
 }
 
-static void run_maxpool(const move *m, const layer *l, uint8_t *out) {
+static void run_maxpool(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                        uint8_t *out, size_t out_pixel) {
     const gdrq_int_pool pool = {
         .in = m->in, .out = m->out, .size = l->size, .stride = l->stride, .pad = l->pad};
-    gdrq_int_maxpool(&pool, m->codes, out);
+    gdrq_int_maxpool(&pool, in, in_pixel, out, out_pixel);
 }
 
 /* All windows begin in front of the image's end and end behind its beginning. */
@@ -102,8 +125,9 @@ static void maxpool(void **state) {
     }
 }
 
-static void run_upsample(const move *m, const layer *l, uint8_t *out) {
-    gdrq_int_upsample(m->in, l->stride, m->codes, out);
+static void run_upsample(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                         uint8_t *out, size_t out_pixel) {
+    gdrq_int_upsample(m->in, l->stride, in, in_pixel, out, out_pixel);
 }
 
 static void upsample(void **state) {
@@ -118,8 +142,9 @@ static void upsample(void **state) {
     }
 }
 
-static void run_reorg(const move *m, const layer *l, uint8_t *out) {
-    gdrq_int_reorg(m->in, m->out, l->stride, l->reverse, m->codes, out);
+static void run_reorg(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                      uint8_t *out, size_t out_pixel) {
+    gdrq_int_reorg(m->in, m->out, l->stride, l->reverse, in, in_pixel, out, out_pixel);
 }
 
 static void reorg(void **state) {
@@ -140,9 +165,10 @@ static void reorg(void **state) {
     }
 }
 
-static void run_crop(const move *m, const layer *l, uint8_t *out) {
+static void run_crop(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                     uint8_t *out, size_t out_pixel) {
     (void)l;
-    gdrq_int_crop(m->in, m->out, m->codes, out);
+    gdrq_int_crop(m->in, m->out, in, in_pixel, out, out_pixel);
 }
 
 static void crop(void **state) {
@@ -159,7 +185,8 @@ static void crop(void **state) {
 enum { MOST_PARTS = 4 };
 
 /* The parts are those that the first channels of the input, the next ones, and so on make. */
-static void run_route(const move *m, const layer *l, uint8_t *out) {
+static void run_route(const move *m, const layer *l, const uint8_t *in, size_t in_pixel,
+                      uint8_t *out, size_t out_pixel) {
     gdrq_int_part parts[MOST_PARTS];
     const size_t plane = (size_t)(m->in.w * m->in.h);
     size_t first = 0;
@@ -168,11 +195,11 @@ static void run_route(const move *m, const layer *l, uint8_t *out) {
         uint8_t *const codes = malloc(plane * channels);
         assert_non_null(codes);
         for (size_t p = 0; p < plane; p++)
-            memcpy(codes + p * channels, m->codes + p * (size_t)m->in.c + first, channels);
-        parts[i] = (gdrq_int_part){codes, (int)channels};
+            memcpy(codes + p * channels, in + p * in_pixel + first, channels);
+        parts[i] = (gdrq_int_part){codes, (int)channels, channels};
         first += channels;
     }
-    gdrq_int_route(m->in.w, m->in.h, parts, l->n, out);
+    gdrq_int_route(m->in.w, m->in.h, parts, l->n, out, out_pixel);
     for (int i = 0; i < l->n; i++)
         free((void *)parts[i].codes);
 }
@@ -230,7 +257,7 @@ static void quantised_values(void **state) {
         for (int t = 0; t < THREAD_COUNTS; t++) {
             uint8_t *const codes = guarded(count(shape));
             omp_set_num_threads(thread_counts[t]);
-            gdrq_int_quantise(shape, &grid, values, codes);
+            gdrq_int_quantise(shape, &grid, values, codes, (size_t)shape.c);
             check_guards("quantise", codes, count(shape));
             assert_memory_equal(codes, expected, count(shape));
             free_guarded(codes);

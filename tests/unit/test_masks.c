@@ -70,7 +70,8 @@ static void masks_lie_beside_images(void **state) {
     write_text("images/masks/5.png", "");
     assert_path("images/JPEGImages/5.jpg", "images/masks/5.png", true);
     assert_int_equal(mask_path("set/images/a/6.jpg", &path, &is_png, &err), GDRQ_ERROR_IO);
-    assert_non_null(strstr(err.message, "set/images/a/6.jpg: its mask is missing: set/masks/a/6"));
+    assert_string_equal(err.message, "set/images/a/6.jpg: its mask is missing: set/masks/a/6.png "
+                                     "(or, as run lengths, .txt there or in 'mask')");
     assert_int_equal(mask_path("set/photos/1.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "no folder of this path is called 'images'"));
     assert_int_equal(mask_path("images.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);

@@ -78,18 +78,23 @@ static bool overlap(const gdrq_plan *plan, int a, int b) {
     return x < y + W * H * channels[b + 1] && y < x + W * H * channels[a + 1];
 }
 
-/* Tensors that are needed at one time lie apart; dropout's is its input; memory is used again. */
+/* Tensors that are needed at one time lie apart, but for those in a route; dropout's is its input;
+ * memory is used again. */
 static void test_memory(void **unused) {
     (void)unused;
-    static const int together[][2] = {{-1, 0}, {0, 1}, {1, 3}, {1, 4}, {3, 4}};
+    static const int together[][2] = {{-1, 0}, {0, 4}};
     gdrq_error err;
     assert_int_equal(gdrq_set_cpu("c", &err), GDRQ_OK); /* which needs no scratch memory */
     gdrq_plan *plan = make_plan();
     for (size_t i = 0; i < sizeof together / sizeof *together; i++)
         assert_false(overlap(plan, together[i][0], together[i][1]));
     assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), gdrq_plan_codes(plan, 2, 0));
-    size_t all = 0;
+    assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), gdrq_plan_codes(plan, 4, 0));
+    assert_ptr_equal(gdrq_plan_codes(plan, 3, 0), gdrq_plan_codes(plan, 4, 0) + 5);
     for (int t = -1; t < 5; t++)
+        assert_int_equal(gdrq_plan_pixel(plan, t), t > 0 ? 10 : channels[t + 1]);
+    size_t all = 0;
+    for (int t = -1; t < 4; t++)
         all += t == 2 ? 0 : (size_t)(W * H * channels[t + 1]);
     assert_true(gdrq_plan_bytes(plan) < all + 64 * 5);
     assert_true(gdrq_plan_codes(plan, 0, 1) - gdrq_plan_codes(plan, 0, 0) >= W * H * 4);
@@ -118,13 +123,13 @@ static void random_weights(const gdrq_node *node, int zero, gdrq_node_weights *w
 }
 
 /* A 1x1 convolution of stored codes, in doubles; y[pixel][filter]. */
-static void truth(const gdrq_node_weights *w, const int8_t *codes, const uint8_t *in, int c,
-                  int filters, int min, double *y) {
+static void truth(const gdrq_node_weights *w, const int8_t *codes, const uint8_t *in, size_t pixel,
+                  int c, int filters, int min, double *y) {
     for (int p = 0; p < W * H; p++)
         for (int f = 0; f < filters; f++) {
             double sum = 0;
             for (int k = 0; k < c; k++)
-                sum += codes[f * c + k] * (in[p * c + k] + min);
+                sum += codes[f * c + k] * (in[(size_t)p * pixel + (size_t)k] + min);
             const double v = w->epilogue.scale[f] * sum + w->epilogue.bias[f];
             y[p * filters + f] = v > 0 ? v : .1 * v;
         }
@@ -155,25 +160,138 @@ static void test_running(void **unused) {
             gdrq_plan_run(plan, i, b, &weights[i], grids, out);
             if (node->kind != GDRQ_NODE_CONV)
                 continue;
-            truth(&weights[i], codes[i], gdrq_plan_codes(plan, node->reads[0], b), node->in.c,
-                  node->out.c, grids[node->input_class].min, y);
+            truth(&weights[i], codes[i], gdrq_plan_codes(plan, node->reads[0], b),
+                  gdrq_plan_pixel(plan, node->reads[0]), node->in.c, node->out.c,
+                  grids[node->input_class].min, y);
             for (int k = 0; out && k < W * H * node->out.c; k++)
                 assert_float_equal(values[k % node->out.c * W * H + k / node->out.c], y[k], 1e-4);
             const int class = gdrq_plan_class(plan, i);
             for (int k = 0; class >= 0 && k < W * H * node->out.c; k++) {
-                const double code = gdrq_plan_codes(plan, i, b)[k] + grids[class].min;
+                const size_t at = (size_t)(k / node->out.c) * gdrq_plan_pixel(plan, i) +
+                                  (size_t)(k % node->out.c);
+                const double code = gdrq_plan_codes(plan, i, b)[at] + grids[class].min;
                 const double exact =
                     fmin(fmax(y[k] * grids[class].inv_step, grids[class].min), grids[class].max);
                 assert_true(fabs(code - exact) < .501);
             }
         }
-        const uint8_t *route = gdrq_plan_codes(plan, 4, b);
-        for (int p = 0; p < W * H; p++) {
-            assert_memory_equal(route + p * 10, gdrq_plan_codes(plan, 1, b) + p * 5, 5);
-            assert_memory_equal(route + p * 10 + 5, gdrq_plan_codes(plan, 3, b) + p * 5, 5);
-        }
     }
     for (int i = 0; i < N; i++)
+        gdrq_node_weights_free(&weights[i]);
+    gdrq_plan_free(plan);
+}
+
+static gdrq_node route(const int *reads, int n, int c) {
+    return (gdrq_node){
+        .kind = GDRQ_NODE_ROUTE, .reads = reads, .n_reads = n, .in = {W, H, 0}, .out = {W, H, c}};
+}
+
+static const int earlier[] = {1, 0}, later[] = {3, 2}, again[] = {0, 5, 5}, alone[] = {6};
+static const int with_input[] = {-1, 7, 8}, eighth[] = {8}, fifth[] = {7};
+
+/*
+ * As in a densenet: 0 conv, 1 conv, 2 route of 1 and 0, 3 conv, 4 route of 3 and 2, 5 conv; 6 route
+ * of 0, which so is in two of them, and 5 twice; 7 route of 6 alone, 8 conv, 9 connected layer
+ * on 8. 10 route of the input, 7 and 8; 11 conv of that.
+ */
+enum { JOINING = 12, MOST_CODES = W * H * 12 };
+static const int of_ninth[] = {10};
+static void make_joining(gdrq_node *nodes) {
+    nodes[0] = conv(input, 3, 4, 0);
+    nodes[1] = conv(first, 4, 5, 0);
+    nodes[2] = route(earlier, 2, 9);
+    nodes[3] = conv(third, 9, 3, 0);
+    nodes[4] = route(later, 2, 12);
+    nodes[5] = conv(fourth, 12, 2, 0);
+    nodes[6] = route(again, 3, 8);
+    nodes[7] = route(alone, 1, 8);
+    nodes[8] = conv(fifth, 8, 1, 0);
+    nodes[9] = conv(eighth, W * H, 1, 0);
+    nodes[9].flat = true;
+    nodes[9].in = (gdrq_tensor_shape){1, 1, W * H};
+    nodes[9].out = (gdrq_tensor_shape){1, 1, 1};
+    nodes[9].result = true;
+    nodes[10] = route(with_input, 3, 12);
+    nodes[11] = conv(of_ninth, 12, 2, 0);
+    nodes[11].result = true;
+}
+
+static gdrq_tensor_shape shape_of(const gdrq_node *nodes, int tensor) {
+    return tensor < 0 ? (gdrq_tensor_shape){W, H, 3} : nodes[tensor].out;
+}
+
+/* What node i gives, without gaps, from what its inputs are without gaps. */
+static void run_dense(const gdrq_node *nodes, int i, const gdrq_node_weights *w,
+                      const int8_t *weights, const gdrq_grid *grid, uint8_t dense[][MOST_CODES]) {
+    const gdrq_node *node = &nodes[i];
+    gdrq_int_part parts[3];
+    for (int r = 0; r < node->n_reads; r++) {
+        const int c = shape_of(nodes, node->reads[r]).c;
+        parts[r] = (gdrq_int_part){dense[node->reads[r] + 1], c, (size_t)c};
+    }
+    if (node->kind == GDRQ_NODE_ROUTE) {
+        gdrq_int_route(W, H, parts, node->n_reads, dense[i + 1], (size_t)node->out.c);
+        return;
+    }
+    gdrq_int_conv c = gdrq_node_conv(node, w, -grid->min);
+    gdrq_epilogue epilogue = w->epilogue;
+    c.weights = weights;
+    epilogue.grid = grid;
+    gdrq_int_conv_run(&c, &epilogue, parts[0].codes, NULL,
+                      &(gdrq_int_output){.codes = dense[i + 1]});
+}
+
+static void check_tensor(const gdrq_plan *plan, const gdrq_node *nodes, int tensor, int b,
+                         const uint8_t *dense) {
+    const gdrq_tensor_shape s = shape_of(nodes, tensor);
+    const uint8_t *codes = gdrq_plan_codes(plan, tensor, b);
+    for (int p = 0; p < s.w * s.h; p++, codes += gdrq_plan_pixel(plan, tensor), dense += s.c)
+        assert_memory_equal(codes, dense, s.c);
+}
+
+/* Codes are written where a route has them, and there as long as anything reads them. */
+static void test_concatenations(void **unused) {
+    (void)unused;
+    const gdrq_grid grids[] = {gdrq_activation_grid(4, GDRQ_RANGE_OFFSET, .1f, 2.f)};
+    gdrq_node nodes[JOINING];
+    gdrq_node_weights weights[JOINING] = {0};
+    int8_t codes[JOINING][MOST_WEIGHTS];
+    uint8_t dense[JOINING + 1][MOST_CODES];
+    float values[W * H * 2];
+    gdrq_plan *plan;
+    gdrq_error err;
+    make_joining(nodes);
+    assert_int_equal(gdrq_plan_make(nodes, JOINING, shape_of(nodes, -1), &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 2, &err), GDRQ_OK);
+    for (int i = 0; i < JOINING; i++)
+        if (nodes[i].kind == GDRQ_NODE_CONV)
+            random_weights(&nodes[i], -grids[0].min, &weights[i], codes[i]);
+    for (int i = 0; i < W * H * 3; i++)
+        dense[0][i] = (uint8_t)random_int(0, 15);
+    memcpy(gdrq_plan_codes(plan, -1, 1), dense[0], W * H * 3);
+    for (int i = 0; i < JOINING; i++) {
+        for (int r = 0; r < nodes[i].n_reads; r++)
+            check_tensor(plan, nodes, nodes[i].reads[r], 1, dense[nodes[i].reads[r] + 1]);
+        run_dense(nodes, i, &weights[i], codes[i], &grids[0], dense);
+        gdrq_plan_run(plan, i, 1, &weights[i], grids,
+                      gdrq_plan_has_values(plan, i) ? values : NULL);
+    }
+    static const char *const ways[] = {
+        [2] = "codes", [4] = "in place", [6] = "codes", [7] = "in place", [10] = "codes"};
+    for (int i = 0; i <= 10; i++)
+        if (ways[i])
+            assert_string_equal(gdrq_plan_way(plan, i), ways[i]);
+    uint8_t *const nested = gdrq_plan_codes(plan, 4, 0), *const last = gdrq_plan_codes(plan, 10, 0);
+    assert_ptr_equal(gdrq_plan_codes(plan, 3, 0), nested);
+    assert_ptr_equal(gdrq_plan_codes(plan, 2, 0), nested + 3);
+    assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), nested + 3);
+    assert_ptr_equal(gdrq_plan_codes(plan, 7, 0), last + 3);
+    assert_ptr_equal(gdrq_plan_codes(plan, 0, 0), last + 3);
+    assert_ptr_equal(gdrq_plan_codes(plan, 5, 0), last + 3 + 4);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(gdrq_plan_pixel(plan, i), 12);
+    assert_int_equal(gdrq_plan_pixel(plan, 8), 1);
+    for (int i = 0; i < JOINING; i++)
         gdrq_node_weights_free(&weights[i]);
     gdrq_plan_free(plan);
 }
@@ -360,9 +478,10 @@ static void test_fused_maxpool(void **unused) {
 int main(void) {
     seed_random(77);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),       cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_running),       cmocka_unit_test(test_fused_shortcuts),
-        cmocka_unit_test(test_sums_in_place), cmocka_unit_test(test_fused_maxpool),
+        cmocka_unit_test(test_formats),        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_running),        cmocka_unit_test(test_fused_shortcuts),
+        cmocka_unit_test(test_sums_in_place),  cmocka_unit_test(test_fused_maxpool),
+        cmocka_unit_test(test_concatenations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

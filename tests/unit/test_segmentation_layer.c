@@ -240,36 +240,52 @@ static void sections_make_layers(void **state) {
     free_network(net);
 }
 
-static void pixels_have_the_class_of_the_highest_score(void **state) {
-    enum { PICTURE_W = 53, PICTURE_H = 41 };
-    network *net = parse_text(INPUT SCORES "[segmentation]\nclasses=4\n");
-    static unsigned char data[3 * PICTURE_W * PICTURE_H], classes[PICTURE_W * PICTURE_H];
-    const gdrq_pixels image = {data, PICTURE_W, PICTURE_H, 3 * PICTURE_W, GDRQ_BGR};
+/* A picture's size, and where the letterbox puts it in 16x12. */
+typedef struct fitted_picture {
+    int w, h, part_w, part_h, x0, y0;
+} fitted_picture;
+
+static void check_classes(network *net, const fitted_picture *f) {
+    static unsigned char data[3 * 60 * 60], classes[60 * 60], again[60 * 60];
+    const gdrq_pixels image = {data, f->w, f->h, 3 * (size_t)f->w, GDRQ_BGR};
     gdrq_error err;
-    (void)state;
-    seed_random(7);
-    randomise(net);
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (unsigned char)random_int(0, 255);
     assert_int_equal(gdrq_network_segment(net, &image, classes, NULL, &err), GDRQ_OK);
-    /* The whole network's probabilities, and where the letterbox puts 53x41: 15x12 at 0, 0. */
+    /* The whole network's probabilities. */
     assert_int_equal(gdrq_network_predict_pixels(net, &image, NULL, &err), GDRQ_OK);
-    const int w = 15, h = 12, x0 = 0, y0 = 0;
     const float *p = net->layers[1].output;
     int counts[4] = {0};
-    for (int y = 0; y < PICTURE_H; y++)
-        for (int x = 0; x < PICTURE_W; x++) {
-            const int column = x0 + (int)((x + .5) * w / PICTURE_W);
-            const int row = y0 + (int)((y + .5) * h / PICTURE_H);
-            const int found = classes[y * PICTURE_W + x];
+    for (int y = 0; y < f->h; y++)
+        for (int x = 0; x < f->w; x++) {
+            const int column = f->x0 + (int)((x + .5) * f->part_w / f->w);
+            const int row = f->y0 + (int)((y + .5) * f->part_h / f->h);
+            const int found = classes[y * f->w + x];
             for (int c = 0; c < 4; c++)
                 assert_true(p[(found * 12 + row) * 16 + column] >= p[(c * 12 + row) * 16 + column]);
             counts[found]++;
         }
-    assert_true(counts[0] < PICTURE_W * PICTURE_H);
-    unsigned char again[PICTURE_W * PICTURE_H];
-    assert_int_equal(gdrq_network_classes(net, PICTURE_W, PICTURE_H, again, &err), GDRQ_OK);
-    assert_memory_equal(classes, again, sizeof again);
+    assert_true(counts[0] < f->w * f->h);
+    assert_int_equal(gdrq_network_classes(net, f->w, f->h, again, &err), GDRQ_OK);
+    assert_memory_equal(classes, again, (size_t)(f->w * f->h));
+    /* Without room for classes it runs all the same. */
+    memset(net->layers[0].output, 0, (size_t)net->layers[0].outputs * sizeof(float));
+    assert_int_equal(gdrq_network_segment(net, &image, NULL, NULL, &err), GDRQ_OK);
+    assert_int_equal(gdrq_network_classes(net, f->w, f->h, again, &err), GDRQ_OK);
+    assert_memory_equal(classes, again, (size_t)(f->w * f->h));
+}
+
+static void pixels_have_the_class_of_the_highest_score(void **state) {
+    static const fitted_picture pictures[] = {{53, 41, 15, 12, 0, 0},
+                                              {20, 41, 5, 12, 5, 0},
+                                              {60, 13, 16, 3, 0, 4},
+                                              {16, 12, 16, 12, 0, 0}};
+    network *net = parse_text(INPUT SCORES "[segmentation]\nclasses=4\n");
+    (void)state;
+    seed_random(7);
+    randomise(net);
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+        check_classes(net, &pictures[i]);
     free_network(net);
 }
 

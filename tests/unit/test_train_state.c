@@ -1,6 +1,7 @@
 /* What a training keeps beside its weights: the optimiser's arrays, the mean of weights, the state.
  */
 #include "base/hash.h"
+#include "network_numbers.h"
 #include "small_network.h"
 #include "train/state.h"
 
@@ -24,24 +25,6 @@ static void fill_array(void *user, float *data, size_t n) {
         data[i] = random_normal();
 }
 
-typedef struct copy {
-    float *values;
-    size_t n;
-} copy;
-
-static void append_array(void *user, float *data, size_t n) {
-    copy *c = user;
-    c->values = realloc(c->values, (c->n + n) * sizeof *data);
-    memcpy(c->values + c->n, data, n * sizeof *data);
-    c->n += n;
-}
-
-static copy copy_of(const network *net, gdrq_arrays which) {
-    copy c = {0};
-    gdrq_network_arrays(net, which, append_array, &c);
-    return c;
-}
-
 static void clear_array(void *user, float *data, size_t n) {
     (void)user;
     memset(data, 0, n * sizeof *data);
@@ -54,8 +37,8 @@ static void test_arrays(void **unused) {
     const size_t updates = weights - 2 * 5;
     network *net = make(0, "0");
     network *adam = make(1, "0.5");
-    copy c = copy_of(net, GDRQ_ARRAYS_WEIGHTS), o = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
-    copy a = copy_of(adam, GDRQ_ARRAYS_OPTIMISER);
+    numbers c = numbers_of(net, GDRQ_ARRAYS_WEIGHTS), o = numbers_of(net, GDRQ_ARRAYS_OPTIMISER);
+    numbers a = numbers_of(adam, GDRQ_ARRAYS_OPTIMISER);
     assert_int_equal(c.n, weights);
     assert_int_equal(o.n, updates);
     assert_int_equal(a.n, 3 * updates);
@@ -72,14 +55,14 @@ static void test_mean(void **unused) {
     gdrq_error err;
     ema e;
     assert_int_equal(ema_start(&e, net, .9, &err), GDRQ_OK);
-    copy start = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    numbers start = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
     assert_int_equal(e.n, start.n);
     double *expected = calloc(e.n, sizeof *expected);
     for (size_t i = 0; i < e.n; i++)
         expected[i] = start.values[i];
     for (int t = 1; t <= 100; t++) {
         gdrq_network_arrays(net, GDRQ_ARRAYS_WEIGHTS, fill_array, NULL);
-        copy now = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+        numbers now = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
         const double d = fmin(.9, (1. + t) / (10. + t));
         for (size_t i = 0; i < e.n; i++)
             expected[i] = d * expected[i] + (1 - d) * now.values[i];
@@ -88,9 +71,9 @@ static void test_mean(void **unused) {
     }
     for (size_t i = 0; i < e.n; i++)
         assert_float_equal(e.mean[i], expected[i], 1e-5);
-    copy raw = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    numbers raw = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
     ema_swap(&e, net);
-    copy mean = copy_of(net, GDRQ_ARRAYS_WEIGHTS);
+    numbers mean = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
     assert_memory_equal(e.mean, raw.values, e.n * sizeof(float));
     ema_swap(&e, net);
     assert_memory_equal(e.mean, mean.values, e.n * sizeof(float));
@@ -122,7 +105,7 @@ static void test_round_trip(void **unused) {
         e.steps = 41;
         *net->t = 40;
         assert_int_equal(state_save("/dev/null", path, net, &sample, &e, &err), GDRQ_OK);
-        copy before = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
+        numbers before = numbers_of(net, GDRQ_ARRAYS_OPTIMISER);
         gdrq_network_arrays(net, GDRQ_ARRAYS_OPTIMISER, clear_array, NULL);
         *net->t = 0;
         assert_int_equal(ema_start(&other, net, .9, &err), GDRQ_OK);
@@ -132,7 +115,7 @@ static void test_round_trip(void **unused) {
         assert_int_equal(*net->t, 40);
         assert_int_equal(other.steps, 41);
         assert_memory_equal(other.mean, e.mean, e.n * sizeof(float));
-        copy after = copy_of(net, GDRQ_ARRAYS_OPTIMISER);
+        numbers after = numbers_of(net, GDRQ_ARRAYS_OPTIMISER);
         assert_int_equal(after.n, before.n);
         assert_memory_equal(after.values, before.values, after.n * sizeof(float));
         free(before.values), free(after.values);

@@ -8,11 +8,16 @@
 
 static const float thresh = .25f;
 
-static void open_sink(web_sink *w) {
-    const demo_options options = {.http = 0, .mjpeg_port = -1, .json_port = -1, .thresh = thresh};
+static void open_sink_of(web_sink *w, demo_findings findings) {
+    const demo_options options = {
+        .http = 0, .mjpeg_port = -1, .json_port = -1, .findings = findings, .thresh = thresh};
     gdrq_error err;
     if (web_sink_open(w, &options, "sink", &err) != GDRQ_OK)
         fail_msg("%s", err.message);
+}
+
+static void open_sink(web_sink *w) {
+    open_sink_of(w, DEMO_OBJECTS);
 }
 
 /* Of 300 ms in which a client waits all the time. */
@@ -54,10 +59,23 @@ static void a_slider_that_follows_was_not_moved(void **state) {
     assert_false(web_sink_moved(&w, &slider));
 }
 
+static void without_a_threshold_there_is_no_slider(void **state) {
+    (void)state;
+    web_sink w;
+    float slider;
+    open_sink_of(&w, DEMO_SHARES);
+    assert_int_equal(w.n, 1);
+    web_sink_set_slider(&w, .5f);
+    assert_true(http_server_threshold(w.servers[0]) == thresh);
+    assert_false(web_sink_moved(&w, &slider));
+    web_sink_close(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_are_encoded_30_times_a_second_at_most),
         cmocka_unit_test(a_slider_that_follows_was_not_moved),
+        cmocka_unit_test(without_a_threshold_there_is_no_slider),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

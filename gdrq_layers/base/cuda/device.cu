@@ -10,8 +10,11 @@
 gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error *err) {
     if (error == cudaSuccess)
         return GDRQ_OK;
-    return gdrq_fail(err, GDRQ_ERROR_DEVICE, "%s:%d: CUDA: %s", file, line,
-                     cudaGetErrorString((cudaError_t)error));
+    const char *advice = "";
+    if (error == cudaErrorNoKernelImageForDevice)
+        advice = ": ARCH= of `make GPU=1` chooses for which GPUs, from compute capability 7.5 on";
+    return gdrq_fail(err, GDRQ_ERROR_DEVICE, "%s:%d: CUDA: %s%s", file, line,
+                     cudaGetErrorString((cudaError_t)error), advice);
 }
 
 static gdrq_status alloc(void **memory, size_t count, size_t size, const char *what,

@@ -147,7 +147,7 @@ template <int BYTES>
 static __device__ __forceinline__ gdrq_words load_words(const problem &p, window w, cursor c,
                                                         int group) {
     gdrq_words words;
-    if constexpr (BYTES == 16) {
+    if (BYTES == 16) {
         const uint8_t *from = c.row < p.conv.size ? locate(p, w, c, group) : nullptr;
         if (from)
             return *(const gdrq_words *)from;

@@ -73,9 +73,22 @@ static void pack(const gdrq_int_conv *conv, const layout *l, void *packed) {
 
 /* ---- the copy of the input ---- */
 
-/* An input without a border, whose rows are whole steps, is read as it is. */
+/* An input without a border, whose windows' rows are whole steps without a gap, is read as it is.
+ */
 static bool needs_copy(const gdrq_int_conv *conv, const layout *l) {
-    return l->code_size != 1 || conv->pad > 0 || row_bytes(conv, l) != conv->size * conv->in.c;
+    const bool gaps = conv->size > 1 && gdrq_input_pixel(conv) != (size_t)conv->in.c;
+    return l->code_size != 1 || conv->pad > 0 || gaps ||
+           row_bytes(conv, l) != conv->size * conv->in.c;
+}
+
+/* What is read, the copy or the input. */
+static gdrq_bordered bordered_of(const gdrq_int_conv *conv, const layout *l) {
+    gdrq_bordered b = gdrq_bordered_make(conv, l->code_size);
+    if (!needs_copy(conv, l)) {
+        b.pixel = gdrq_input_pixel(conv);
+        b.pitch = (size_t)b.w * b.pixel;
+    }
+    return b;
 }
 
 /* The last window's last step may reach beyond the copy. */
@@ -89,7 +102,6 @@ static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
 enum {
     TILES = 4,  /* of one vector of filters and one line, which are finished together */
     CHUNK = 16, /* tiles that a thread takes at a time for the same filters */
-    CACHED_WEIGHTS = 256 * 1024 /* bytes that a second-level cache keeps beside the codes */
 };
 
 typedef struct work {
@@ -176,24 +188,36 @@ static void convolve_chunk(const work *k, int filter, int first_tile) {
     }
 }
 
-/* Whichever does not stay in the cache, weights or codes, is read once. */
-static void convolve_chunks(const work *k) {
+/* Weights that stay in the cache beside the codes, which are read once. */
+static void reuse_weights(const work *k, int chunks) {
+    const int lines = (k->conv->out.c + LINE - 1) / LINE;
+#pragma omp for schedule(dynamic) nowait
+    for (int i = 0; i < lines * chunks; i++) {
+        const int line = i % lines * LINE;
+        for (int filter = line; filter < end_of_line(k->conv, line); filter += FILTERS)
+            convolve_chunk(k, filter, i / lines * CHUNK);
+    }
+}
+
+/* Weights that are read once, block by block. */
+static void reuse_codes(const work *k, int chunks) {
     const int blocks = (k->conv->out.c + FILTERS - 1) / FILTERS;
-    const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
-    const bool filters_inside = sums_offset(k->conv, k->layout) <= CACHED_WEIGHTS;
 #pragma omp for schedule(dynamic) nowait
     for (int i = 0; i < blocks * chunks; i++)
-        if (filters_inside)
-            convolve_chunk(k, i % blocks * FILTERS, i / blocks * CHUNK);
-        else
-            convolve_chunk(k, i / chunks * FILTERS, i % chunks * CHUNK);
+        convolve_chunk(k, i / chunks * FILTERS, i % chunks * CHUNK);
+}
+
+static void convolve_chunks(const work *k) {
+    const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
+    const bool weights_stay = sums_offset(k->conv, k->layout) <= gdrq_cpu_cache() / 4;
+    (weights_stay ? reuse_weights : reuse_codes)(k, chunks);
 }
 
 /* `copy` is where the copy is made, if one is needed. */
 static void run(work *k, const uint8_t *in, char *copy) {
     const bool copies = needs_copy(k->conv, k->layout);
     k->input = copies ? copy : (const char *)in;
-    k->bordered = gdrq_bordered_make(k->conv, k->layout->code_size);
+    k->bordered = bordered_of(k->conv, k->layout);
     if (copies) /* what the last step reads beyond it: weights of 0 times something */
         memset(copy + gdrq_bordered_size(&k->bordered), 0, STEP);
     k->lines = k->out->pooled ? lines_of_pairs(k->conv) : lines_of(k->conv);

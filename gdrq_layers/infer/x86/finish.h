@@ -209,6 +209,7 @@ typedef struct group {
     float (*y)[FILTERS];
     int pixels, filters;
     size_t index, stride; /* of the first one's place in NHWC, and from pixel to pixel there */
+    size_t code, pixel;   /* the same of codes */
 } group;
 
 static inline void set_values(group *g, const gdrq_epilogue *e, const tile_scales *s,
@@ -257,13 +258,13 @@ static inline void store_interleaved(const group *g, float *to) {
 static inline void encode(const group *g, const gdrq_grid *grid, uint8_t *to) {
     const coder c = coder_of(grid);
     const int together = g->filters == FILTERS ? 2 : 1;
-    for (int p = 0; p < g->pixels; p += together, to += (size_t)together * g->stride) {
+    for (int p = 0; p < g->pixels; p += together, to += (size_t)together * g->pixel) {
         const int n = min_int(together, g->pixels - p);
         const float *a = g->y[p], *b = g->y[p + n - 1];
         const floats low[2] = {load_floats(a), load_floats(b)};
         const floats high[2] = {load_floats(a + LANES), load_floats(b + LANES)};
         const bytes codes = coded_pair(&c, low, high);
-        store_pixels(codes, 2, n, g->filters, to, g->stride);
+        store_pixels(codes, 2, n, g->filters, to, g->pixel);
     }
 }
 
@@ -272,16 +273,20 @@ static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue 
                                  const gdrq_int_output *out) {
     const size_t plane = (size_t)conv->out.w * (size_t)conv->out.h;
     _Alignas(64) float y[VALUE_PIXELS][FILTERS];
-    group g = {.y = y, .filters = at->filters, .stride = (size_t)conv->out.c};
+    group g = {.y = y,
+               .filters = at->filters,
+               .stride = (size_t)conv->out.c,
+               .pixel = gdrq_output_pixel(out, conv->out)};
     for (int first = 0; first < at->pixels; first += VALUE_PIXELS) {
         const size_t pixel = (size_t)(at->pixel + first);
         g.pixels = min_int(VALUE_PIXELS, at->pixels - first);
         g.index = pixel * g.stride + (size_t)at->filter;
+        g.code = pixel * g.pixel + (size_t)at->filter;
         set_values(&g, e, s, sums + first * FILTERS);
         if (e->shortcut)
             add_shortcut(&g, e->shortcut);
         if (out->codes)
-            encode(&g, e->grid, out->codes + g.index);
+            encode(&g, e->grid, out->codes + g.code);
         if (out->interleaved)
             store_interleaved(&g, out->interleaved + g.index);
         if (out->values)
@@ -293,7 +298,7 @@ static inline void finish_values(const gdrq_int_conv *conv, const gdrq_epilogue 
 /* sums: [pixels][FILTERS]. */
 static inline void finish(const gdrq_int_conv *conv, const gdrq_epilogue *e, const tile_scales *s,
                           const place *at, const int32_t *sums, const gdrq_int_output *out) {
-    const size_t stride = (size_t)conv->out.c;
+    const size_t stride = gdrq_output_pixel(out, conv->out);
     if (!codes_alone(e, out)) {
         finish_values(conv, e, s, at, sums, out);
         return;
@@ -336,7 +341,7 @@ static inline void finish_pooled(const gdrq_int_conv *conv, const gdrq_epilogue 
                                  const tile_scales *s, const place *at, const int32_t *sums,
                                  const gdrq_int_output *out) {
     assert(codes_alone(e, out));
-    finish(conv, e, s, at, sums, &(gdrq_int_output){.codes = out->pooled});
+    finish(conv, e, s, at, sums, &(gdrq_int_output){.codes = out->pooled, .pixel = out->pixel});
 }
 
 #endif

@@ -20,6 +20,7 @@
 enum {
     FILTERS = 2 * LANES,
     STEP = 4,
+    LINE = 64, /* filters whose codes share a cache line, which one core is to write */
 };
 
 /* A loop of few rounds: unrolled before the compiler decides what stays in registers. */
@@ -40,6 +41,11 @@ static inline int padded_filters(const gdrq_int_conv *conv) {
 
 static inline int filters_of_block(const gdrq_int_conv *conv, int first_filter) {
     return min_int(FILTERS, conv->out.c - first_filter);
+}
+
+/* Behind the last filter of those from `first` on that share a line. */
+static inline int end_of_line(const gdrq_int_conv *conv, int first) {
+    return min_int(first + LINE, conv->out.c);
 }
 
 /* Of a block of so many filters. */

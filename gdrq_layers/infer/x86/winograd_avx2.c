@@ -6,12 +6,6 @@
 #define CYCLES_OF_CHANNEL 1.2
 #define MULTIPLY_TABLE gdrq_multiply_avx2_narrow
 
-/* Of a block: 12, 24 and 36 make no difference, and more blocks keep more threads busy. */
-static int tiles_of_block(int channels) {
-    (void)channels;
-    return 24;
-}
-
 /* All of them: a sum goes on from step to step of one tile. */
 static int panel_of(int channels) {
     return channels;

@@ -7,11 +7,6 @@
 #define MULTIPLY_TABLE gdrq_multiply_avx512vnni
 #define HAS_VECTORS_OF_64
 
-/* Of a block: the prototype's best with cold weights, of which more tiles make more use. */
-static int tiles_of_block(int channels) {
-    return channels <= 128 ? 14 : 28;
-}
-
 /* Few, one after the other: an address for all of a tile's patches. */
 static int panel_of(int channels) {
     return channels % 64 == 0 ? 64 : channels % 32 == 0 ? 32 : 16;

@@ -73,14 +73,29 @@ static __global__ void project_groups(float *weights, size_t group_size, float k
         w[i] = gdrq_clip(w[i], -limit, limit);
 }
 
-/* Reads W 30 times, but for groups that have a T. */
-static __global__ void search_groups(const float *weights, size_t group_size, int bits, int norm,
-                                     const float *known, float *found) {
+/* quant/fingerprint.h's sum, of what a search depends on. */
+static __device__ unsigned long long fingerprint(const float *w, size_t group_size,
+                                                 const gdrq_cuda_search &how) {
+    unsigned long long sum = 0;
+    for (size_t i = threadIdx.x; i < group_size; i += blockDim.x)
+        sum += (unsigned long long)(unsigned)__float_as_int(w[i]) * (2 * i + 1);
+    return gdrq_block_sum(sum) * 64 + (unsigned)(how.bits * 8 + how.norm);
+}
+
+/* Groups that have a T: nothing. Those whose weights are as before: reads W. Others: 31 times. */
+static __global__ void search_groups(const float *weights, size_t group_size, gdrq_cuda_search how,
+                                     float *found) {
     const unsigned g = blockIdx.x;
-    float threshold = known ? known[g] : 0;
+    const float *w = weights + group_size * g;
+    float threshold = how.known ? how.known[g] : 0;
     if (!(threshold > 0)) {
-        const gdrq_grid_family family = {bits, GDRQ_RANGE_SIGNED, 0};
-        threshold = gdrq_block_search(weights + group_size * g, group_size, family, norm);
+        const unsigned long long print = fingerprint(w, group_size, how);
+        if (how.reuses && how.prints[g] == print)
+            return;
+        const gdrq_grid_family family = {how.bits, GDRQ_RANGE_SIGNED, 0};
+        threshold = gdrq_block_search(w, group_size, family, how.norm);
+        if (threadIdx.x == 0)
+            how.prints[g] = print;
     }
     if (threadIdx.x == 0)
         found[g] = threshold;
@@ -115,10 +130,10 @@ extern "C" gdrq_status gdrq_cuda_quantise_weights(const gdrq_cuda_groups *of, co
 }
 
 extern "C" gdrq_status gdrq_cuda_search_weights(const gdrq_cuda_groups *of, const float *weights,
-                                                int bits, int norm, const float *known,
-                                                float *found, gdrq_error *err) {
+                                                const gdrq_cuda_search *how, float *found,
+                                                gdrq_error *err) {
     return GDRQ_LAUNCH(err, (unsigned)of->groups, GDRQ_THREADS, 0, search_groups, weights,
-                       of->group_size, bits, norm, known, found);
+                       of->group_size, *how, found);
 }
 
 extern "C" gdrq_status gdrq_cuda_project_weights(const gdrq_cuda_groups *of, float *weights,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gdrq.h"
 
@@ -29,9 +30,19 @@ gdrq_status gdrq_cuda_quantise_weights(const gdrq_cuda_groups *of, const float *
                                        float k, const float *thresholds, bool round, float *codes,
                                        float *steps, gdrq_error *err);
 
-/* found[g] = known[g] where that is above 0, else the T that loses least; known may be NULL. */
-gdrq_status gdrq_cuda_search_weights(const gdrq_cuda_groups *of, const float *weights, int bits,
-                                     int norm, const float *known, float *found, gdrq_error *err);
+/* What a search goes by; prints has room for a number per group. */
+typedef struct gdrq_cuda_search {
+    int bits, norm;
+    const float *known; /* NULL: none */
+    /* `found` and `prints` are as the last search left them, so that groups whose weights, by their
+       fingerprints, are the same since keep their T. */
+    bool reuses;
+    uint64_t *prints;
+} gdrq_cuda_search;
+
+/* found[g] = known[g] where that is above 0, else the T that loses least. */
+gdrq_status gdrq_cuda_search_weights(const gdrq_cuda_groups *of, const float *weights,
+                                     const gdrq_cuda_search *how, float *found, gdrq_error *err);
 
 /* The stored weights of each group clipped to [-T, T], T = k * mean|w|. */
 gdrq_status gdrq_cuda_project_weights(const gdrq_cuda_groups *of, float *weights, float k,

@@ -73,6 +73,7 @@ static gdrq_status make_arrays(gdrq_quantised *q, const layer *l, const char *wh
         {&g->factor, filters, sizeof(float)},
         {&g->input_codes, g->input_capacity, sizeof(float)},
         {&g->thresholds, uses_thresholds(q) ? (size_t)groups : 0, sizeof(float)},
+        {&g->prints, uses_thresholds(q) ? (size_t)groups : 0, sizeof *g->prints},
         {&g->optimisers, n_learned, sizeof *g->optimisers},
         {&g->weight_gradient, n_gradient, sizeof(float)},
         {&g->statistics, gdrq_cuda_statistics_sums(q->filters), sizeof(double)},
@@ -121,9 +122,10 @@ void gdrq_quantised_gpu_free(gdrq_quantised *q) {
     gdrq_quantised_gpu *g = q->gpu;
     if (!g)
         return;
-    void *const arrays[] = {g->input.grid,   g->input.sums,      g->groups.sums, g->weight_codes,
-                            g->weight_steps, g->factor,          g->input_codes, g->thresholds,
-                            g->optimisers,   g->weight_gradient, g->statistics,  g->one};
+    void *const arrays[] = {g->input.grid,     g->input.sums, g->groups.sums, g->weight_codes,
+                            g->weight_steps,   g->factor,     g->thresholds,  g->prints,
+                            g->input_codes,    g->optimisers, g->statistics,  g->one,
+                            g->weight_gradient};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
         gdrq_device_free(arrays[i]);
     free(g);
@@ -131,11 +133,12 @@ void gdrq_quantised_gpu_free(gdrq_quantised *q) {
 }
 
 gdrq_status gdrq_quantised_gpu_push(gdrq_quantised *q, gdrq_error *err) {
-    const gdrq_quantised_gpu *g = q->gpu;
+    gdrq_quantised_gpu *g = q->gpu;
     const size_t groups = (size_t)q->options.quant_groups;
     gdrq_status status = gdrq_device_push(g->input.threshold, q->input, sizeof *q->input, err);
     if (status != GDRQ_OK || !q->weight_thresholds)
         return status;
+    g->searched = false;
     status = gdrq_device_push(g->thresholds, q->weight_thresholds, groups * sizeof(float), err);
     if (status == GDRQ_OK)
         status = gdrq_device_push(g->optimisers, q->weight_optimisers,
@@ -177,17 +180,31 @@ static void quantise_input(gdrq_quantised *q, const layer *l, const network *net
          &err);
 }
 
+/*
+ * Weights that are still as they were searched keep their T: at inference, and in training from one
+ * part of a batch to the next.
+ */
+static void search_weights(gdrq_quantised *q, const layer *l) {
+    gdrq_quantised_gpu *g = q->gpu;
+    const bool learned = q->weight_thresholds && q->weight_thresholds_set;
+    const gdrq_cuda_search how = {.bits = q->options.weight_bits,
+                                  .norm = q->options.search_norm,
+                                  .known = learned ? g->thresholds : NULL,
+                                  .reuses = g->searched,
+                                  .prints = g->prints};
+    gdrq_error err;
+    must(gdrq_cuda_search_weights(&g->groups, l->weights_gpu, &how, g->thresholds, &err), &err);
+    g->searched = !learned;
+}
+
 /* As quantised_layer.c's rule has it. */
 static void quantise_weights(gdrq_quantised *q, const layer *l, bool round) {
     gdrq_quantised_gpu *g = q->gpu;
     const gdrq_layer_options *o = &q->options;
-    const bool learned = q->weight_thresholds && q->weight_thresholds_set;
     const bool scales = !round || !uses_thresholds(q);
     gdrq_error err;
     if (!scales)
-        must(gdrq_cuda_search_weights(&g->groups, l->weights_gpu, o->weight_bits, o->search_norm,
-                                      learned ? g->thresholds : NULL, g->thresholds, &err),
-             &err);
+        search_weights(q, l);
     must(gdrq_cuda_quantise_weights(&g->groups, l->weights_gpu, o->weight_bits, o->k_weights,
                                     scales ? NULL : g->thresholds, round, g->weight_codes,
                                     g->weight_steps, &err),

@@ -16,6 +16,8 @@ typedef struct gdrq_quantised_gpu {
     float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
     size_t input_capacity; /* floats in input_codes */
     float *thresholds;     /* of groups: learned ones, or what was searched; NULL: k * mean|w| */
+    uint64_t *prints;      /* with thresholds: of the weights that were searched */
+    bool searched;         /* thresholds are what a search found, prints what for */
     gdrq_threshold_optimiser *optimisers; /* of learned ones, else NULL */
     float *weight_gradient;               /* NULL: it is added to the updates as it comes */
     double *statistics;

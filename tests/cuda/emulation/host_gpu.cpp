@@ -52,6 +52,11 @@ layer get_network_output_layer(network *net) {
     return net->layers[i];
 }
 
+void axpy_gpu(int n, float alpha, float *x, int x_stride, float *y, int y_stride) {
+    for (int i = 0; i < n; ++i)
+        y[i * y_stride] += alpha * x[i * x_stride];
+}
+
 cublasHandle_t blas_handle() {
     return nullptr;
 }

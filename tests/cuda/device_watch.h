@@ -1,0 +1,58 @@
+/* What tests can see and do with an emulated device only. On a real one nothing is counted and
+   memory has its own limits: there these checks pass, and tests that are about them are skipped. */
+#ifndef TESTS_CUDA_DEVICE_WATCH_H
+#define TESTS_CUDA_DEVICE_WATCH_H
+
+#include <cuda_runtime.h>
+
+#include "device_array.h"
+
+#ifdef TESTS_CUDA_EMULATION_CUDA_RUNTIME_H
+
+static inline void skip_on_a_real_device() {
+}
+/* Times that the host waited for the device. */
+static inline unsigned long waits_so_far() {
+    return emulation::synchronisations;
+}
+static inline void assert_waits(unsigned long before, unsigned long times) {
+    assert_int_equal(emulation::synchronisations - before, times);
+}
+static inline size_t memory_in_use() {
+    return emulation::memory_in_use;
+}
+static inline void assert_memory_in_use(size_t bytes) {
+    assert_int_equal(emulation::memory_in_use, bytes);
+}
+static inline void limit_memory(size_t bytes) {
+    emulation::memory_limit = bytes;
+}
+static inline bool is_device_memory(const void *pointer) {
+    return emulation::is_device_memory(pointer);
+}
+
+#else
+
+static inline void skip_on_a_real_device() {
+    skip();
+}
+static inline unsigned long waits_so_far() {
+    return 0;
+}
+static inline void assert_waits(unsigned long, unsigned long) {
+}
+static inline size_t memory_in_use() {
+    return 0;
+}
+static inline void assert_memory_in_use(size_t) {
+}
+static inline void limit_memory(size_t) {
+}
+static inline bool is_device_memory(const void *pointer) {
+    cudaPointerAttributes of;
+    return cudaPointerGetAttributes(&of, pointer) == cudaSuccess && of.type == cudaMemoryTypeDevice;
+}
+
+#endif
+
+#endif
