@@ -58,13 +58,16 @@ struct observed {
     std::map<int, std::vector<uint8_t>> codes;
 };
 
+/* There they may lie between others in a route. */
 static void observe_on_cpu(void *user, int i) {
     observed *o = (observed *)user;
     const gdrq_folded_network *f = o->p->folded();
-    const uint8_t *codes =
-        gdrq_plan_has_codes(f->plan, i) ? gdrq_plan_codes(f->plan, i, 1) : nullptr;
-    if (codes)
-        o->codes[i].assign(codes, codes + gdrq_tensor_size(f->tensors[i + 1]));
+    if (!gdrq_plan_has_codes(f->plan, i))
+        return;
+    const uint8_t *codes = gdrq_plan_codes(f->plan, i, 1);
+    const size_t channels = (size_t)f->tensors[i + 1].c, pixel = gdrq_plan_pixel(f->plan, i);
+    for (size_t k = 0; k < gdrq_tensor_size(f->tensors[i + 1]); ++k)
+        o->codes[i].push_back(codes[k / channels * pixel + k % channels]);
 }
 
 static void observe_on_gpu(void *user, int i) {
