@@ -305,13 +305,15 @@ static gdrq_status queue_all(void *user, gdrq_error *err) {
     return status;
 }
 
-/* All memory is there before: a graph holds its addresses. */
+/* All memory is there before: a graph holds its addresses. So are the kernels, which CUDA loads as
+   they are first launched: they run once, on whatever the memory holds. */
 static gdrq_status record(const whole *w, gdrq_error *err) {
     gdrq_folded_gpu_plan *plan = w->f->gpu->plan;
     drop_graph(plan);
     plan->batch = w->net->batch;
-    const gdrq_status status =
-        gdrq_cuda_plan_reserve(plan->plan, plan->batch, w->f->gpu->weights, err);
+    gdrq_status status = gdrq_cuda_plan_reserve(plan->plan, plan->batch, w->f->gpu->weights, err);
+    if (status == GDRQ_OK)
+        status = queue_all((void *)w, err);
     return status == GDRQ_OK ? gdrq_device_record(queue_all, (void *)w, &plan->graph, err) : status;
 }
 
