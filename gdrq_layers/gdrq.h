@@ -265,8 +265,9 @@ GDRQ_API gdrq_status gdrq_cfg_set_bits(const char *in_path, const char *out_path
  * and activations become one scale and bias per filter, and weights are packed at their width.
  * Writes a cfg with folded sections, the same layers in the same order, and its weights file
  * (gdrq_layers/model/FORMAT.md), which load and run as any others; what they compute is what the
- * trained network computes at inference. [net] gets batch=1. Thresholds that were never set,
- * backbones, and outputs that would replace an input are errors. The two outputs are written as
+ * trained network computes at inference, on the GPU where it is parsed for one: there batch norm
+ * has another formula. [net] gets batch=1. Thresholds that were never set, backbones, and outputs
+ * that would replace an input are errors. The two outputs are written as
  * gdrq_write_files_atomically() does. `note` as in gdrq_network_parse().
  */
 GDRQ_API gdrq_status gdrq_fold(const char *cfg_path, const char *weights_path, const char *out_cfg,
