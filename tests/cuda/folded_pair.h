@@ -21,6 +21,7 @@ extern "C" {
 #include "host/scratch_buffer.h"
 #include "primitives/avgpool_layer.h"
 #include "primitives/predict.h"
+#include "primitives/segmentation_layer.h"
 #include "primitives/softmax_layer.h"
 }
 
@@ -30,6 +31,13 @@ static gdrq_error err;
 
 /* What the host's layers do at inference. A head's is to hand on what it reads. */
 static inline void forward_nothing(layer, network) {
+}
+static inline void forward_crop(layer l, network net) {
+    const int left = (l.w - l.out_w) / 2, top = (l.h - l.out_h) / 2;
+    for (int i = 0; i < l.batch * l.outputs; ++i) {
+        const int x = i % l.out_w + left, y = i / l.out_w % l.out_h + top;
+        l.output[i] = net.input[(i / (l.out_w * l.out_h) * l.h + y) * l.w + x] * 2 - 1;
+    }
 }
 static inline void forward_head(layer l, network net) {
     memcpy(l.output, net.input, sizeof(float) * l.batch * l.outputs);
@@ -83,10 +91,12 @@ inline layer parsed_network::make_layer(int i) {
     l.size = o.size, l.stride = o.stride, l.pad = o.pad;
     l.groups = 1;
     l.temperature = 1;
+    l.classes = o.segmentation; /* how many does not matter, but that there are some */
     l.alpha = o.alpha, l.beta = o.beta;
     l.forward = l.type == AVGPOOL   ? gdrq_forward_avgpool_layer
                 : l.type == SOFTMAX ? gdrq_forward_softmax_layer
                 : l.type == YOLO    ? forward_head
+                : l.type == CROP    ? forward_crop
                                     : forward_nothing;
     l.forward_gpu = l.type == YOLO                        ? forward_head_on_gpu
                     : l.type == DROPOUT || l.type == COST ? forward_nothing

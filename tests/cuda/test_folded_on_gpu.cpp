@@ -1,8 +1,11 @@
 /* Folded networks from end to end: as the host runs them on the GPU against the CPU, values and
    codes to the bit. */
+#include <glob.h>
 #include <omp.h>
 
+#include <fstream>
 #include <map>
+#include <string>
 
 #include "folded_pair.h"
 
@@ -48,6 +51,16 @@ static const char *const classifier =
     "[dropout]\n"                                                                      /* 10 */
     "[softmax]\n"                                                                      /* 11 */
     "[cost]\n";                                                                        /* 12 */
+
+/* Floats go in. */
+static const char *const cropped =
+    "[net]\nbatch=2\nwidth=12\nheight=11\nchannels=3\n"
+    "[crop]\ncrop_width=9\ncrop_height=8\n"
+    CONV(8, 8, "signed", "filters=12\nsize=3\npad=1\nactivation=relu")
+    "[maxpool]\nsize=2\nstride=2\n"
+    "[folded_connected]\nweight_bits=4\nactivation_bits=4\nactivation_range=unsigned\n"
+    "output=10\nactivation=linear\n"
+    "[softmax]\n";
 /* clang-format on */
 
 /* ---- layer by layer ---- */
@@ -167,6 +180,20 @@ static void a_classifier(void **) {
     check_codes(pair, 7);
 }
 
+static void cropped_pictures(void **) {
+    folded_pair pair(cropped);
+    uint8_t *pixels;
+    /* Random numbers are for codes that grow from layer to layer; these are of -1 to 1. */
+    for (parsed_network *p : {&pair.cpu, &pair.gpu}) {
+        gdrq_folded_network *f = p->folded();
+        f->grids[f->nodes[1].input_class] = gdrq_activation_grid(8, GDRQ_RANGE_SIGNED, .1f, 1);
+    }
+    ASSERT_OK(gdrq_folded_pixels(pair.gpu.folded(), &pixels, &err));
+    assert_null(pixels);
+    check_frames(pair, 3);
+    check_codes(pair, 2);
+}
+
 /* One graph a frame, recorded at the first; the host waits for its results and for nothing else. */
 static void a_frame_is_one_graph(void **) {
     folded_pair pair(detector);
@@ -257,6 +284,65 @@ static void layers_without_kernels_are_named(void **) {
                  "layer 2: on the GPU");
 }
 
+static bool is_one_of(const std::string &key, std::initializer_list<const char *> keys) {
+    for (const char *k : keys)
+        if (key == k)
+            return true;
+    return false;
+}
+
+/* The cfg of a network of ours as folding would write it, but smaller, and all with 4 bits. */
+static std::string as_folded(const char *path) {
+    std::ifstream in(path);
+    std::string line, section, text;
+    const char *const size = strstr(path, "cifar10") ? "32" : "96";
+    while (std::getline(in, line)) {
+        const std::string key = line.substr(0, line.find_first_of(" ="));
+        if (line[0] == '[') {
+            section = line;
+            const size_t ours = line.find("gdrq_");
+            text += ours == std::string::npos ? line : line.replace(ours, 4, "folded");
+        } else if (section.find("gdrq_") != std::string::npos) {
+            if (is_one_of(key,
+                          {"filters", "size", "stride", "pad", "groups", "activation", "output"}))
+                text += line;
+        } else if (section != "[net]") {
+            text += is_one_of(key, {"crop_width", "crop_height"}) ? key + "=" + size : line;
+        } else if (is_one_of(key, {"width", "height"})) {
+            text += key + "=" + size;
+        } else if (key == "channels") {
+            text += line;
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+/* What can run behind the others, by a function of its own. */
+static bool may_be_hosts(const layer &l) {
+    return l.type == YOLO || l.type == REGION || gdrq_is_segmentation_layer(&l) ||
+           l.type == UPSAMPLE; /* of scores, before [segmentation] */
+}
+
+static void every_network_of_ours_has_a_plan(void **) {
+    glob_t found;
+    int checked = 0;
+    assert_int_equal(glob("cfg/*.cfg", 0, nullptr, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; ++i) {
+        if (strstr(found.gl_pathv[i], "-float"))
+            continue;
+        parsed_network p(as_folded(found.gl_pathv[i]).c_str(), 0);
+        if (p.attach() != GDRQ_OK)
+            fail_msg("%s: %s", found.gl_pathv[i], err.message);
+        for (int k = 0; k < p.net.n; ++k)
+            if (gdrq_folded_gpu_is_hosts(p.folded()->gpu, k) && !may_be_hosts(p.layers[k]))
+                fail_msg("%s: layer %d is the host's", found.gl_pathv[i], k);
+        ++checked;
+    }
+    globfree(&found);
+    assert_true(checked >= 12);
+}
+
 /* Of attaching or loading, whichever fails first. */
 static gdrq_status attach_and_load(parsed_network *p) {
     const gdrq_status status = p->attach();
@@ -305,10 +391,12 @@ int main() {
         cmocka_unit_test(a_layer_by_itself),
         cmocka_unit_test(a_detector),
         cmocka_unit_test(a_classifier),
+        cmocka_unit_test(cropped_pictures),
         cmocka_unit_test(a_frame_is_one_graph),
         cmocka_unit_test(pictures),
         cmocka_unit_test(sizes_and_weights_change),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
+        cmocka_unit_test(every_network_of_ours_has_a_plan),
         cmocka_unit_test(layers_without_kernels_are_named),
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(nothing_changes_without_memory),

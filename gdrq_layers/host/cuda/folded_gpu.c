@@ -26,6 +26,7 @@ struct gdrq_folded_gpu_plan {
     uint8_t *pixels;          /* of an image; page-locked */
     gdrq_device_graph *graph; /* NULL: not recorded yet */
     int batch;                /* images that it is recorded for */
+    const float *input;       /* net->input_gpu as it was recorded */
 };
 
 struct gdrq_folded_gpu {
@@ -101,13 +102,14 @@ void gdrq_folded_gpu_free(gdrq_folded_gpu *gpu) {
 /* ---- who computes what ---- */
 
 static bool is_ours(const layer *l) {
-    return l->type == AVGPOOL || (l->type == SOFTMAX && !gdrq_is_segmentation_layer(l) &&
-                                  !l->softmax_tree && !l->spatial);
+    return l->type == AVGPOOL || l->type == CROP ||
+           (l->type == SOFTMAX && !gdrq_is_segmentation_layer(l) && !l->softmax_tree &&
+            !l->spatial);
 }
 
-/* Whether what is queued has tensor i's values. */
+/* Whether what is queued has tensor i's values. Those of the input are there before. */
 static bool has_queued_values(const gdrq_plan *forms, const way *ways, int i) {
-    return i >= 0 && gdrq_plan_has_values(forms, i) && ways[i] != HOSTS;
+    return gdrq_plan_has_values(forms, i) && (i < 0 || ways[i] != HOSTS);
 }
 
 /* The ways of the layers before are known. */
@@ -259,6 +261,8 @@ typedef struct step {
 } step;
 
 static float *values_of(const step *s, int tensor) {
+    if (tensor < 0)
+        return s->net->input_gpu + (size_t)s->b * (size_t)s->net->inputs;
     const layer *l = &s->net->layers[tensor];
     return l->output_gpu + (size_t)s->b * (size_t)l->outputs;
 }
@@ -266,10 +270,18 @@ static float *values_of(const step *s, int tensor) {
 static gdrq_status queue_values(const step *s, gdrq_error *err) {
     const layer *l = &s->net->layers[s->i];
     const float *in = values_of(s, s->f->nodes[s->i].reads[0]);
+    float *out = values_of(s, s->i);
+    const gdrq_cuda_crop_shape crop = {.channels = l->c,
+                                       .w = l->w,
+                                       .h = l->h,
+                                       .out_w = l->out_w,
+                                       .out_h = l->out_h,
+                                       .adjusts = !l->noadjust};
+    if (l->type == CROP)
+        return gdrq_cuda_crop_values(&crop, in, out, err);
     if (l->type == AVGPOOL)
-        return gdrq_cuda_avgpool(l->c, l->w * l->h, in, values_of(s, s->i), err);
-    return gdrq_cuda_softmax(l->groups, l->inputs / l->groups, l->temperature, in,
-                             values_of(s, s->i), err);
+        return gdrq_cuda_avgpool(l->c, l->w * l->h, in, out, err);
+    return gdrq_cuda_softmax(l->groups, l->inputs / l->groups, l->temperature, in, out, err);
 }
 
 static gdrq_status queue_step(const step *s, gdrq_error *err) {
@@ -311,6 +323,7 @@ static gdrq_status record(const whole *w, gdrq_error *err) {
     gdrq_folded_gpu_plan *plan = w->f->gpu->plan;
     drop_graph(plan);
     plan->batch = w->net->batch;
+    plan->input = w->net->input_gpu;
     gdrq_status status = gdrq_cuda_plan_reserve(plan->plan, plan->batch, w->f->gpu->weights, err);
     if (status == GDRQ_OK)
         status = queue_all((void *)w, err);
@@ -332,7 +345,7 @@ gdrq_status gdrq_folded_gpu_set_input(gdrq_folded_network *f, const network *net
     const bool is_coded = f->input_is_coded;
     gdrq_status status = GDRQ_OK;
     f->input_is_coded = false;
-    if (!plan->graph || plan->batch != net->batch)
+    if (!plan->graph || plan->batch != net->batch || plan->input != net->input_gpu)
         status = record(&(whole){f, net}, err);
     if (status != GDRQ_OK || gdrq_plan_class(f->plan, -1) < 0)
         return status;

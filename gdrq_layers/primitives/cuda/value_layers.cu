@@ -40,6 +40,18 @@ __global__ void __launch_bounds__(THREADS) avgpool(int planes, int n, const floa
         out[plane] = (float)(sum / (double)n);
 }
 
+/* Per value: 4 bytes read and 4 written. Twice a float is one, so that one rounding is left. */
+__global__ void __launch_bounds__(THREADS)
+    crop(gdrq_cuda_crop_shape c, const float *in, float *out) {
+    const int i = (int)(blockIdx.x * THREADS + threadIdx.x);
+    const int plane = i / (c.out_w * c.out_h), at = i % (c.out_w * c.out_h);
+    if (plane >= c.channels)
+        return;
+    const int x = at % c.out_w + (c.w - c.out_w) / 2, y = at / c.out_w + (c.h - c.out_h) / 2;
+    const float value = in[((size_t)plane * c.h + y) * c.w + x];
+    out[i] = c.adjusts ? 2 * value - 1 : value;
+}
+
 /* The largest of all threads' values, in all threads. */
 __device__ __forceinline__ float largest_of_block(float own) {
     __shared__ float of_warps[THREADS / LANES];
@@ -93,6 +105,13 @@ gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gd
     const int per_block = THREADS / GDRQ_LANES;
     return GDRQ_LAUNCH(err, (unsigned)((planes + per_block - 1) / per_block), THREADS, 0, avgpool,
                        planes, n, in, out);
+}
+
+gdrq_status gdrq_cuda_crop_values(const gdrq_cuda_crop_shape *c, const float *in, float *out,
+                                  gdrq_error *err) {
+    const int threads = c->channels * c->out_w * c->out_h;
+    return GDRQ_LAUNCH(err, (unsigned)((threads + THREADS - 1) / THREADS), THREADS, 0, crop, *c, in,
+                       out);
 }
 
 gdrq_status gdrq_cuda_softmax(int groups, int n, float temperature, const float *in, float *out,
