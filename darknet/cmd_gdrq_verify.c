@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Boxes of the two networks are one object if they agree on the class and overlap so much. */
 static const float same_object_iou = .9f;
@@ -26,6 +27,8 @@ static const double rounding = 1e-4;
 
 typedef struct verification {
     network *trained, *folded;
+    network
+        *plain; /* the folded one in portable C, each tensor by itself; NULL: that is the other */
     gdrq_layer_match *matches;
     float thresh;
     double worst_output;                /* largest difference between outputs of the networks */
@@ -121,6 +124,24 @@ static void compare_results(verification *v) {
     }
 }
 
+/* Whatever the kernels of this processor do at once or in place, the result is the plain one's. */
+static gdrq_status check_plain(const verification *v, const char *path, const picture *p,
+                               gdrq_error *err) {
+    verification twins = {.trained = v->plain, .folded = v->folded};
+    if (!v->plain)
+        return GDRQ_OK;
+    const gdrq_status status = predict_picture(v->plain, p, NULL, err);
+    if (status != GDRQ_OK)
+        return status;
+    compare_results(&twins);
+    if (twins.worst_output > 0)
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "%.500s: outputs of the kernels for %s and of portable C differ by up to "
+                         "%g: this is a bug of ours; -cpumask c is right",
+                         path, gdrq_machine_cpu(), twins.worst_output);
+    return GDRQ_OK;
+}
+
 static gdrq_status verify_picture(verification *v, const char *path, gdrq_error *err) {
     typedef gdrq_status run_both(verification * v, const picture *p, gdrq_error *err);
     static run_both *const ways[] = {
@@ -132,8 +153,10 @@ static gdrq_status verify_picture(verification *v, const char *path, gdrq_error 
     if (status == GDRQ_OK) {
         compare_results(v);
         v->images++;
-        status = gdrq_network_compare(v->trained, v->folded, v->matches, err);
+        status = check_plain(v, path, &p, err);
     }
+    if (status == GDRQ_OK)
+        status = gdrq_network_compare(v->trained, v->folded, v->matches, err);
     picture_free(&p);
     return status;
 }
@@ -211,6 +234,22 @@ static gdrq_status load(const char *cfg, const char *weights, network **net, gdr
     return status;
 }
 
+/* Kernels are chosen as a network is parsed. */
+static gdrq_status open_plain(const arg_operands *operands, network **net, gdrq_error *err) {
+#ifdef GPU
+    (void)operands, (void)net, (void)err;
+    return GDRQ_OK;
+#else
+    const char *cpu = gdrq_machine_cpu();
+    if (strcmp(cpu, "c") == 0)
+        return GDRQ_OK;
+    gdrq_status status = gdrq_set_cpu("c", err);
+    if (status == GDRQ_OK)
+        status = load(operands->at[2], operands->at[3], net, err);
+    return status == GDRQ_OK ? gdrq_set_cpu(cpu, err) : status;
+#endif
+}
+
 static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq_error *err) {
     gdrq_status status = load(operands->at[0], operands->at[1], &v->trained, err);
     if (status == GDRQ_OK)
@@ -221,6 +260,9 @@ static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq
     if (status == GDRQ_OK && !gdrq_network_is_folded(v->folded))
         status = gdrq_fail(err, GDRQ_ERROR_STATE, "%s: is not folded; give the folded network last",
                            operands->at[2]);
+    if (status != GDRQ_OK)
+        return status;
+    status = open_plain(operands, &v->plain, err);
     if (status != GDRQ_OK)
         return status;
     v->matches = gdrq_alloc((size_t)v->trained->n, sizeof *v->matches);
@@ -243,6 +285,8 @@ static gdrq_status run(const arg_operands *operands, float thresh, gdrq_error *e
         free_network(v.trained);
     if (v.folded)
         free_network(v.folded);
+    if (v.plain)
+        free_network(v.plain);
     return status;
 }
 
@@ -259,7 +303,9 @@ int cmd_gdrq_verify(int argc, char **argv) {
         .help =
             "Runs a trained network and its folded form side by side on IMAGES (one, a folder of\n"
             "them, or a file that lists them): layer by layer on the same input codes, and from\n"
-            "end to end. Fails if a layer computes something else than what was trained.",
+            "end to end, there also in portable C. Fails if a layer computes something else than\n"
+            "what was trained, or if kernels of this processor give another result than portable "
+            "C.",
         .flags = flags,
         .n_flags = sizeof flags / sizeof *flags};
     arg_operands operands;

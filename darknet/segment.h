@@ -7,8 +7,8 @@
 #include "image/picture.h"
 
 /*
- * The class of each of the picture's pixels, for which `classes` has room; fails where the scores
- * are not finite, naming `path`. *seconds, of the network's run, may be NULL.
+ * The class of each of the picture's pixels, for which `classes` has room; an error names `path`.
+ * *seconds, of the network's run, may be NULL.
  */
 gdrq_status segment_picture(network *net, const char *path, const picture *p,
                             unsigned char *classes, double *seconds, gdrq_error *err);

@@ -433,8 +433,8 @@ GDRQ_API gdrq_status gdrq_network_segment(struct network *net, const gdrq_pixels
 
 /*
  * The same for a picture of w x h that the network has just run on: of the scores that its last
- * layer reads, the class of the nearest one, of equal ones the first. Nothing is allocated from the
- * second frame on.
+ * layer reads, the class of the nearest one, of equal ones the first; scores that are not finite
+ * are an error. Nothing is allocated from the second frame on.
  */
 GDRQ_API gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned char *classes,
                                           gdrq_error *err);

@@ -43,10 +43,18 @@ const char *gdrq_cpu_name(gdrq_cpu level) {
     return names[level];
 }
 
-/* glibc has asked the processor when the program began. */
+static _Atomic size_t cache; /* 0: not asked yet */
+
+void gdrq_cpu_set_cache(size_t bytes) {
+    cache = bytes;
+}
+
 size_t gdrq_cpu_cache(void) {
-    const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
-    return bytes > 0 ? (size_t)bytes : 512 * 1024;
+    if (cache == 0) {
+        const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+        cache = bytes > 0 ? (size_t)bytes : 512 * 1024;
+    }
+    return cache;
 }
 
 gdrq_cpu gdrq_cpu_level(void) {

@@ -27,5 +27,7 @@ const char *gdrq_cpu_name(gdrq_cpu level);
 
 /* Bytes of a core's own cache, the second level; a usual number if the system doesn't tell. */
 size_t gdrq_cpu_cache(void);
+/* For tests of what depends on it: another number; 0: the machine's again. */
+void gdrq_cpu_set_cache(size_t bytes);
 
 #endif

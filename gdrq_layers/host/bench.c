@@ -74,6 +74,16 @@ static double tensor_bytes(const gdrq_folded_network *f, int i, double values) {
     return bytes;
 }
 
+/* What another layer computes as well is written by that one. */
+static double output_bytes(const network *net, const gdrq_folded_network *f, int i) {
+    const int written = f ? gdrq_plan_written(f->plan, i) : i;
+    return written < 0 ? 0 : tensor_bytes(f, written, net->layers[written].outputs);
+}
+
+static bool moves_nothing(const char *way) {
+    return strcmp(way, "in place") == 0 || strcmp(way, "fused") == 0;
+}
+
 static double weight_bytes(const network *net, const gdrq_folded_network *f, int i) {
     const layer *l = &net->layers[i];
     const double weights = l->type == CONNECTED ? (double)l->inputs * l->outputs : l->nweights;
@@ -95,11 +105,12 @@ static const char *way_of(const gdrq_folded_network *f, int i) {
 static void describe_layer(const network *net, const gdrq_folded_network *f, int i,
                            gdrq_timing *to) {
     const layer *l = &net->layers[i];
-    to->type = gdrq_section_name(l->type);
+    to->type = gdrq_section_name(l);
     to->macs = macs_of(l);
-    to->bytes = tensor_bytes(f, i - 1, l->inputs) + tensor_bytes(f, i, l->outputs) +
-                weight_bytes(net, f, i);
     to->kernel = way_of(f, i);
+    to->bytes = moves_nothing(to->kernel) ? 0
+                                          : tensor_bytes(f, i - 1, l->inputs) +
+                                                output_bytes(net, f, i) + weight_bytes(net, f, i);
 }
 
 /* The seconds of the whole network; those of its layers go into the card. */

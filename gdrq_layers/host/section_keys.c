@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gdrq.h"
+#include "primitives/segmentation_layer.h"
 #include "quant/search.h"
 
 /* Counts and sizes beyond this are nonsense; products are checked where they are formed. */
@@ -562,9 +563,11 @@ const gdrq_section_kind *gdrq_section_kind_find(const char *name) {
     return NULL;
 }
 
-const char *gdrq_section_name(LAYER_TYPE type) {
+const char *gdrq_section_name(const layer *l) {
+    const bool segments = gdrq_is_segmentation_layer(l);
     const gdrq_section_kind *kind = gdrq_section_kinds;
-    while (kind->name && (kind->type != type || kind->quantised))
+    while (kind->name &&
+           (kind->type != l->type || kind->quantised || kind->segmentation != segments))
         kind++;
     return kind->name ? kind->name : "";
 }

@@ -57,8 +57,9 @@ extern const gdrq_section_kind gdrq_section_kinds[];
 /* NULL when there is no section of that name. */
 const gdrq_section_kind *gdrq_section_kind_find(const char *name);
 
-/* The name of the stock section of a type of layer; "" if there is none. */
-const char *gdrq_section_name(LAYER_TYPE type);
+/* The name of the section that a layer's type is of, the stock one's of a quantised layer; "" if
+   there is none. */
+const char *gdrq_section_name(const layer *l);
 
 /* NULL when the section has no such key; *ours (may be NULL) says whether it is one of ours. */
 const gdrq_key *gdrq_key_find(const gdrq_section_kind *kind, const char *name, bool *ours);

@@ -102,7 +102,9 @@ gdrq_status gdrq_network_classes(struct network *net, int w, int h, unsigned cha
         status = fetch_scores(net, last - 1, err);
     if (status != GDRQ_OK)
         return status;
-    gdrq_argmax(shape, last[-1].output, frame->classes);
+    if (!gdrq_argmax(shape, last[-1].output, frame->classes))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "the network's output for this picture is not finite");
     map_back(net, frame, w, h, classes);
     return GDRQ_OK;
 }

@@ -9,8 +9,9 @@
 
 /*
  * scores: NCHW, shape.c <= 256 classes. classes: shape.h * shape.w, the class with the highest
- * score; of equal ones the first. A NaN is never the highest; if all are, it is class 0. Threaded.
+ * score; of equal ones the first. A NaN is never the highest; if all are, it is class 0. Returns
+ * whether all scores are finite. Threaded.
  */
-void gdrq_argmax(gdrq_tensor_shape shape, const float *scores, uint8_t *classes);
+bool gdrq_argmax(gdrq_tensor_shape shape, const float *scores, uint8_t *classes);
 
 #endif

@@ -52,6 +52,7 @@ static void assert_valid(const gdrq_int_conv *conv) {
     assert(conv->in.c % conv->groups == 0 && conv->out.c % conv->groups == 0);
     assert(conv->out.w == (conv->in.w + 2 * conv->pad - conv->size) / conv->stride + 1);
     assert(conv->out.h == (conv->in.h + 2 * conv->pad - conv->size) / conv->stride + 1);
+    assert(gdrq_input_pixel(conv) >= (size_t)conv->in.c);
     assert(conv->zero >= 0 && conv->zero <= UINT8_MAX);
     (void)conv;
 }

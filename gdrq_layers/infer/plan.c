@@ -150,10 +150,13 @@ static bool is_its_input(const gdrq_plan *plan, int i) {
 
 static void find_homes(gdrq_plan *plan) {
     for (int i = -1; i < plan->n; i++)
-        for (int f = 0; f < FORMS; f++)
-            slot_of(plan, i, f)->home = i >= 0 && is_its_input(plan, i)
-                                            ? slot_of(plan, plan->nodes[i].reads[0], f)->home
-                                            : i;
+        for (int f = 0; f < FORMS; f++) {
+            slot *s = slot_of(plan, i, f);
+            s->home = i >= 0 && is_its_input(plan, i)
+                          ? slot_of(plan, plan->nodes[i].reads[0], f)->home
+                          : i;
+            s->route = -1;
+        }
 }
 
 /* A connected layer reads the codes of that memory as one pixel. */
@@ -170,8 +173,8 @@ static void join(gdrq_plan *plan, int route) {
     for (int r = 0, channel = 0; r < node->n_reads; r++) {
         const int home = slot_of(plan, node->reads[r], CODES)->home;
         slot *part = slot_of(plan, home, CODES);
-        if (home >= 0 && part->home == home && !is_flattened(plan, home)) {
-            part->home = route;
+        if (home >= 0 && part->route < 0 && !is_flattened(plan, home)) {
+            part->route = route;
             part->channel = channel;
         }
         channel += tensor_of(plan, node->reads[r])->shape.c;
@@ -181,7 +184,7 @@ static void join(gdrq_plan *plan, int route) {
 /*
  * Codes that are concatenated are written where they belong, between the others' pixels. The last
  * route comes first: what another one joined is then moved as a whole. The network's input is
- * written by others.
+ * written by others. Portable C, which all else is compared with, has each tensor by itself.
  */
 static void join_in_place(gdrq_plan *plan) {
     for (int i = plan->n - 1; i >= 0; i--)
@@ -193,8 +196,11 @@ static void join_in_place(gdrq_plan *plan) {
 /* The tensor whose memory it is, or is in, at last, and the first of that one's channels. */
 static int root_of(const gdrq_plan *plan, int i, form f, int *channel) {
     *channel = 0;
-    for (int home; (home = slot_of(plan, i, f)->home) != i; i = home)
-        *channel += slot_of(plan, i, f)->channel;
+    const slot *s;
+    while (s = slot_of(plan, i = slot_of(plan, i, f)->home, f), s->route >= 0) {
+        *channel += s->channel;
+        i = s->route;
+    }
     return i;
 }
 
@@ -257,7 +263,7 @@ static void add_in_place(gdrq_plan *plan) {
 
 static bool owns(const gdrq_plan *plan, int i, form f) {
     const slot *s = slot_of(plan, i, f);
-    return s->exists && s->home == i;
+    return s->exists && s->home == i && s->route < 0;
 }
 
 static size_t slot_size(const gdrq_plan *plan, int i, form f) {
@@ -296,7 +302,7 @@ static void place(gdrq_plan *plan, int i, form f) {
 
 static void place_all(gdrq_plan *plan, bool here) {
     find_homes(plan);
-    if (here)
+    if (here && gdrq_cpu_level() > GDRQ_CPU_C)
         join_in_place(plan);
     find_lives(plan);
     add_in_place(plan);
@@ -318,8 +324,7 @@ static size_t scratch_size(const gdrq_plan *plan) {
     for (int i = 0; i < plan->n; i++) {
         if (!plan->kernels[i])
             continue;
-        gdrq_int_conv conv = gdrq_node_conv(&plan->nodes[i], NULL, 0);
-        conv.in_pixel = gdrq_plan_pixel(plan, plan->nodes[i].reads[0]);
+        const gdrq_int_conv conv = gdrq_plan_conv(plan, i, NULL, 0);
         const size_t scratch = plan->kernels[i]->scratch(&conv);
         most = scratch > most ? scratch : most;
     }
@@ -429,6 +434,15 @@ bool gdrq_plan_has_codes(const gdrq_plan *plan, int i) {
 
 int gdrq_plan_class(const gdrq_plan *plan, int i) {
     return tensor_of(plan, i)->class;
+}
+
+/* A connected layer reads a whole tensor, which then has no gaps, as one pixel. */
+gdrq_int_conv gdrq_plan_conv(const gdrq_plan *plan, int i, const gdrq_node_weights *weights,
+                             int zero) {
+    const gdrq_node *node = &plan->nodes[i];
+    gdrq_int_conv conv = gdrq_node_conv(node, weights, zero);
+    conv.in_pixel = node->flat ? 0 : gdrq_plan_pixel(plan, node->reads[0]);
+    return conv;
 }
 
 const gdrq_conv_kernel *gdrq_plan_kernel(const gdrq_plan *plan, int i) {

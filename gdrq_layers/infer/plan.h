@@ -133,6 +133,10 @@ const gdrq_conv_kernel *gdrq_plan_kernel(const gdrq_plan *plan, int i);
    the stored code of 0 in its input. */
 gdrq_int_conv gdrq_node_conv(const gdrq_node *node, const gdrq_node_weights *weights, int zero);
 
+/* The same of node i, as far apart as its input's pixels lie in the plan. */
+gdrq_int_conv gdrq_plan_conv(const gdrq_plan *plan, int i, const gdrq_node_weights *weights,
+                             int zero);
+
 /* The geometry of a MAXPOOL node. */
 gdrq_int_pool gdrq_node_pool(const gdrq_node *node);
 

@@ -20,14 +20,13 @@ static gdrq_int_shortcut shortcut_of(const gdrq_plan *plan, int i, int b) {
 static void run_conv(gdrq_plan *plan, int i, int b, const gdrq_node_weights *weights,
                      const gdrq_grid *grids, float *values) {
     const gdrq_node *node = &plan->nodes[i];
-    gdrq_int_conv conv = gdrq_node_conv(node, weights, -grids[node->input_class].min);
+    const gdrq_int_conv conv = gdrq_plan_conv(plan, i, weights, -grids[node->input_class].min);
     const int result = plan->fused[i] >= 0 ? plan->fused[i] : i;
     const int class = tensor_of(plan, result)->class;
     gdrq_int_output output = output_of(plan, result, b, values);
     if (!output.codes && !output.interleaved && !output.values)
         return; /* nothing reads it */
     gdrq_epilogue epilogue = weights->epilogue;
-    conv.in_pixel = gdrq_plan_pixel(plan, node->reads[0]);
     gdrq_int_shortcut shortcut;
     epilogue.grid = class >= 0 ? &grids[class] : NULL;
     if (plan->nodes[result].kind == GDRQ_NODE_SHORTCUT) {

@@ -9,8 +9,9 @@ typedef enum form { CODES, INTERLEAVED, FORMS } form;
 
 typedef struct slot {
     bool exists;
-    int home;               /* the tensor whose memory it is, or is in: its own, or another's */
-    int channel;            /* of that one's where it begins */
+    int home;           /* the tensor whose memory it is: its own, or that of one before */
+    int route, channel; /* of a home: the route behind whose codes it is a part of, and its first
+                           channel there; -1: none */
     int written, last_read; /* of what is nobody's but its own: the nodes that write to that memory
                                first, and read it last; -1: none does */
     size_t offset;          /* in the arena, likewise */

@@ -278,8 +278,10 @@ static void check_convolution(gdrq_int_conv conv) {
                                          .interleaved = expected.interleaved});
     const int before = omp_get_max_threads();
     omp_set_num_threads(random_int(1, 4));
+    gdrq_cpu_set_cache((size_t)(random_int(0, 2) * random_int(1, 64) * 1024));
     check_kernels(&p, false, &expected);
     check_kernels(&p, true, &expected);
+    gdrq_cpu_set_cache(0);
     omp_set_num_threads(before);
     free_forms(&expected);
     free_problem(&p);

@@ -78,23 +78,21 @@ static bool overlap(const gdrq_plan *plan, int a, int b) {
     return x < y + W * H * channels[b + 1] && y < x + W * H * channels[a + 1];
 }
 
-/* Tensors that are needed at one time lie apart, but for those in a route; dropout's is its input;
- * memory is used again. */
+/* Portable C's: tensors that are needed at one time lie apart; dropout's is its input; memory is
+ * used again. */
 static void test_memory(void **unused) {
     (void)unused;
-    static const int together[][2] = {{-1, 0}, {0, 4}};
+    static const int together[][2] = {{-1, 0}, {0, 1}, {1, 3}, {1, 4}, {3, 4}};
     gdrq_error err;
     assert_int_equal(gdrq_set_cpu("c", &err), GDRQ_OK); /* which needs no scratch memory */
     gdrq_plan *plan = make_plan();
     for (size_t i = 0; i < sizeof together / sizeof *together; i++)
         assert_false(overlap(plan, together[i][0], together[i][1]));
     assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), gdrq_plan_codes(plan, 2, 0));
-    assert_ptr_equal(gdrq_plan_codes(plan, 1, 0), gdrq_plan_codes(plan, 4, 0));
-    assert_ptr_equal(gdrq_plan_codes(plan, 3, 0), gdrq_plan_codes(plan, 4, 0) + 5);
     for (int t = -1; t < 5; t++)
-        assert_int_equal(gdrq_plan_pixel(plan, t), t > 0 ? 10 : channels[t + 1]);
+        assert_int_equal(gdrq_plan_pixel(plan, t), channels[t + 1]);
     size_t all = 0;
-    for (int t = -1; t < 4; t++)
+    for (int t = -1; t < 5; t++)
         all += t == 2 ? 0 : (size_t)(W * H * channels[t + 1]);
     assert_true(gdrq_plan_bytes(plan) < all + 64 * 5);
     assert_true(gdrq_plan_codes(plan, 0, 1) - gdrq_plan_codes(plan, 0, 0) >= W * H * 4);
@@ -194,7 +192,7 @@ static const int with_input[] = {-1, 7, 8}, eighth[] = {8}, fifth[] = {7};
  * of 0, which so is in two of them, and 5 twice; 7 route of 6 alone, 8 conv, 9 connected layer
  * on 8. 10 route of the input, 7 and 8; 11 conv of that.
  */
-enum { JOINING = 12, MOST_CODES = W * H * 12 };
+enum { JOINING = 12 };
 static const int of_ninth[] = {10};
 static void make_joining(gdrq_node *nodes) {
     nodes[0] = conv(input, 3, 4, 0);
@@ -220,62 +218,103 @@ static gdrq_tensor_shape shape_of(const gdrq_node *nodes, int tensor) {
     return tensor < 0 ? (gdrq_tensor_shape){W, H, 3} : nodes[tensor].out;
 }
 
-/* What node i gives, without gaps, from what its inputs are without gaps. */
-static void run_dense(const gdrq_node *nodes, int i, const gdrq_node_weights *w,
-                      const int8_t *weights, const gdrq_grid *grid, uint8_t dense[][MOST_CODES]) {
+/* The most that run_network() takes. */
+enum { MOST_NODES = 14, MOST_CODES = W * H * 64, MOST_OF_NODE = W * H * 64 * 20 };
+
+/* Tensors and weights without gaps, as portable C has them; by index + 1, and by index. */
+typedef struct plain {
+    uint8_t codes[MOST_NODES + 1][MOST_CODES];
+    int8_t weights[MOST_NODES][MOST_OF_NODE];
+    float values[W * H * 64];
+} plain;
+
+/* What node i gives. */
+static void run_plainly(const gdrq_node *nodes, int i, const gdrq_node_weights *w,
+                        const gdrq_grid *grid, plain *all) {
     const gdrq_node *node = &nodes[i];
+    const gdrq_int_pool pool = gdrq_node_pool(node);
+    const size_t channels = (size_t)node->out.c;
+    uint8_t *const out = all->codes[i + 1];
     gdrq_int_part parts[3];
     for (int r = 0; r < node->n_reads; r++) {
         const int c = shape_of(nodes, node->reads[r]).c;
-        parts[r] = (gdrq_int_part){dense[node->reads[r] + 1], c, (size_t)c};
-    }
-    if (node->kind == GDRQ_NODE_ROUTE) {
-        gdrq_int_route(W, H, parts, node->n_reads, dense[i + 1], (size_t)node->out.c);
-        return;
+        parts[r] = (gdrq_int_part){all->codes[node->reads[r] + 1], c, (size_t)c};
     }
     gdrq_int_conv c = gdrq_node_conv(node, w, -grid->min);
     gdrq_epilogue epilogue = w->epilogue;
-    c.weights = weights;
+    c.weights = all->weights[i];
     epilogue.grid = grid;
-    gdrq_int_conv_run(&c, &epilogue, parts[0].codes, NULL,
-                      &(gdrq_int_output){.codes = dense[i + 1]});
+    switch (node->kind) {
+    case GDRQ_NODE_ROUTE:
+        gdrq_int_route(W, H, parts, node->n_reads, out, channels);
+        break;
+    case GDRQ_NODE_MAXPOOL:
+        gdrq_int_maxpool(&pool, parts[0].codes, channels, out, channels);
+        break;
+    case GDRQ_NODE_SAME:
+        memcpy(out, parts[0].codes, gdrq_tensor_size(node->out));
+        break;
+    default:
+        gdrq_int_conv_run(&c, &epilogue, parts[0].codes, NULL,
+                          &(gdrq_int_output){.codes = out, .values = all->values});
+    }
 }
 
-static void check_tensor(const gdrq_plan *plan, const gdrq_node *nodes, int tensor, int b,
-                         const uint8_t *dense) {
+static void check_tensor(const gdrq_plan *plan, const gdrq_node *nodes, int tensor,
+                         const uint8_t *expected) {
     const gdrq_tensor_shape s = shape_of(nodes, tensor);
-    const uint8_t *codes = gdrq_plan_codes(plan, tensor, b);
-    for (int p = 0; p < s.w * s.h; p++, codes += gdrq_plan_pixel(plan, tensor), dense += s.c)
-        assert_memory_equal(codes, dense, s.c);
+    const uint8_t *codes = gdrq_plan_codes(plan, tensor, 1);
+    for (int p = 0; p < s.w * s.h; p++, codes += gdrq_plan_pixel(plan, tensor), expected += s.c)
+        assert_memory_equal(codes, expected, s.c);
 }
 
-/* Codes are written where a route has them, and there as long as anything reads them. */
-static void test_concatenations(void **unused) {
-    (void)unused;
-    const gdrq_grid grids[] = {gdrq_activation_grid(4, GDRQ_RANGE_OFFSET, .1f, 2.f)};
-    gdrq_node nodes[JOINING];
-    gdrq_node_weights weights[JOINING] = {0};
-    int8_t codes[JOINING][MOST_WEIGHTS];
-    uint8_t dense[JOINING + 1][MOST_CODES];
-    float values[W * H * 2];
+/* What each node reads is as it should be then, and what it gives: nothing that is needed later was
+ * written over. */
+static void run_network(const gdrq_node *nodes, int n, plain *all) {
+    const gdrq_grid grid = gdrq_activation_grid(4, GDRQ_RANGE_OFFSET, .1f, 2.f);
+    gdrq_node_weights weights[MOST_NODES] = {0};
+    float values[W * H * 64];
     gdrq_plan *plan;
     gdrq_error err;
-    make_joining(nodes);
-    assert_int_equal(gdrq_plan_make(nodes, JOINING, shape_of(nodes, -1), &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_make(nodes, n, shape_of(nodes, -1), &plan, &err), GDRQ_OK);
     assert_int_equal(gdrq_plan_reserve(plan, 2, &err), GDRQ_OK);
-    for (int i = 0; i < JOINING; i++)
+    for (int i = 0; i < n; i++)
         if (nodes[i].kind == GDRQ_NODE_CONV)
-            random_weights(&nodes[i], -grids[0].min, &weights[i], codes[i]);
+            random_weights(&nodes[i], -grid.min, &weights[i], all->weights[i]);
     for (int i = 0; i < W * H * 3; i++)
-        dense[0][i] = (uint8_t)random_int(0, 15);
-    memcpy(gdrq_plan_codes(plan, -1, 1), dense[0], W * H * 3);
-    for (int i = 0; i < JOINING; i++) {
-        for (int r = 0; r < nodes[i].n_reads; r++)
-            check_tensor(plan, nodes, nodes[i].reads[r], 1, dense[nodes[i].reads[r] + 1]);
-        run_dense(nodes, i, &weights[i], codes[i], &grids[0], dense);
-        gdrq_plan_run(plan, i, 1, &weights[i], grids,
-                      gdrq_plan_has_values(plan, i) ? values : NULL);
+        all->codes[0][i] = (uint8_t)random_int(0, 15);
+    memcpy(gdrq_plan_codes(plan, -1, 1), all->codes[0], W * H * 3);
+    for (int i = 0; i < n; i++) {
+        const bool conv = nodes[i].kind == GDRQ_NODE_CONV;
+        const bool wanted = conv && gdrq_plan_has_values(plan, i);
+        for (int r = 0; r < nodes[i].n_reads && (conv || gdrq_plan_has_codes(plan, i)); r++)
+            check_tensor(plan, nodes, nodes[i].reads[r], all->codes[nodes[i].reads[r] + 1]);
+        run_plainly(nodes, i, &weights[i], &grid, all);
+        gdrq_plan_run(plan, i, 1, &weights[i], &grid, wanted ? values : NULL);
+        if (gdrq_plan_has_codes(plan, i))
+            check_tensor(plan, nodes, i, all->codes[i + 1]);
+        if (wanted)
+            assert_memory_equal(values, all->values,
+                                gdrq_tensor_size(nodes[i].out) * sizeof *values);
     }
+    for (int i = 0; i < n; i++)
+        gdrq_node_weights_free(&weights[i]);
+    gdrq_plan_free(plan);
+}
+
+static void run_at_all_levels(const gdrq_node *nodes, int n) {
+    plain *const all = malloc(sizeof *all);
+    gdrq_error err;
+    assert_non_null(all);
+    for (int level = GDRQ_CPU_C; level <= (int)gdrq_cpu_detect(); level++) {
+        assert_int_equal(gdrq_set_cpu(gdrq_cpu_name((gdrq_cpu)level), &err), GDRQ_OK);
+        run_network(nodes, n, all);
+    }
+    assert_int_equal(gdrq_set_cpu("avx512vnni", &err), GDRQ_OK);
+    free(all);
+}
+
+static void check_places(const gdrq_plan *plan) {
     static const char *const ways[] = {
         [2] = "codes", [4] = "in place", [6] = "codes", [7] = "in place", [10] = "codes"};
     for (int i = 0; i <= 10; i++)
@@ -291,9 +330,96 @@ static void test_concatenations(void **unused) {
     for (int i = 0; i < 8; i++)
         assert_int_equal(gdrq_plan_pixel(plan, i), 12);
     assert_int_equal(gdrq_plan_pixel(plan, 8), 1);
-    for (int i = 0; i < JOINING; i++)
-        gdrq_node_weights_free(&weights[i]);
+}
+
+/* Codes are written where a route has them, unless portable C runs. */
+static void test_concatenations(void **unused) {
+    (void)unused;
+    gdrq_node nodes[JOINING];
+    gdrq_plan *plan;
+    gdrq_error err;
+    make_joining(nodes);
+    run_at_all_levels(nodes, JOINING);
+    assert_int_equal(gdrq_plan_make(nodes, JOINING, shape_of(nodes, -1), &plan, &err), GDRQ_OK);
+    assert_int_equal(gdrq_plan_reserve(plan, 1, &err), GDRQ_OK);
+    if (gdrq_cpu_level() > GDRQ_CPU_C)
+        check_places(plan);
     gdrq_plan_free(plan);
+}
+
+/* Of two routes, the last joins what the one before does: one of its parts; it and one of them. */
+static void test_shared_parts(void **unused) {
+    (void)unused;
+    static const int with_last[] = {3, 0}, nested_too[] = {2, 1}, of_nested[] = {3};
+    gdrq_node apart[] = {conv(input, 3, 8, 0),  conv(first, 8, 16, 0),   route(earlier, 2, 24),
+                         conv(third, 24, 5, 0), route(with_last, 2, 13), conv(fourth, 13, 2, 0)};
+    apart[5].result = true;
+    run_at_all_levels(apart, 6);
+    gdrq_node nested[] = {conv(input, 3, 8, 0), conv(first, 8, 7, 0), route(earlier, 2, 15),
+                          route(nested_too, 2, 22), conv(of_nested, 22, 2, 0)};
+    nested[4].result = true;
+    run_at_all_levels(nested, 5);
+}
+
+enum { MOST_CHANNELS = 60 };
+
+static gdrq_node moving(gdrq_node_kind kind, const int *read, int c) {
+    return (gdrq_node){.kind = kind,
+                       .reads = read,
+                       .n_reads = 1,
+                       .in = {W, H, c},
+                       .out = {W, H, c},
+                       .size = 2,
+                       .stride = 1,
+                       .pad = 1};
+}
+
+/* Of the tensors before node n, the input less often, none that is flat. */
+static int random_tensor(const gdrq_node *nodes, int n) {
+    for (;;) {
+        const int t = random_int(random_int(0, 3) ? 0 : -1, n - 1);
+        if (t < 0 || nodes[t].out.w > 1)
+            return t;
+    }
+}
+
+static gdrq_node random_node(const gdrq_node *nodes, int n, int reads[3]) {
+    const int kind = random_int(0, 9), filters = random_int(1, 20);
+    const int parts = kind < 5 ? random_int(1, 3) : 1;
+    int c = 0;
+    for (int r = 0; r < parts; r++) {
+        reads[r] = random_tensor(nodes, n);
+        c += shape_of(nodes, reads[r]).c;
+    }
+    if (kind < 5 && c <= MOST_CHANNELS)
+        return route(reads, parts, c);
+    c = shape_of(nodes, reads[0]).c;
+    if (kind == 5 || kind == 6)
+        return moving(kind == 5 ? GDRQ_NODE_SAME : GDRQ_NODE_MAXPOOL, reads, c);
+    gdrq_node node = conv(reads, c, filters, 0);
+    if (kind == 7 && n > 4) {
+        node.flat = node.result = true;
+        node.in = (gdrq_tensor_shape){1, 1, W * H * c};
+        node.out = (gdrq_tensor_shape){1, 1, filters};
+    }
+    return node;
+}
+
+/* Anything that routes may join, in any order. */
+static void test_random_networks(void **unused) {
+    (void)unused;
+    enum { LAST = MOST_NODES - 1 };
+    for (int i = 0; i < 150; i++) {
+        gdrq_node nodes[MOST_NODES];
+        int reads[MOST_NODES][3];
+        nodes[0] = conv(input, 3, random_int(1, 20), 0);
+        for (int n = 1; n < LAST; n++)
+            nodes[n] = random_node(nodes, n, reads[n]);
+        reads[LAST][0] = random_tensor(nodes, LAST);
+        nodes[LAST] = conv(reads[LAST], shape_of(nodes, reads[LAST][0]).c, 3, 0);
+        nodes[LAST].result = true;
+        run_at_all_levels(nodes, MOST_NODES);
+    }
 }
 
 static gdrq_node shortcut(const int *reads, int c) {
@@ -478,10 +604,11 @@ static void test_fused_maxpool(void **unused) {
 int main(void) {
     seed_random(77);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_formats),        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_running),        cmocka_unit_test(test_fused_shortcuts),
-        cmocka_unit_test(test_sums_in_place),  cmocka_unit_test(test_fused_maxpool),
-        cmocka_unit_test(test_concatenations),
+        cmocka_unit_test(test_formats),         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_running),         cmocka_unit_test(test_fused_shortcuts),
+        cmocka_unit_test(test_sums_in_place),   cmocka_unit_test(test_fused_maxpool),
+        cmocka_unit_test(test_concatenations),  cmocka_unit_test(test_shared_parts),
+        cmocka_unit_test(test_random_networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

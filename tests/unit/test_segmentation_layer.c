@@ -8,6 +8,8 @@
 #include "primitives/segmentation_layer.h"
 #include "thread_counts.h"
 
+#include <float.h>
+
 #include <math.h>
 #include <omp.h>
 
@@ -304,7 +306,7 @@ static void argmax_takes_the_first_of_equals(void **state) {
         scores[c * n + 1] = -INFINITY;
     }
     scores[10 * n] = -5;
-    gdrq_argmax(shape, scores, classes);
+    assert_false(gdrq_argmax(shape, scores, classes));
     assert_int_equal(classes[0], 10);
     assert_int_equal(classes[1], 0);
     for (int i = 2; i < n; i++) {
@@ -313,6 +315,16 @@ static void argmax_takes_the_first_of_equals(void **state) {
             if (scores[c * n + i] > scores[best * n + i])
                 best = c;
         assert_int_equal(classes[i], best);
+    }
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < CLASSES * n; i++)
+        scores[i] = isfinite(scores[i]) ? scores[i] : FLT_MAX;
+    assert_true(gdrq_argmax(shape, scores, classes));
+    for (int i = 0; i < 3; i++) {
+        float *const any = &scores[random_int(0, CLASSES * n - 1)], was = *any;
+        *any = odd[i];
+        assert_false(gdrq_argmax(shape, scores, classes));
+        *any = was;
     }
     free(scores);
     free(classes);

@@ -186,7 +186,7 @@ static void scores_must_be_finite(void **state) {
     const float before = *bias;
     *bias = NAN;
     expect(segment_fitted(pair.trained, &fitted, MOST_W, MOST_H, classes, NULL, &err),
-           GDRQ_ERROR_STATE, &err, "output for this image is not finite");
+           GDRQ_ERROR_STATE, &err, "output for this picture is not finite");
     *bias = before;
     must_be_ok(segment_fitted(pair.trained, &fitted, MOST_W, MOST_H, classes, NULL, &err), &err);
 }

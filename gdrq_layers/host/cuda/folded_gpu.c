@@ -126,7 +126,7 @@ static way way_of(const gdrq_folded_gpu *gpu, const gdrq_plan *forms, const way 
 static gdrq_status check_way(const gdrq_folded_gpu *gpu, const gdrq_plan *forms, way w, int i,
                              gdrq_error *err) {
     const layer *l = &gpu->net->layers[i];
-    const char *name = gdrq_is_segmentation_layer(l) ? "segmentation" : gdrq_section_name(l->type);
+    const char *name = gdrq_section_name(l);
     const bool is_read = gdrq_plan_node(forms, i)->kind == GDRQ_NODE_FLOAT &&
                          (gdrq_plan_has_codes(forms, i) || gdrq_plan_is_interleaved(forms, i));
     if (w == HOSTS && is_read)

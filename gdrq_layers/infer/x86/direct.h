@@ -100,8 +100,9 @@ static size_t scratch_size(const gdrq_int_conv *conv, const layout *l) {
 /* ---- all of it ---- */
 
 enum {
-    TILES = 4,  /* of one vector of filters and one line, which are finished together */
-    CHUNK = 16, /* tiles that a thread takes at a time for the same filters */
+    TILES = 4,      /* of one vector of filters and one line, which are finished together */
+    CHUNK = 16,     /* tiles that a thread takes at a time for the same filters, */
+    LEAST_CHUNK = 4 /* or no less than these where an image has few */
 };
 
 typedef struct work {
@@ -114,7 +115,12 @@ typedef struct work {
     lines lines;
     int row_bytes; /* of a window */
     int flush;
+    int chunk; /* CHUNK or less */
 } work;
+
+static int tiles_of(const work *k) {
+    return k->lines.n * k->lines.tiles;
+}
 
 /* The sums of so many outputs from (x, y) on. */
 static void multiply_pixels(const work *k, int x, int y, int pixels, int vectors,
@@ -169,8 +175,8 @@ static void pool_tiles(const work *k, tile *t, int n, int filter, const char *we
 }
 
 /* The codes are stored ones: the zero code's share of the sum is taken out at the start. */
-static void convolve_chunk(const work *k, int filter, int first_tile) {
-    const int end = min_int(first_tile + CHUNK, k->lines.n * k->lines.tiles);
+static void convolve_chunk(const work *k, int filter, int chunk) {
+    const int first_tile = chunk * k->chunk, end = min_int(first_tile + k->chunk, tiles_of(k));
     const int filters = filters_of_block(k->conv, filter);
     const tile_scales scales = scales_at(k->epilogue, filter, filters);
     const int32_t *of_weights =
@@ -190,12 +196,13 @@ static void convolve_chunk(const work *k, int filter, int first_tile) {
 
 /* Weights that stay in the cache beside the codes, which are read once. */
 static void reuse_weights(const work *k, int chunks) {
-    const int lines = (k->conv->out.c + LINE - 1) / LINE;
+    const int filters = k->conv->out.c, together = filters_together(k->conv, chunks);
+    const int parts = (filters + together - 1) / together;
 #pragma omp for schedule(dynamic) nowait
-    for (int i = 0; i < lines * chunks; i++) {
-        const int line = i % lines * LINE;
-        for (int filter = line; filter < end_of_line(k->conv, line); filter += FILTERS)
-            convolve_chunk(k, filter, i / lines * CHUNK);
+    for (int i = 0; i < parts * chunks; i++) {
+        const int first = i % parts * together;
+        for (int f = first; f < min_int(first + together, filters); f += FILTERS)
+            convolve_chunk(k, f, i / parts);
     }
 }
 
@@ -204,13 +211,22 @@ static void reuse_codes(const work *k, int chunks) {
     const int blocks = (k->conv->out.c + FILTERS - 1) / FILTERS;
 #pragma omp for schedule(dynamic) nowait
     for (int i = 0; i < blocks * chunks; i++)
-        convolve_chunk(k, i / chunks * FILTERS, i % chunks * CHUNK);
+        convolve_chunk(k, i / chunks * FILTERS, i % chunks);
 }
 
 static void convolve_chunks(const work *k) {
-    const int chunks = (k->lines.n * k->lines.tiles + CHUNK - 1) / CHUNK;
+    const int chunks = (tiles_of(k) + k->chunk - 1) / k->chunk;
     const bool weights_stay = sums_offset(k->conv, k->layout) <= gdrq_cpu_cache() / 4;
     (weights_stay ? reuse_weights : reuse_codes)(k, chunks);
+}
+
+/* As many as there may be while all threads have enough parts to do. */
+static int chunk_of(const work *k) {
+    const int lines = (k->conv->out.c + LINE - 1) / LINE;
+    int chunk = CHUNK;
+    while (chunk > LEAST_CHUNK && lines * tiles_of(k) < chunk * PARTS * omp_get_max_threads())
+        chunk /= 2;
+    return chunk;
 }
 
 /* `copy` is where the copy is made, if one is needed. */
@@ -222,6 +238,7 @@ static void run(work *k, const uint8_t *in, char *copy) {
         memset(copy + gdrq_bordered_size(&k->bordered), 0, STEP);
     k->lines = k->out->pooled ? lines_of_pairs(k->conv) : lines_of(k->conv);
     k->row_bytes = row_bytes(k->conv, k->layout);
+    k->chunk = chunk_of(k);
 #pragma omp parallel
     {
         if (copies) {

@@ -13,6 +13,7 @@
 #ifndef GDRQ_INFER_X86_TILE_H
 #define GDRQ_INFER_X86_TILE_H
 
+#include <omp.h>
 #include <string.h>
 
 #include "infer/conv_kernel.h"
@@ -21,6 +22,7 @@ enum {
     FILTERS = 2 * LANES,
     STEP = 4,
     LINE = 64, /* filters whose codes share a cache line, which one core is to write */
+    PARTS = 4, /* per thread, at least, that work is divided into for balance */
 };
 
 /* A loop of few rounds: unrolled before the compiler decides what stays in registers. */
@@ -43,9 +45,11 @@ static inline int filters_of_block(const gdrq_int_conv *conv, int first_filter) 
     return min_int(FILTERS, conv->out.c - first_filter);
 }
 
-/* Behind the last filter of those from `first` on that share a line. */
-static inline int end_of_line(const gdrq_int_conv *conv, int first) {
-    return min_int(first + LINE, conv->out.c);
+/* Filters that one thread does together, where so many parts of the pixels are others': a line, if
+ * enough parts are left for all threads. */
+static inline int filters_together(const gdrq_int_conv *conv, int pixel_parts) {
+    const int lines = (conv->out.c + LINE - 1) / LINE;
+    return lines * pixel_parts >= PARTS * omp_get_max_threads() ? LINE : FILTERS;
 }
 
 /* Of a block of so many filters. */

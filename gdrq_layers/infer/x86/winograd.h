@@ -22,8 +22,6 @@
 #ifndef GDRQ_INFER_X86_WINOGRAD_H
 #define GDRQ_INFER_X86_WINOGRAD_H
 
-#include <omp.h>
-
 #include "infer/x86/finish.h"
 #include "infer/x86/winograd_weights.h"
 
@@ -103,7 +101,7 @@ static grid grid_of(const gdrq_int_conv *conv) {
     grid g = {.columns = (conv->out.w + 1) / 2, .panel = panel_of(conv->in.c)};
     g.tiles = g.columns * ((conv->out.h + 1) / 2);
     const int most = tiles_of_block(conv);
-    g.together = g.tiles <= TOGETHER && conv->out.c > (threads - 1) * LINE;
+    g.together = g.tiles <= TOGETHER && conv->out.c >= threads * FILTERS;
     g.blocks = g.together ? 1 : round_up((g.tiles + most - 1) / most, threads);
     g.most = (g.tiles + g.blocks - 1) / g.blocks;
     g.room = room_of(conv, g.most);
@@ -467,6 +465,7 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
                     .in = in,
                     .grid = grid_of(conv),
                     .offset = 2 * limits->code};
+    const int together = filters_together(conv, 1);
 #pragma omp parallel
     {
         uint8_t *const memory =
@@ -474,9 +473,9 @@ static void run(const gdrq_int_conv *conv, const gdrq_conv_limits *limits, const
         if (k.grid.together) {
             const block b = transformed_block(&k, memory, 0);
 #pragma omp for schedule(dynamic) nowait
-            for (int line = 0; line < conv->out.c; line += LINE)
-                for (int filter = line; filter < end_of_line(conv, line); filter += FILTERS)
-                    convolve(&k, &b, filter);
+            for (int first = 0; first < conv->out.c; first += together)
+                for (int i = first; i < min_int(first + together, conv->out.c); i += FILTERS)
+                    convolve(&k, &b, i);
         } else {
 #pragma omp for schedule(dynamic) nowait
             for (int i = 0; i < k.grid.blocks; i++) {
