@@ -3,11 +3,11 @@
 #include "base/status.h"
 #include "commands.h"
 #include "detect.h"
+#include "eval/output_difference.h"
 #include "image/picture_paths.h"
 #include "report.h"
 #include "task.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,7 +22,7 @@ typedef struct verification {
     network *trained, *folded;
     gdrq_layer_match *matches;
     float thresh;
-    double worst_output;                /* largest difference between outputs of the networks */
+    output_difference outputs;          /* of the networks, as a whole */
     int images, objects, found, common; /* of the trained one, of the folded one, of both */
     int same_class;                     /* images with the same likeliest class */
     size_t pixels, same_pixels;         /* of segmenters: all, and those with the same class */
@@ -100,18 +100,13 @@ static gdrq_status segment_both(verification *v, const picture *p, gdrq_error *e
     return status;
 }
 
-static void compare_outputs(verification *v, const float *trained, const float *folded, int n) {
-    for (int i = 0; i < n; i++)
-        v->worst_output = fmax(v->worst_output, fabs((double)trained[i] - folded[i]));
-}
-
 /* The network's output, and that of every other head. */
 static void compare_results(verification *v) {
-    compare_outputs(v, v->trained->output, v->folded->output, v->trained->outputs);
+    output_difference_add(&v->outputs, v->trained->output, v->folded->output, v->trained->outputs);
     for (int i = 0; i < v->trained->n; i++) {
         const layer *l = &v->trained->layers[i];
         if (l->type == YOLO || l->type == REGION)
-            compare_outputs(v, l->output, v->folded->layers[i].output, l->outputs);
+            output_difference_add(&v->outputs, l->output, v->folded->layers[i].output, l->outputs);
     }
 }
 
@@ -184,13 +179,19 @@ static gdrq_status print_result(const verification *v, gdrq_error *err) {
         printf("The same class in %zu of %zu pixels\n", v->same_pixels, v->pixels);
     else
         printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
-    printf("Largest difference of an output: %g\n", v->worst_output);
-    if (!bad && exact && v->worst_output > 0)
+    printf("Largest difference of an output: %g\n", v->outputs.largest);
+    if (v->outputs.not_finite)
+        return gdrq_fail(
+            err, GDRQ_ERROR_STATE,
+            "%zu outputs of the networks are not finite, which can't be compared: train "
+            "the network anew",
+            v->outputs.not_finite);
+    if (!bad && exact && v->outputs.largest > 0)
         return gdrq_fail(
             err, GDRQ_ERROR_STATE,
             "all layers agree, but the outputs of the networks differ by up to %g: this "
             "is a bug of ours",
-            v->worst_output);
+            v->outputs.largest);
     return bad ? gdrq_fail(err, GDRQ_ERROR_STATE,
                            "%d layers of the folded network compute something else than what was "
                            "trained: fold the network anew",
@@ -205,6 +206,22 @@ static gdrq_status load(const char *cfg, const char *weights, network **net, gdr
     return status;
 }
 
+/* So that outputs can be compared one by one. */
+static gdrq_status check_shapes(const verification *v, const char *folded_cfg, gdrq_error *err) {
+    const network *a = v->trained, *b = v->folded;
+    bool same = a->n == b->n && a->w == b->w && a->h == b->h && a->c == b->c &&
+                a->inputs == b->inputs && a->outputs == b->outputs;
+    for (int i = 0; i < a->n && same; i++)
+        same = a->layers[i].type == b->layers[i].type &&
+               a->layers[i].outputs == b->layers[i].outputs &&
+               a->layers[i].classes == b->layers[i].classes;
+    return same ? GDRQ_OK
+                : gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                            "%s: the folded network was not made of this one, or not at this size "
+                            "(%d x %d; here %d x %d)",
+                            folded_cfg, a->w, a->h, b->w, b->h);
+}
+
 static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq_error *err) {
     gdrq_status status = load(operands->at[0], operands->at[1], &v->trained, err);
     if (status == GDRQ_OK)
@@ -215,6 +232,8 @@ static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq
     if (status == GDRQ_OK && !gdrq_network_is_folded(v->folded))
         status = gdrq_fail(err, GDRQ_ERROR_STATE, "%s: is not folded; give the folded network last",
                            operands->at[2]);
+    if (status == GDRQ_OK)
+        status = check_shapes(v, operands->at[2], err);
     if (status != GDRQ_OK)
         return status;
     v->matches = gdrq_alloc((size_t)v->trained->n, sizeof *v->matches);

@@ -6,6 +6,7 @@
 
 #include "data/palette.h"
 #include "eval/confusion.h"
+#include "eval/output_difference.h"
 #include "image/overlay.h"
 #include "results/confusion_table.h"
 #include "train/segmentation_set.h"
@@ -239,6 +240,18 @@ static void matrices_are_shown(void **state) {
     confusion_free(&c);
 }
 
+/* ---- two networks ---- */
+
+static void what_is_no_number_differs(void **state) {
+    const float a[] = {1, NAN, 3, NAN, INFINITY}, b[] = {1.5f, 2, 2, NAN, INFINITY};
+    output_difference d = {0};
+    (void)state;
+    output_difference_add(&d, a, b, 1);
+    assert_true(d.largest == .5 && d.not_finite == 0);
+    output_difference_add(&d, a + 1, b + 1, 4);
+    assert_true(d.largest == 1 && d.not_finite == 3);
+}
+
 /* ---- overlay ---- */
 
 static void overlays_blend(void **state) {
@@ -265,6 +278,7 @@ int main(void) {
         cmocka_unit_test(hand_made_cases),
         cmocka_unit_test(agrees_with_sets),
         cmocka_unit_test(matrices_are_shown),
+        cmocka_unit_test(what_is_no_number_differs),
         cmocka_unit_test(overlays_blend),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
