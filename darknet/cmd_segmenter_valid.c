@@ -5,6 +5,7 @@
 #include "data/folder.h"
 #include "eval/miou.h"
 #include "list_progress.h"
+#include "output_check.h"
 #include "report.h"
 #include "results/confusion_table.h"
 #include "segmenter.h"
@@ -68,6 +69,13 @@ static gdrq_status check_out(const char *out, gdrq_error *err) {
     return folder_check_file(out, err);
 }
 
+static gdrq_status check_replaced(const char *out, const arg_operands *operands,
+                                  const data_cfg *data, gdrq_error *err) {
+    const run_inputs inputs = {
+        .files = operands->at, .n = 3, .data = data, .lists = {"valid"}, .task = TASK_SEGMENT};
+    return output_check(&out, 1, &inputs, err);
+}
+
 static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error *err) {
     segmenter s = {0};
     image_list images = {0};
@@ -75,6 +83,8 @@ static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error
     gdrq_status status = check_out(out, err);
     if (status == GDRQ_OK)
         status = segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &s, err);
+    if (status == GDRQ_OK)
+        status = check_replaced(out, operands, &s.data, err);
     if (status == GDRQ_OK)
         status = segmenter_images(&s, "valid", &images, err);
     if (status == GDRQ_OK)

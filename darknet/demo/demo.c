@@ -5,6 +5,7 @@
 #include "demo/pipeline.h"
 #include "demo/statistics.h"
 #include "demo/status_line.h"
+#include "output_check.h"
 #include "report.h"
 #include "seconds.h"
 #include "train/stop.h"
@@ -265,8 +266,21 @@ int demo_run(const demo_options *options, demo_task *task) {
     return code;
 }
 
+/* The names, the palette and whatever else DATA names are read. */
+static gdrq_status check_named_files(const char *data_path, const demo_options *o,
+                                     gdrq_error *err) {
+    const char *const outputs[] = {o->out_filename, o->json};
+    data_cfg data;
+    gdrq_status status = data_cfg_read(data_path, &data, err);
+    if (status != GDRQ_OK)
+        return status;
+    status = output_check(outputs, 2, &(run_inputs){.data = &data}, err);
+    data_cfg_free(&data);
+    return status;
+}
+
 int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) {
-    enum { DATA, CFG, WEIGHTS, SOURCE };
+    enum { DATA, SOURCE = 3 };
     arg_flag flags[DEMO_MOST_FLAGS];
     int n = demo_flags(o, flags);
     flags[n++] = verb->flag;
@@ -286,6 +300,8 @@ int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) 
     o->source = operands.at[SOURCE];
     o->dont_show = args_dont_show();
     gdrq_status status = demo_options_check(o, operands.at, operands.n, &err);
+    if (status == GDRQ_OK)
+        status = check_named_files(operands.at[DATA], o, &err);
     if (status == GDRQ_OK)
         status = verb->open(operands.at, o, &task, &err);
     return status == GDRQ_OK ? demo_run(o, task) : report_error(&err);
