@@ -182,8 +182,23 @@ mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -
         darknet segmenter valid scenes.data ${net%%:*}.cfg "${net#*:}" 2> err > ${net%%:*}.out
     done
     cmp four.out folded.out
-    run darknet gdrq bench folded.cfg folded.weights -runs 2
+    for size in 96x32 48x64 24x16; do
+        sed "s/^width=.*/width=${size%x*}/; s/^height=.*/height=${size#*x}/" folded.cfg > other.cfg
+        is_refused "other.cfg: the folded network was not made of this one, or not at this size" \
+            gdrq verify four.cfg backup/four_final.weights other.cfg folded.weights valid.list
+    done
+    run darknet gdrq bench folded.cfg folded.weights -runs 2 -image images/valid/0.png -json b.json
     [ "$status" -eq 0 ]
+    says "A picture of 44 x 32, 3 classes:"
+    [[ "$output" =~ "pixels in, classes out" ]] || false
+    /usr/bin/python3 - << 'END'
+import json
+frame = json.load(open("b.json"))["frame"]
+assert frame["found"] == 3 and "boxes" not in frame
+steps = [frame[name] for name in ("letterbox", "network", "classes")]
+assert all(0 < s["min_ms"] <= s["median_ms"] for s in steps + [frame["total"]])
+assert sum(s["min_ms"] for s in steps) <= frame["total"]["min_ms"] * 1.001
+END
     [[ "$output" =~ upsample\ .*\ codes ]] || false
     darknet gdrq inspect four.cfg backup/four_final.weights valid.list > inspect.out 2> err
     grep -q gdrq_convolutional inspect.out
@@ -227,6 +242,16 @@ ious = [b / (t + f - b) for b, t, f in zip(both, truth, found)]
 print("%.4f" % (sum(ious) / 3))
 END
     [ "$(mean_iou <<< "$output")" = "$(cat expected)" ]
+    for file in images/valid/0.png masks/valid/0.png; do
+        cp $file before
+        is_refused "$file would be replaced" \
+            segmenter valid scenes.data float.cfg $weights -out ./$file
+        cmp $file before
+    done
+    sed 's/^palette.*/palette = colours.png/' scenes.data > png.data
+    cp scenes.palette colours.png
+    ln -s colours.png link.png
+    is_refused "colours.png would be replaced" segmenter valid png.data float.cfg $weights -out link.png
     run darknet segmenter valid scenes.data float.cfg $weights -out matrix.txt
     one_line_error 1 "must end in .jpg or .png"
 }
@@ -252,12 +277,29 @@ END
     run darknet segmenter test scenes.data float.cfg $weights <<< $'images/valid/1.png\nnone.png'
     [ "$status" -eq 1 ]
     says "darknet: none.png"
+    printf '%s\n' images/valid/0.png none.png images/valid/1.png > some.list
+    run darknet segmenter test scenes.data float.cfg $weights some.list -out y.png
+    [ "$status" -eq 1 ]
+    says "darknet: none.png"
+    [ "${lines[-1]}" = "darknet: 1 of 3 pictures could not be read" ]
+    [ "$(ls y_*)" = "$(printf '%s\n' y_1_0.png y_1_0_classes.png y_3_1.png y_3_1_classes.png)" ]
     run darknet segmenter test scenes.data float.cfg $weights images/valid/0.png -out x.gif
     one_line_error 1 "must end in .jpg or .png"
     cp images/valid/0.png a_classes.png
     is_refused "a_classes.png would be replaced" \
         segmenter test scenes.data float.cfg $weights a_classes.png -out ./a.png
     cmp images/valid/0.png a_classes.png
+    # A later picture has the name that an earlier one's result would have.
+    mkdir photos
+    cp images/valid/0.png photos/a.png
+    cp images/valid/1.png photos/x_1_a_classes.png
+    is_refused "photos/x_1_a_classes.png would be replaced" \
+        segmenter test scenes.data float.cfg $weights photos -out photos/x.png
+    [ "$(ls photos)" = "$(printf '%s\n' a.png x_1_a_classes.png)" ]
+    sed 's/^palette.*/palette = colours_classes.png/' scenes.data > png.data
+    cp scenes.palette colours_classes.png
+    is_refused "colours_classes.png would be replaced" \
+        segmenter test png.data float.cfg $weights images/valid/0.png -out colours.png
 }
 
 demo() { darknet segmenter demo scenes.data float.cfg $weights "$@"; }
@@ -330,6 +372,13 @@ END
     done
     run demo images/valid -json images/valid/0.png
     one_line_error 1 "would be replaced"
+    for flag in json out_filename; do
+        cp scenes.palette colours.avi
+        sed 's/^palette.*/palette = colours.avi/' scenes.data > avi.data
+        is_refused "colours.avi would be replaced" \
+            segmenter demo avi.data float.cfg $weights images/valid -$flag colours.avi -dont_show
+        cmp scenes.palette colours.avi
+    done
     run demo images/valid -opacity 2
     one_line_error 2 "-opacity"
     sed '/^\[segmentation\]/,$d' float.cfg > headless.cfg
@@ -388,6 +437,11 @@ END
 
 @test "what is wrong with the data is told before any training" {
     train="segmenter train scenes.data float.cfg"
+    for file in images/train/0.png masks/train/0.png masks/valid/0.png; do
+        cp $file before
+        is_refused "$file would be replaced" $train -miou -display -chart $file
+        cmp $file before
+    done
     rm masks/train/0.png
     is_refused "images/train/0.png: its mask is missing: masks/train/0" $train
     cp masks/train/1.png masks/train/0.png
@@ -454,6 +508,33 @@ Image.new("L", (44, 32), 3).save("masks/train/2.png")'
             $form-out/backup/eleven_final.weights > log 2> err
         grep -q "name = bicyclist" log
     done
+    # A second run replaces its own links; those to folders of what it reads would lose it.
+    "$top/scripts/camvid_to_darknet" camvid camvid-out > log
+    cmp camvid-out/images/val/a.png images/valid/0.png
+    "$top/scripts/camvid_to_darknet" --copy camvid camvid-out > log
+    [ ! -L camvid-out/images/val/a.png ]
+    mkdir linked real
+    ln -s ../camvid/images ../camvid/masks linked
+    mv camvid/images/test/a.png real/a.png
+    ln -s ../../../real/a.png camvid/images/test/a.png
+    for way in "" --copy; do
+        run "$top/scripts/camvid_to_darknet" $way camvid linked
+        [ "$status" -eq 1 ]
+        says "linked/images/train/a.png: is camvid/images/train/a.png, which is read"
+        [ "$(ls linked)" = "$(printf '%s\n' images masks)" ]
+        for file in camvid/images/{train,val}/a.png real/a.png; do
+            [ ! -L $file ]
+            cmp $file images/valid/0.png
+        done
+    done
+    # What a picture is a link to is read, too.
+    mkdir -p out/images/test
+    mv real/a.png out/images/test/a.png
+    ln -sf ../../../out/images/test/a.png camvid/images/test/a.png
+    run "$top/scripts/camvid_to_darknet" camvid out
+    [ "$status" -eq 1 ]
+    says "out/images/test/a.png: is camvid/images/test/a.png, which is read"
+    rm -r out
     rm camvid/masks/val/a.png
     run "$top/scripts/camvid_to_darknet" camvid out
     [ "$status" -eq 1 ]

@@ -72,6 +72,11 @@ static void masks_lie_beside_images(void **state) {
     assert_int_equal(mask_path("set/images/a/6.jpg", &path, &is_png, &err), GDRQ_ERROR_IO);
     assert_string_equal(err.message, "set/images/a/6.jpg: its mask is missing: set/masks/a/6.png "
                                      "(or, as run lengths, .txt there or in 'mask')");
+    assert_int_equal(symlink("gone.png", "set/masks/a/6.png"), 0);
+    assert_int_equal(mask_path("set/images/a/6.jpg", &path, &is_png, &err), GDRQ_ERROR_IO);
+    assert_string_equal(err.message,
+                        "set/images/a/6.jpg: its mask set/masks/a/6.png is a link to nothing");
+    assert_null(path);
     assert_int_equal(mask_path("set/photos/1.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "no folder of this path is called 'images'"));
     assert_int_equal(mask_path("images.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);
@@ -287,6 +292,11 @@ static void palettes_are_read(void **state) {
     write_text("palette", "1 2 3\n255  0\t7\n\n");
     assert_int_equal(palette_read("palette", 2, &colours, &err), GDRQ_OK);
     assert_true(colours.rgb[0][0] == 1 && colours.rgb[0][2] == 3 && colours.rgb[1][0] == 255);
+    assert_int_equal(palette_read("palette", 3, &colours, &err), GDRQ_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "palette: 2 colours for 3 classes"));
+    write_text("palette", "# sky\n1 2 3\n\t# RED GREEN BLUE\n4 5 6\n# end\n");
+    assert_int_equal(palette_read("palette", 2, &colours, &err), GDRQ_OK);
+    assert_true(colours.rgb[0][0] == 1 && colours.rgb[1][0] == 4 && colours.rgb[1][2] == 6);
     assert_int_equal(palette_read("palette", 3, &colours, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "palette: 2 colours for 3 classes"));
     static const char *const bad[] = {"1 2\n", "1 2 256\n", "1 2 3 4\n", "1 -2 3\n", "red\n"};
