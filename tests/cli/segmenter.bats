@@ -222,6 +222,8 @@ END
     [ "$status" -eq 0 ]
     echo "$output"
     [[ "${lines[1]}" =~ ^class_id\ =\ 1,\ name\ =\ square,\ IoU\ =\ 0\.[0-9]{4},\ pixels\ =\ [0-9]+,\ found\ =\ [0-9]+$ ]] || false
+    grep -qE "^true . found, in % +0 +1 +2$" <<< "$output"
+    grep -q "^  2 disc  " <<< "$output"
     [[ "${lines[-1]}" =~ ^8\ images:\ mean\ IoU\ =\ [01]\.[0-9]{4},\ pixel\ accuracy\ =\ [01]\.[0-9]{4},\ class\ accuracy\ =\ [01]\.[0-9]{4}$ ]] || false
     /usr/bin/python3 -c 'from PIL import Image; assert Image.open("matrix.png").size == (342, 272)'
     # The same by the masks and test's index pictures, counted elsewhere.
@@ -469,6 +471,67 @@ Image.new("L", (44, 32), 3).save("masks/train/2.png")'
     head -n 2 scenes.palette > short.palette
     sed -i 's/^palette.*/palette = short.palette/' scenes.data
     is_refused "short.palette: 2 colours for 3 classes" $train
+}
+
+# The same masks with only 0 and VALUE; classes 1 and 2 become VALUE, and void 0.
+make_binary() {
+    /usr/bin/python3 - "$1" << 'END'
+import pathlib, sys
+from PIL import Image
+value = int(sys.argv[1])
+for path in pathlib.Path("masks").glob("*/*.png"):
+    mask = Image.open(path)
+    binary = Image.new("L", mask.size)
+    binary.putdata([value if p in (1, 2) else 0 for p in mask.getdata()])
+    binary.save(path)
+END
+    grep '[0-9]' train.list | while read -r image; do
+        [ ! -e "masks/${image#images/}" ] || echo "$image"
+    done > binary.list
+    printf '%s\n' "classes = $2" "train = binary.list" "valid = valid.list" "backup = backup" > binary.data
+}
+
+@test "masks that lack classes are told of, with what 255 means" {
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "$stderr" != *"no pixel"* ]]
+    write_segmenter two.cfg max_batches=1
+    sed -i 's/classes=3/classes=2/; s/filters=3$/filters=2/; /class_weights/d' two.cfg
+    make_binary 255 2
+    note="no pixel has the class 1. The masks hold 0 and 255, which is void where binary.data sets no void=: "
+    run darknet segmenter train binary.data two.cfg -seed 1 -miou
+    [ "$status" -eq 0 ]
+    says "darknet: binary.list: $note"
+    says "darknet: valid.list: $note"
+    run --separate-stderr darknet segmenter valid binary.data two.cfg backup/two_final.weights
+    [[ "$stderr" == *"valid.list: $note"* ]] || false
+    echo "names = scenes.names" >> binary.data
+    sed 's/classes = 2/classes = 3/; $a void = 255' binary.data > void.data
+    run darknet segmenter valid void.data float.cfg $weights
+    says "valid.list: no pixel has the classes 1 (square), 2 (disc)"
+    [[ "$output" != *"which is void"* ]] || false
+    # Only ground, and found so.
+    /usr/bin/python3 -c 'from PIL import Image
+Image.new("RGB", (44, 32), (40, 60, 170)).save("images/valid/0.png")
+Image.new("L", (44, 32), 0).save("masks/valid/0.png")'
+    echo images/valid/0.png > valid.list
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "${lines[-1]}" =~ ^1\ images:\ mean\ IoU\ =\ 1\.0000\ of\ 1\ of\ 3\ classes,\ pixel\ accuracy ]] || false
+    [[ "$stderr" == *"valid.list: no pixel has the classes 1 (square), 2 (disc)"* ]] || false
+}
+
+@test "a key that is nearly a known one is told of" {
+    sed 's/^void/viod/; s/^backup/tops = 3\nmy own key = 1\nbackup/' scenes.data > typo.data
+    run darknet segmenter train typo.data float.cfg
+    [ "$status" -eq 1 ]
+    says "darknet: typo.data:2: nothing reads 'viod'; did you mean 'void'?"
+    says "darknet: typo.data:7: nothing reads 'tops'; did you mean 'top'?"
+    [[ "$output" != *"my own"* ]] || false
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "$stderr" != *"nothing reads"* ]] || false
+    sed '$a viod = 3' scenes.data > both.data
+    run --separate-stderr darknet segmenter valid both.data float.cfg $weights
+    [ "$status" -eq 0 ]
+    [[ "$stderr" != *"nothing reads"* ]] || false
 }
 
 @test "what is no segmenter is refused" {
