@@ -111,3 +111,15 @@ gdrq_status output_check(const char *const *outputs, int n, const run_inputs *in
     free(old.at);
     return status;
 }
+
+gdrq_status output_check_data_file(const char *const *outputs, int n, const char *data_path,
+                                   const char *list, task task, gdrq_error *err) {
+    data_cfg data;
+    gdrq_status status = data_cfg_read(data_path, &data, err);
+    if (status != GDRQ_OK)
+        return status;
+    const run_inputs inputs = {.data = &data, .lists = {list}, .task = task};
+    status = output_check(outputs, n, &inputs, err);
+    data_cfg_free(&data);
+    return status;
+}

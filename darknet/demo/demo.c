@@ -266,19 +266,6 @@ int demo_run(const demo_options *options, demo_task *task) {
     return code;
 }
 
-/* The names, the palette and whatever else DATA names are read. */
-static gdrq_status check_named_files(const char *data_path, const demo_options *o,
-                                     gdrq_error *err) {
-    const char *const outputs[] = {o->out_filename, o->json};
-    data_cfg data;
-    gdrq_status status = data_cfg_read(data_path, &data, err);
-    if (status != GDRQ_OK)
-        return status;
-    status = output_check(outputs, 2, &(run_inputs){.data = &data}, err);
-    data_cfg_free(&data);
-    return status;
-}
-
 int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) {
     enum { DATA, SOURCE = 3 };
     arg_flag flags[DEMO_MOST_FLAGS];
@@ -301,7 +288,8 @@ int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) 
     o->dont_show = args_dont_show();
     gdrq_status status = demo_options_check(o, operands.at, operands.n, &err);
     if (status == GDRQ_OK)
-        status = check_named_files(operands.at[DATA], o, &err);
+        status = output_check_data_file((const char *const[]){o->out_filename, o->json}, 2,
+                                        operands.at[DATA], NULL, TASK_CLASSIFY, &err);
     if (status == GDRQ_OK)
         status = verb->open(operands.at, o, &task, &err);
     return status == GDRQ_OK ? demo_run(o, task) : report_error(&err);

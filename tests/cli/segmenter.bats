@@ -215,6 +215,8 @@ END
         -data scenes.data
     [ "$status" -eq 0 ]
     says "mIoU"
+    is_refused "masks/valid/0.png would be replaced" gdrq sensitivity four.cfg \
+        backup/four_final.weights images/valid -data scenes.data -out masks/valid/0.png
 }
 
 @test "valid shows each class and draws the confusion matrix" {
