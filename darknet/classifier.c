@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "colour_input.h"
 #include "data/class_tree.h"
+#include "data_file.h"
 #include "report.h"
 #include "stock_path.h"
 
@@ -69,7 +70,7 @@ static gdrq_status check(classifier *c, const char *cfg_path, gdrq_error *err) {
 gdrq_status classifier_open(const char *data_path, const char *cfg_path, classifier *c,
                             gdrq_error *err) {
     *c = (classifier){0};
-    gdrq_status status = data_cfg_read(data_path, &c->data, err);
+    gdrq_status status = data_file_read(data_path, &c->data, err);
     if (status == GDRQ_OK)
         status = gdrq_network_parse(cfg_path, report_note, NULL, &c->net, err);
     if (status == GDRQ_OK)
@@ -82,7 +83,7 @@ gdrq_status classifier_open(const char *data_path, const char *cfg_path, classif
 gdrq_status classifier_of(const char *data_path, const char *cfg_path, network *net, classifier *c,
                           gdrq_error *err) {
     *c = (classifier){.net = net};
-    gdrq_status status = data_cfg_read(data_path, &c->data, err);
+    gdrq_status status = data_file_read(data_path, &c->data, err);
     if (status == GDRQ_OK)
         status = check(c, cfg_path, err);
     if (status != GDRQ_OK)

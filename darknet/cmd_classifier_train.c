@@ -101,7 +101,7 @@ static int run(const arg_operands *operands, train_flags *flags) {
                                             ? (train_use){"measure", "classifier valid", NULL}
                                             : (train_use){"predict", "classifier predict", "IMAGE"},
                                  .net = t.c.net,
-                                 .data_path = operands->at[0],
+                                 .data = &t.c.data,
                                  .cfg_path = operands->at[1],
                                  .weights_path = operands->at[2],
                                  .backup = t.backup,

@@ -2,8 +2,8 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "commands.h"
-#include "data/data_cfg.h"
 #include "data/labelled_images.h"
+#include "data_file.h"
 #include "eval/anchors.h"
 #include "image/picture.h"
 #include "list_progress.h"
@@ -151,7 +151,7 @@ static gdrq_status run(const arg_operands *operands, const anchor_options *o, gd
     labelled_images images = {0};
     const char *train;
     int classes = 0;
-    gdrq_status status = data_cfg_read(operands->at[0], &data, err);
+    gdrq_status status = data_file_read(operands->at[0], &data, err);
     if (status == GDRQ_OK)
         status = data_cfg_require_int(&data, "classes", 1, MOST_CLASSES, &classes, err);
     if (status == GDRQ_OK)

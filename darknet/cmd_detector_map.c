@@ -5,6 +5,7 @@
 #include "detector.h"
 #include "eval/detector_map.h"
 #include "list_progress.h"
+#include "output_check.h"
 #include "report.h"
 #include "results/json_text.h"
 #include "results/memory_file.h"
@@ -158,6 +159,10 @@ static int run(const arg_operands *operands, const command_options *o) {
     gdrq_error err;
     gdrq_status status =
         detector_open_trained(operands->at[0], operands->at[1], operands->at[2], &d, &err);
+    const run_inputs inputs = {
+        .files = operands->at, .n = 3, .data = &d.data, .lists = {"valid"}, .task = TASK_DETECT};
+    if (status == GDRQ_OK)
+        status = output_check(&o->json, 1, &inputs, &err);
     if (status == GDRQ_OK)
         status = measure(&d, o, &err);
     detector_close(&d);

@@ -89,7 +89,7 @@ static int run(const arg_operands *operands, train_flags *flags) {
     measured_set measured = {0};
     train_task task = {.command = "detector train",
                        .use = {"detect", "detector test", "IMAGE"},
-                       .data_path = operands->at[0],
+                       .data = &d.data,
                        .cfg_path = operands->at[1],
                        .weights_path = operands->at[2],
                        .metric = {"mAP@0.50", "map", measure, &measured}};

@@ -6,6 +6,7 @@
 #include "detect.h"
 #include "detector.h"
 #include "list_progress.h"
+#include "output_check.h"
 #include "report.h"
 #include "results/valid_files.h"
 #include "results/valid_ids.h"
@@ -82,6 +83,14 @@ static gdrq_status prepare(const detector *d, const valid_options *o, valid_job 
     return valid_files_open(&spec, &job->files, err);
 }
 
+/* Labels are not read. */
+static gdrq_status check_replaced(const valid_job *job, const arg_operands *operands,
+                                  const data_cfg *data, gdrq_error *err) {
+    const run_inputs inputs = {
+        .files = operands->at, .n = 3, .data = data, .lists = {"valid"}, .task = TASK_CLASSIFY};
+    return output_check(valid_files_paths(job->files), valid_files_count(job->files), &inputs, err);
+}
+
 static gdrq_status add_image(const detector *d, const valid_options *o, const valid_job *job,
                              const char *path, gdrq_error *err) {
     const detect_options options = {
@@ -114,7 +123,7 @@ static gdrq_status detect_all(const detector *d, const valid_options *o, const v
         return status;
     fprintf(stderr, "Total Detection Time: %f Seconds\n", seconds_now() - start);
     const int more = valid_files_count(job->files) - 1;
-    printf("Wrote %s", valid_files_first_path(job->files));
+    printf("Wrote %s", valid_files_paths(job->files)[0]);
     if (more)
         printf(" and %d files more", more);
     putchar('\n');
@@ -129,6 +138,8 @@ static int run(const arg_operands *operands, const valid_options *o) {
         detector_open_trained(operands->at[0], operands->at[1], operands->at[2], &d, &err);
     if (status == GDRQ_OK)
         status = prepare(&d, o, &job, &err);
+    if (status == GDRQ_OK)
+        status = check_replaced(&job, operands, &d.data, &err);
     if (status == GDRQ_OK)
         status = detect_all(&d, o, &job, &err);
     valid_files_free(job.files);

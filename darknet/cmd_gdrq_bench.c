@@ -54,11 +54,13 @@ static void print_step(const char *name, const gdrq_times *t) {
 
 static void print_frame(const bench *b) {
     const frame_times *f = &b->frame;
-    printf("\nA picture of %d x %d, %d boxes:\n", b->picture.w, b->picture.h, f->found);
+    const bool segments = gdrq_network_pixel_classes(b->net);
+    printf("\nA picture of %d x %d, %d %s:\n", b->picture.w, b->picture.h, f->found,
+           segments ? "classes" : "boxes");
     print_step("letterbox", &f->letterbox);
     print_step("network", &f->network);
-    print_step("boxes and suppression", &f->boxes);
-    print_step("pixels in, boxes out", &f->total);
+    print_step(segments ? "classes of the pixels" : "boxes and suppression", &f->findings);
+    print_step(segments ? "pixels in, classes out" : "pixels in, boxes out", &f->total);
     printf("%.2f times the network alone\n", f->total.median / f->network.median);
 }
 
@@ -108,7 +110,7 @@ static void put_frame(FILE *out, const bench *b) {
     fprintf(out, "  \"frame\": {\n");
     put_step(out, "letterbox", &b->frame.letterbox);
     put_step(out, "network", &b->frame.network);
-    put_step(out, "boxes", &b->frame.boxes);
+    put_step(out, gdrq_network_pixel_classes(b->net) ? "classes" : "boxes", &b->frame.findings);
     put_step(out, "total", &b->frame.total);
     fprintf(out, "    \"width\": %d, \"height\": %d, \"found\": %d\n  },\n", b->picture.w,
             b->picture.h, b->frame.found);
@@ -189,11 +191,14 @@ static void add_convolutions(bench *b) {
 
 static gdrq_status run(const arg_operands *operands, const bench_options *o, gdrq_error *err) {
     bench b = {0};
-    gdrq_status status = o->json ? folder_check_file(o->json, err) : GDRQ_OK;
+    const char *const inputs[] = {operands->at[0], operands->at[1], o->image};
+    gdrq_status status = o->json ? folder_check_output(o->json, inputs, 3, err) : GDRQ_OK;
     if (o->threads)
         omp_set_num_threads(o->threads);
     if (status == GDRQ_OK)
         status = prepare(&b, operands, err);
+    if (status == GDRQ_OK && o->image)
+        status = frame_bench_check(b.net, operands->at[0], err);
     if (status == GDRQ_OK && o->image)
         status = picture_load(o->image, &b.picture, err);
     if (status == GDRQ_OK) {
@@ -236,7 +241,7 @@ int cmd_gdrq_bench(int argc, char **argv) {
         {.name = "image",
          .value_name = "FILE",
          .text = &o.image,
-         .help = "measure a picture's way from pixels to boxes, too"},
+         .help = "measure a picture's way from pixels to boxes, or to their classes, too"},
         {.name = "thresh",
          .value_name = "P",
          .real = &o.thresh,

@@ -4,6 +4,7 @@
 #include "data/folder.h"
 #include "detect.h"
 #include "image/picture_paths.h"
+#include "output_check.h"
 #include "quantised_network.h"
 #include "report.h"
 #include "suggest.h"
@@ -128,7 +129,11 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     if (status == GDRQ_OK)
         status = picture_paths_find(operands->at[2], &paths, err);
     if (status == GDRQ_OK)
-        status = folder_check_file(operands->at[3], err);
+        status = folder_check_output(operands->at[3], operands->at, 1, err);
+    if (status == GDRQ_OK)
+        status =
+            output_check(&operands->at[3], 1,
+                         &(run_inputs){.files = (const char *const *)paths.at, .n = paths.n}, err);
     if (status == GDRQ_OK) {
         work w = {net, &paths, work_progress_start("calibrating", count_passes(f) * paths.n)};
         status = calibrate_on(&w, f, err);

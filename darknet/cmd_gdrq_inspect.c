@@ -5,6 +5,7 @@
 #include "inspect/inspect_pictures.h"
 #include "inspect/inspect_table.h"
 #include "inspect/inspection.h"
+#include "output_check.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -14,9 +15,12 @@ typedef struct inspect_options {
 } inspect_options;
 
 static gdrq_status check_outputs(const arg_operands *operands, const inspect_options *o,
-                                 gdrq_error *err) {
+                                 const picture_paths *paths, gdrq_error *err) {
+    const run_inputs pictures = {.files = (const char *const *)paths->at, .n = paths->n};
     const char *inputs[] = {operands->at[0], operands->at[1], operands->at[2], o->before};
-    const gdrq_status status = o->json ? folder_check_output(o->json, inputs, 4, err) : GDRQ_OK;
+    gdrq_status status = o->json ? folder_check_output(o->json, inputs, 4, err) : GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = output_check(&o->json, 1, &pictures, err);
     return status == GDRQ_OK && o->out ? folder_prepare(o->out, "folder for pictures", err)
                                        : status;
 }
@@ -41,7 +45,7 @@ static gdrq_status run(const arg_operands *operands, const inspect_options *o, g
     if (status == GDRQ_OK)
         status = inspection_open(&in, err);
     if (status == GDRQ_OK)
-        status = check_outputs(operands, o, err);
+        status = check_outputs(operands, o, &paths, err);
     if (status == GDRQ_OK)
         status = inspection_run(&in, &paths, err);
     if (status == GDRQ_OK) {

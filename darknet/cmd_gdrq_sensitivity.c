@@ -3,6 +3,7 @@
 #include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
+#include "output_check.h"
 #include "detect.h"
 #include "image/picture.h"
 #include "report.h"
@@ -51,6 +52,17 @@ static gdrq_status read_bits(const flags *f, sensitivity *s, gdrq_error *err) {
     if (f->activations)
         s->activation_bits = bits_with(bits_with(s->activation_bits, 4), 8);
     return GDRQ_OK;
+}
+
+/* What it reads beside its operands. */
+static gdrq_status check_pictures(const sensitivity *s, const arg_operands *operands,
+                                  const flags *f, gdrq_error *err) {
+    const char *outputs[] = {operands->at[3], f->json, f->out};
+    const run_inputs inputs = {.files = (const char *const *)s->paths.at, .n = s->paths.n};
+    const gdrq_status status = output_check(outputs, 3, &inputs, err);
+    return status == GDRQ_OK && f->data
+               ? output_check_data_file(outputs, 3, f->data, "valid", task_of(s->net), err)
+               : status;
 }
 
 /* Before the work begins: what would keep its results from being written. */
@@ -123,6 +135,8 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
         status = check_outputs(operands, f, err);
     if (status == GDRQ_OK)
         status = sensitivity_open(&s, err);
+    if (status == GDRQ_OK)
+        status = check_pictures(&s, operands, f, err);
     if (status == GDRQ_OK)
         status = budget_check(&f->budget, &s, err);
     if (status == GDRQ_OK)

@@ -3,11 +3,11 @@
 #include "base/status.h"
 #include "commands.h"
 #include "detect.h"
+#include "eval/output_difference.h"
 #include "image/picture_paths.h"
 #include "report.h"
 #include "task.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,11 +27,10 @@ static const double rounding = 1e-4;
 
 typedef struct verification {
     network *trained, *folded;
-    network
-        *plain; /* the folded one in portable C, each tensor by itself; NULL: that is the other */
+    network *plain; /* the folded one in portable C, each tensor by itself, or NULL */
     gdrq_layer_match *matches;
     float thresh;
-    double worst_output;                /* largest difference between outputs of the networks */
+    output_difference outputs;          /* of the networks, as a whole */
     int images, objects, found, common; /* of the trained one, of the folded one, of both */
     int same_class;                     /* images with the same likeliest class */
     size_t pixels, same_pixels;         /* of segmenters: all, and those with the same class */
@@ -109,36 +108,31 @@ static gdrq_status segment_both(verification *v, const picture *p, gdrq_error *e
     return status;
 }
 
-static void compare_outputs(verification *v, const float *trained, const float *folded, int n) {
-    for (int i = 0; i < n; i++)
-        v->worst_output = fmax(v->worst_output, fabs((double)trained[i] - folded[i]));
-}
-
 /* The network's output, and that of every other head. */
-static void compare_results(verification *v) {
-    compare_outputs(v, v->trained->output, v->folded->output, v->trained->outputs);
-    for (int i = 0; i < v->trained->n; i++) {
-        const layer *l = &v->trained->layers[i];
+static void compare_results(const network *a, const network *b, output_difference *d) {
+    output_difference_add(d, a->output, b->output, a->outputs);
+    for (int i = 0; i < a->n; i++) {
+        const layer *l = &a->layers[i];
         if (l->type == YOLO || l->type == REGION)
-            compare_outputs(v, l->output, v->folded->layers[i].output, l->outputs);
+            output_difference_add(d, l->output, b->layers[i].output, l->outputs);
     }
 }
 
 /* Whatever the kernels of this processor do at once or in place, the result is the plain one's. */
 static gdrq_status check_plain(const verification *v, const char *path, const picture *p,
                                gdrq_error *err) {
-    verification twins = {.trained = v->plain, .folded = v->folded};
+    output_difference d = {0};
     if (!v->plain)
         return GDRQ_OK;
     const gdrq_status status = predict_picture(v->plain, p, NULL, err);
     if (status != GDRQ_OK)
         return status;
-    compare_results(&twins);
-    if (twins.worst_output > 0)
+    compare_results(v->plain, v->folded, &d);
+    if (d.largest > 0)
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "%.500s: outputs of the kernels for %s and of portable C differ by up to "
                          "%g: this is a bug of ours; -cpumask c is right",
-                         path, gdrq_machine_cpu(), twins.worst_output);
+                         path, gdrq_machine_cpu(), d.largest);
     return GDRQ_OK;
 }
 
@@ -151,7 +145,7 @@ static gdrq_status verify_picture(verification *v, const char *path, gdrq_error 
     if (status == GDRQ_OK)
         status = ways[task_of(v->trained)](v, &p, err);
     if (status == GDRQ_OK) {
-        compare_results(v);
+        compare_results(v->trained, v->folded, &v->outputs);
         v->images++;
         status = check_plain(v, path, &p, err);
     }
@@ -213,13 +207,19 @@ static gdrq_status print_result(const verification *v, gdrq_error *err) {
         printf("The same class in %zu of %zu pixels\n", v->same_pixels, v->pixels);
     else
         printf("The same likeliest class in %d of %d pictures\n", v->same_class, v->images);
-    printf("Largest difference of an output: %g\n", v->worst_output);
-    if (!bad && exact && outputs_are_exact && v->worst_output > 0)
+    printf("Largest difference of an output: %g\n", v->outputs.largest);
+    if (v->outputs.not_finite)
+        return gdrq_fail(
+            err, GDRQ_ERROR_STATE,
+            "%zu outputs of the networks are not finite, which can't be compared: train "
+            "the network anew",
+            v->outputs.not_finite);
+    if (!bad && exact && outputs_are_exact && v->outputs.largest > 0)
         return gdrq_fail(
             err, GDRQ_ERROR_STATE,
             "all layers agree, but the outputs of the networks differ by up to %g: this "
             "is a bug of ours",
-            v->worst_output);
+            v->outputs.largest);
     return bad ? gdrq_fail(err, GDRQ_ERROR_STATE,
                            "%d layers of the folded network compute something else than what was "
                            "trained: fold the network anew",
@@ -232,6 +232,22 @@ static gdrq_status load(const char *cfg, const char *weights, network **net, gdr
     if (status == GDRQ_OK)
         status = gdrq_network_load(*net, weights, false, NULL, err);
     return status;
+}
+
+/* So that outputs can be compared one by one. */
+static gdrq_status check_shapes(const verification *v, const char *folded_cfg, gdrq_error *err) {
+    const network *a = v->trained, *b = v->folded;
+    bool same = a->n == b->n && a->w == b->w && a->h == b->h && a->c == b->c &&
+                a->inputs == b->inputs && a->outputs == b->outputs;
+    for (int i = 0; i < a->n && same; i++)
+        same = a->layers[i].type == b->layers[i].type &&
+               a->layers[i].outputs == b->layers[i].outputs &&
+               a->layers[i].classes == b->layers[i].classes;
+    return same ? GDRQ_OK
+                : gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                            "%s: the folded network was not made of this one, or not at this size "
+                            "(%d x %d; here %d x %d)",
+                            folded_cfg, a->w, a->h, b->w, b->h);
 }
 
 /* Kernels are chosen as a network is parsed. */
@@ -260,6 +276,8 @@ static gdrq_status open_both(const arg_operands *operands, verification *v, gdrq
     if (status == GDRQ_OK && !gdrq_network_is_folded(v->folded))
         status = gdrq_fail(err, GDRQ_ERROR_STATE, "%s: is not folded; give the folded network last",
                            operands->at[2]);
+    if (status == GDRQ_OK)
+        status = check_shapes(v, operands->at[2], err);
     if (status != GDRQ_OK)
         return status;
     status = open_plain(operands, &v->plain, err);

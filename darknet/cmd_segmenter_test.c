@@ -3,8 +3,10 @@
 #include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
+#include "each_picture.h"
 #include "image/overlay.h"
 #include "image/picture_paths.h"
+#include "output_check.h"
 #include "output_name.h"
 #include "prompt.h"
 #include "report.h"
@@ -16,21 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What is written for a picture: the classes drawn over it, and their numbers. */
+enum { OVERLAY, INDEX, OUTPUTS };
+
 typedef struct tester {
     segmenter s;
     const char *out; /* name of the overlay */
     float opacity;
-    bool numbered;    /* pictures have numbers and names of their own */
-    int done, digits; /* pictures begun; of their number */
+    char **names; /* OUTPUTS of each picture; of those asked for at the prompt, the same for all */
+    int n_names;
+    int begun; /* names used so far */
 } tester;
-
-/* The overlay's name for a picture, allocated. */
-static char *overlay_name(const tester *t, const char *path) {
-    const char *extension = strrchr(t->out, '.');
-    return t->numbered ? output_name_numbered(t->out, (int)(extension - t->out), t->digits, t->done,
-                                              path, extension)
-                       : gdrq_strdup(t->out);
-}
 
 /* Beside an overlay: NAME_classes.png. */
 static char *index_name(const char *overlay) {
@@ -41,32 +39,59 @@ static char *index_name(const char *overlay) {
     return made;
 }
 
-typedef struct output_names {
-    char *overlay, *index;
-} output_names;
-
-/* They must not be the picture itself. */
-static gdrq_status name_outputs(const tester *t, const char *path, output_names *names,
-                                gdrq_error *err) {
-    names->overlay = overlay_name(t, path);
-    names->index = names->overlay ? index_name(names->overlay) : NULL;
-    if (!names->index)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
-    const gdrq_status status = folder_check_output(names->overlay, &path, 1, err);
-    return status == GDRQ_OK ? folder_check_output(names->index, &path, 1, err) : status;
+/* OUT, or with a list of pictures OUT_NUMBER_NAME. */
+static bool name_outputs(tester *t, const picture_paths *paths, bool numbered) {
+    const char *extension = strrchr(t->out, '.');
+    const int digits = snprintf(NULL, 0, "%d", paths->n);
+    const int pictures = paths->n ? paths->n : 1;
+    t->n_names = OUTPUTS * pictures;
+    t->names = gdrq_alloc((size_t)t->n_names, sizeof *t->names);
+    for (int i = 0; t->names && i < pictures; i++) {
+        char **names = t->names + OUTPUTS * i;
+        names[OVERLAY] = numbered ? output_name_numbered(t->out, (int)(extension - t->out), digits,
+                                                         i + 1, paths->at[i], extension)
+                                  : gdrq_strdup(t->out);
+        names[INDEX] = names[OVERLAY] ? index_name(names[OVERLAY]) : NULL;
+        if (!names[INDEX])
+            return false;
+    }
+    return t->names;
 }
 
-static gdrq_status save(const tester *t, const output_names *names, picture *p,
-                        const index_picture *found, gdrq_error *err) {
-    const gdrq_status status = index_png_save(found, &t->s.colours, names->index, err);
+static void free_names(tester *t) {
+    for (int i = 0; t->names && i < t->n_names; i++)
+        free(t->names[i]);
+    free(t->names);
+}
+
+/* None of what is written for any picture may be one of these files, or one that DATA names. */
+static gdrq_status check_inputs(const tester *t, const char *const *files, int n, gdrq_error *err) {
+    const run_inputs inputs = {.files = files, .n = n, .data = &t->s.data};
+    return output_check((const char *const *)t->names, t->n_names, &inputs, err);
+}
+
+static gdrq_status check_outputs(const tester *t, const arg_operands *operands,
+                                 const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = folder_check_file(t->names[OVERLAY], err);
+    if (status == GDRQ_OK)
+        status = folder_check_file(t->names[INDEX], err);
+    if (status == GDRQ_OK)
+        status = check_inputs(t, operands->at, 3, err);
+    return status == GDRQ_OK ? check_inputs(t, (const char *const *)paths->at, paths->n, err)
+                             : status;
+}
+
+static gdrq_status save(const tester *t, char *const *names, picture *p, const index_picture *found,
+                        gdrq_error *err) {
+    const gdrq_status status = index_png_save(found, &t->s.colours, names[INDEX], err);
     if (status != GDRQ_OK)
         return status;
     overlay_draw(p, found->at, &t->s.colours, t->opacity, -1);
-    return picture_save(p, names->overlay, err);
+    return picture_save(p, names[OVERLAY], err);
 }
 
-static gdrq_status test_picture(const tester *t, const char *path, const output_names *names,
-                                picture *p, gdrq_error *err) {
+static gdrq_status test_picture(const tester *t, const char *path, char *const *names, picture *p,
+                                gdrq_error *err) {
     index_picture found;
     double seconds = 0;
     gdrq_status status = index_picture_make(p->w, p->h, &found, err);
@@ -83,20 +108,23 @@ static gdrq_status test_picture(const tester *t, const char *path, const output_
     return status;
 }
 
-static gdrq_status test_file(void *user, const char *path, gdrq_error *err) {
+static gdrq_status test_file(void *user, const char *path, bool *unreadable, gdrq_error *err) {
     tester *t = user;
-    picture p = {0};
-    output_names names = {0};
-    t->done++;
-    gdrq_status status = name_outputs(t, path, &names, err);
+    char *const *names = t->names + t->begun % t->n_names;
+    picture p;
+    t->begun += OUTPUTS;
+    gdrq_status status = picture_load(path, &p, err);
+    *unreadable = status != GDRQ_OK;
     if (status == GDRQ_OK)
-        status = picture_load(path, &p, err);
-    if (status == GDRQ_OK)
-        status = test_picture(t, path, &names, &p, err);
+        status = test_picture(t, path, names, &p, err);
     picture_free(&p);
-    free(names.overlay);
-    free(names.index);
     return status;
+}
+
+static gdrq_status test_named(void *user, const char *path, gdrq_error *err) {
+    bool unreadable;
+    const gdrq_status status = check_inputs(user, &path, 1, err);
+    return status == GDRQ_OK ? test_file(user, path, &unreadable, err) : status;
 }
 
 static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err) {
@@ -108,15 +136,18 @@ static gdrq_status run(const arg_operands *operands, tester *t, gdrq_error *err)
                          t->out);
     if (image)
         status = picture_paths_find(image, &paths, err);
-    t->numbered = image && (paths.n != 1 || strcmp(paths.at[0], image) != 0);
-    t->digits = snprintf(NULL, 0, "%d", paths.n);
+    const bool numbered = image && (paths.n != 1 || strcmp(paths.at[0], image) != 0);
     if (status == GDRQ_OK)
         status =
             segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &t->s, err);
-    if (status == GDRQ_OK && !image)
-        status = prompt_for_images(test_file, t, err);
-    for (int i = 0; i < paths.n && status == GDRQ_OK; i++)
-        status = test_file(t, paths.at[i], err);
+    if (status == GDRQ_OK && !name_outputs(t, &paths, numbered))
+        status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", t->out);
+    if (status == GDRQ_OK)
+        status = check_outputs(t, operands, &paths, err);
+    if (status == GDRQ_OK)
+        status =
+            image ? each_picture(&paths, test_file, t, err) : prompt_for_images(test_named, t, err);
+    free_names(t);
     segmenter_close(&t->s);
     picture_paths_free(&paths);
     return status;
@@ -128,7 +159,7 @@ int cmd_segmenter_test(int argc, char **argv) {
         {.name = "out",
          .value_name = "FILE",
          .text = &t.out,
-         .help = "the overlay, a .png or .jpg (predictions.png)"},
+         .help = "the overlay, a .png or .jpg"},
         segmenter_opacity_flag(&t.opacity),
     };
     const arg_spec spec = {

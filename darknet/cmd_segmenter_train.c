@@ -91,7 +91,7 @@ static int run(const arg_operands *operands, train_flags *flags) {
                                             ? (train_use){"measure", "segmenter valid", NULL}
                                             : (train_use){"segment", "segmenter test", "IMAGE"},
                                  .net = t.s.net,
-                                 .data_path = operands->at[0],
+                                 .data = &t.s.data,
                                  .cfg_path = operands->at[1],
                                  .weights_path = operands->at[2],
                                  .backup = t.backup,

@@ -1,62 +1,45 @@
 #include "args.h"
-#include "base/alloc.h"
 #include "base/status.h"
 #include "commands.h"
 #include "data/folder.h"
 #include "eval/miou.h"
 #include "list_progress.h"
+#include "output_check.h"
 #include "report.h"
 #include "results/confusion_table.h"
 #include "segmenter.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-typedef struct class_label {
-    char number[SEGMENTER_NUMBER_SIZE];
-} class_label;
-
-/* The classes' names for tables; numbers where there are none, in *room. Free both. */
-static gdrq_status find_names(const segmenter *s, class_label **room, const char ***names,
-                              gdrq_error *err) {
-    *room = gdrq_alloc((size_t)s->classes, sizeof **room);
-    *names = gdrq_alloc((size_t)s->classes, sizeof **names);
-    if (!*room || !*names)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d classes", s->classes);
-    for (int i = 0; i < s->classes; i++)
-        (*names)[i] = segmenter_name(s, i, (*room)[i].number);
-    return GDRQ_OK;
-}
-
-static void print_classes(const confusion *c, const char *const *names) {
+static void print_classes(const segmenter *s, const confusion *c) {
     for (int i = 0; i < c->classes; i++) {
+        char number[SEGMENTER_NUMBER_SIZE];
         const double iou = confusion_iou(c, i);
-        printf("class_id = %d, name = %s, IoU = ", i, names[i]);
+        printf("class_id = %d, name = %s, IoU = ", i, segmenter_name(s, i, number));
         printf(isnan(iou) ? "-" : "%.4f", iou);
         printf(", pixels = %llu, found = %llu\n", (unsigned long long)confusion_true_pixels(c, i),
                (unsigned long long)confusion_found_pixels(c, i));
     }
 }
 
+static void print_means(const confusion *c, int images) {
+    const int measured = confusion_measured_classes(c);
+    printf("\n%d images: mean IoU = %.4f", images, confusion_mean_iou(c));
+    if (measured < c->classes)
+        printf(" of %d of %d classes", measured, c->classes);
+    printf(", pixel accuracy = %.4f, class accuracy = %.4f\n", confusion_pixel_accuracy(c),
+           confusion_class_accuracy(c));
+}
+
 static gdrq_status show(const segmenter *s, const confusion *c, int images, const char *out,
                         gdrq_error *err) {
-    class_label *room = NULL;
-    const char **names = NULL;
-    gdrq_status status = find_names(s, &room, &names, err);
-    if (status == GDRQ_OK) {
-        print_classes(c, names);
-        putchar('\n');
-        confusion_print(c, names, stdout);
-        printf("\n%d images: mean IoU = %.4f, pixel accuracy = %.4f, class accuracy = %.4f\n",
-               images, confusion_mean_iou(c), confusion_pixel_accuracy(c),
-               confusion_class_accuracy(c));
-        if (out)
-            status = confusion_draw(c, names, out, err);
-    }
-    free(names);
-    free(room);
-    return status;
+    const char *const *names = (const char *const *)s->names.names;
+    print_classes(s, c);
+    putchar('\n');
+    confusion_print(c, names, stdout);
+    print_means(c, images);
+    return out ? confusion_draw(c, names, out, err) : GDRQ_OK;
 }
 
 static gdrq_status check_out(const char *out, gdrq_error *err) {
@@ -68,6 +51,13 @@ static gdrq_status check_out(const char *out, gdrq_error *err) {
     return folder_check_file(out, err);
 }
 
+static gdrq_status check_replaced(const char *out, const arg_operands *operands,
+                                  const data_cfg *data, gdrq_error *err) {
+    const run_inputs inputs = {
+        .files = operands->at, .n = 3, .data = data, .lists = {"valid"}, .task = TASK_SEGMENT};
+    return output_check(&out, 1, &inputs, err);
+}
+
 static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error *err) {
     segmenter s = {0};
     image_list images = {0};
@@ -75,6 +65,8 @@ static gdrq_status run(const arg_operands *operands, const char *out, gdrq_error
     gdrq_status status = check_out(out, err);
     if (status == GDRQ_OK)
         status = segmenter_open_trained(operands->at[0], operands->at[1], operands->at[2], &s, err);
+    if (status == GDRQ_OK)
+        status = check_replaced(out, operands, &s.data, err);
     if (status == GDRQ_OK)
         status = segmenter_images(&s, "valid", &images, err);
     if (status == GDRQ_OK)

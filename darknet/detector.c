@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "colour_input.h"
+#include "data_file.h"
 #include "report.h"
 #include "stock_path.h"
 
@@ -67,7 +68,7 @@ static gdrq_status check(detector *d, const char *cfg_path, gdrq_error *err) {
 gdrq_status detector_open(const char *data_path, const char *cfg_path, detector *d,
                           gdrq_error *err) {
     *d = (detector){0};
-    gdrq_status status = data_cfg_read(data_path, &d->data, err);
+    gdrq_status status = data_file_read(data_path, &d->data, err);
     if (status == GDRQ_OK)
         status = gdrq_network_parse(cfg_path, report_note, NULL, &d->net, err);
     if (status == GDRQ_OK)
@@ -80,7 +81,7 @@ gdrq_status detector_open(const char *data_path, const char *cfg_path, detector 
 gdrq_status detector_of(const char *data_path, const char *cfg_path, network *net, detector *d,
                         gdrq_error *err) {
     *d = (detector){.net = net};
-    gdrq_status status = data_cfg_read(data_path, &d->data, err);
+    gdrq_status status = data_file_read(data_path, &d->data, err);
     if (status == GDRQ_OK)
         status = check(d, cfg_path, err);
     if (status != GDRQ_OK)

@@ -1,7 +1,9 @@
 #include "segmenter.h"
 
+#include "absent_classes.h"
 #include "base/status.h"
 #include "colour_input.h"
+#include "data_file.h"
 #include "data/palette.h"
 #include "report.h"
 
@@ -56,7 +58,7 @@ static gdrq_status check(segmenter *s, const char *cfg_path, gdrq_error *err) {
 gdrq_status segmenter_of(const char *data_path, const char *cfg_path, network *net, segmenter *s,
                          gdrq_error *err) {
     *s = (segmenter){.net = net};
-    gdrq_status status = data_cfg_read(data_path, &s->data, err);
+    gdrq_status status = data_file_read(data_path, &s->data, err);
     if (status == GDRQ_OK)
         status = check(s, cfg_path, err);
     if (status != GDRQ_OK)
@@ -109,9 +111,14 @@ arg_flag segmenter_opacity_flag(float *opacity) {
 gdrq_status segmenter_images(const segmenter *s, const char *key, image_list *images,
                              gdrq_error *err) {
     const char *path;
+    mask_census census;
     *images = (image_list){0};
-    const gdrq_status status = data_cfg_require(&s->data, key, &path, err);
-    return status == GDRQ_OK ? masked_images_read(path, &s->rules, images, err) : status;
+    gdrq_status status = data_cfg_require(&s->data, key, &path, err);
+    if (status == GDRQ_OK)
+        status = masked_images_read(path, &s->rules, images, &census, err);
+    if (status == GDRQ_OK)
+        absent_classes_note(s, path, &census);
+    return status;
 }
 
 void segmenter_leave(segmenter *s) {

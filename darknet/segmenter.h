@@ -39,7 +39,8 @@ const char *segmenter_name(const segmenter *s, int class_id, char room[SEGMENTER
 /* -opacity, of colours over a picture; *opacity receives its default. */
 arg_flag segmenter_opacity_flag(float *opacity);
 
-/* The checked images of a list, whose path is the value of `key`. */
+/* The checked images of a list, whose path is the value of `key`; classes that they don't have are
+   told. */
 gdrq_status segmenter_images(const segmenter *s, const char *key, image_list *images,
                              gdrq_error *err);
 

@@ -5,7 +5,9 @@
 #include "base/times.h"
 #include "detect.h"
 #include "detector.h"
+#include "each_picture.h"
 #include "image/picture_paths.h"
+#include "output_check.h"
 #include "output_name.h"
 #include "prompt.h"
 #include "report.h"
@@ -30,7 +32,7 @@ typedef struct tester {
     bool json;           /* -out names a .json file */
     bool pictures;       /* are drawn */
     bool numbered;       /* pictures have numbers and names of their own */
-    int done, digits;    /* pictures so far; digits of a number, 0 while their count is unknown */
+    int begun, digits;   /* pictures so far; digits of a number, 0 while their count is unknown */
     json_results result; /* with json */
 } tester;
 
@@ -55,16 +57,16 @@ static tester plan(const test_options *o, const char *image, const picture_paths
 }
 
 /* The picture to write for `path`, allocated: OUT, to which upstream appends .jpg and we do where
- * no known extension is, or PREFIX_NUMBER_NAME. */
-static char *output_name(const tester *t, const char *path) {
+ * no known extension is, or PREFIX_NUMBER_NAME. Numbers count from 1. */
+static char *output_name(const tester *t, const char *path, int number) {
     const test_options *o = t->options;
     const char *out = o->out && !t->json ? o->out : "predictions";
     const char *extension = picture_can_save(out) ? strrchr(out, '.') : ".jpg";
     const int stem = (int)strlen(out) - (picture_can_save(out) ? (int)strlen(extension) : 0);
     if (t->numbered)
         return o->prefix ? output_name_numbered(o->prefix, (int)strlen(o->prefix), t->digits,
-                                                t->done, path, extension)
-                         : output_name_numbered(out, stem, t->digits, t->done, path, extension);
+                                                number, path, extension)
+                         : output_name_numbered(out, stem, t->digits, number, path, extension);
     const size_t size = strlen(out) + strlen(extension) + 1;
     char *made = gdrq_alloc(size, 1);
     if (made)
@@ -78,7 +80,7 @@ static gdrq_status draw_picture(const tester *t, const char *path, const detecti
         detections_draw(found, &t->detector.names, t->detector.classes, t->options->thresh, p, err);
     if (status != GDRQ_OK)
         return status;
-    char *name = output_name(t, path);
+    char *name = output_name(t, path, t->begun);
     status = name ? picture_save(p, name, err)
                   : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", path);
     free(name);
@@ -92,7 +94,6 @@ static gdrq_status test_picture(tester *t, const char *path, picture *p, gdrq_er
     gdrq_status status = detect_picture(d->net, p, o->thresh, o->hier, &found, err);
     if (status != GDRQ_OK)
         return status;
-    t->done++;
     printf("%s: Predicted in %f seconds.\n", path, found.seconds);
     detections_print(&found, &d->names, d->classes, o->thresh, o->ext_output ? p : NULL);
     fflush(stdout);
@@ -135,9 +136,10 @@ static gdrq_status benchmark_picture(tester *t, const char *path, picture *p, gd
     return status;
 }
 
-/* *unreadable tells whether it was the picture that could not be read. */
-static gdrq_status test_file(tester *t, const char *path, bool *unreadable, gdrq_error *err) {
+static gdrq_status test_file(void *user, const char *path, bool *unreadable, gdrq_error *err) {
+    tester *t = user;
     picture p;
+    t->begun++;
     gdrq_status status = picture_load(path, &p, err);
     *unreadable = status != GDRQ_OK;
     if (status == GDRQ_OK)
@@ -146,26 +148,15 @@ static gdrq_status test_file(tester *t, const char *path, bool *unreadable, gdrq
     return status;
 }
 
+/* What is asked for is not known beforehand. */
 static gdrq_status test_named(void *user, const char *path, gdrq_error *err) {
+    tester *t = user;
     bool unreadable;
-    return test_file(user, path, &unreadable, err);
-}
-
-/* Goes on behind pictures that can't be read; what can't be written would fail every time. */
-static gdrq_status test_paths(tester *t, const picture_paths *paths, gdrq_error *err) {
-    int bad = 0;
-    for (int i = 0; i < paths->n; i++) {
-        bool unreadable;
-        const gdrq_status status = test_file(t, paths->at[i], &unreadable, err);
-        if (status == GDRQ_OK)
-            continue;
-        if (!unreadable || paths->n == 1)
-            return status;
-        report_error(err);
-        bad++;
-    }
-    return bad ? gdrq_fail(err, GDRQ_ERROR_IO, "%d of %d pictures could not be read", bad, paths->n)
-               : GDRQ_OK;
+    char *drawn = t->pictures ? output_name(t, path, t->begun + 1) : NULL;
+    const char *const outputs[] = {drawn, t->json ? t->options->out : NULL};
+    const gdrq_status status = output_check(outputs, 2, &(run_inputs){.files = &path, .n = 1}, err);
+    free(drawn);
+    return status == GDRQ_OK ? test_file(t, path, &unreadable, err) : status;
 }
 
 static bool is_list_name(const char *name) {
@@ -196,6 +187,43 @@ static gdrq_status check_labels(const picture_paths *paths, const test_options *
     return status;
 }
 
+static void free_names(char **names, int n) {
+    for (int i = 0; names && i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* The names of what is written for pictures of the command line; of *n some may be NULL. NULL: out
+ * of memory. */
+static char **output_names(const tester *t, const picture_paths *paths, int *n) {
+    *n = paths->n + 1;
+    char **names = gdrq_alloc((size_t)*n, sizeof *names);
+    bool made = names && (!t->json || (names[paths->n] = gdrq_strdup(t->options->out)));
+    for (int i = 0; i < paths->n && t->pictures && made; i++)
+        made = (names[i] = output_name(t, paths->at[i], i + 1));
+    if (made)
+        return names;
+    free_names(names, *n);
+    return NULL;
+}
+
+/* `files` are DATA, CFG and WEIGHTS. */
+static gdrq_status check_outputs(const tester *t, const char *const *files,
+                                 const picture_paths *paths, gdrq_error *err) {
+    int n;
+    char **names = output_names(t, paths, &n);
+    if (!names)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the names of %d pictures", n);
+    const char *const *outputs = (const char *const *)names;
+    const run_inputs pictures = {.files = (const char *const *)paths->at, .n = paths->n};
+    const run_inputs others = {.files = files, .n = 3, .data = &t->detector.data};
+    gdrq_status status = output_check(outputs, n, &others, err);
+    if (status == GDRQ_OK)
+        status = output_check(outputs, n, &pictures, err);
+    free_names(names, n);
+    return status;
+}
+
 static gdrq_status test_all(tester *t, const char *image, const picture_paths *paths,
                             gdrq_error *err) {
     const detector *d = &t->detector;
@@ -205,7 +233,7 @@ static gdrq_status test_all(tester *t, const char *image, const picture_paths *p
     if (status != GDRQ_OK)
         return status;
     if (image)
-        status = test_paths(t, paths, err);
+        status = each_picture(paths, test_file, t, err);
     else
         status = prompt_for_images(test_named, t, err);
     if (t->json) {
@@ -230,6 +258,9 @@ int test_run(const char *data_path, const char *cfg_path, const char *weights_pa
     tester t = plan(options, image, &paths);
     if (status == GDRQ_OK)
         status = detector_open_trained(data_path, cfg_path, weights_path, &t.detector, &err);
+    const char *const files[] = {data_path, cfg_path, weights_path};
+    if (status == GDRQ_OK)
+        status = check_outputs(&t, files, &paths, &err);
     if (status == GDRQ_OK)
         status = test_all(&t, image, &paths, &err);
     detector_close(&t.detector);

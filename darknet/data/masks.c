@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_BYTES = 1 << 28 };
@@ -45,6 +46,11 @@ static char *sibling(const char *image, const char *at, size_t n, const char *fo
     return path;
 }
 
+static bool is_link(const char *path) {
+    struct stat st;
+    return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 gdrq_status mask_path(const char *image, char **path, bool *is_png, gdrq_error *err) {
     static const struct {
         const char *folder, *extension;
@@ -65,6 +71,13 @@ gdrq_status mask_path(const char *image, char **path, bool *is_png, gdrq_error *
             *path = candidate;
             *is_png = i == 0;
             return GDRQ_OK;
+        }
+        if (is_link(candidate)) {
+            const gdrq_status status =
+                gdrq_fail(err, GDRQ_ERROR_IO, "%.500s: its mask %.400s is a link to nothing", image,
+                          candidate);
+            free(candidate);
+            return status;
         }
         free(candidate);
     }

@@ -30,7 +30,8 @@ typedef struct mask_rules {
 
 /*
  * The mask's path, allocated, and which of both kinds of file it is. Fails if none of them is
- * there, with the names that were looked for, or if no folder of the path is called images.
+ * there, with the names that were looked for, if it is a link to nothing, or if no folder of the
+ * path is called images.
  */
 gdrq_status mask_path(const char *image, char **path, bool *is_png, gdrq_error *err);
 

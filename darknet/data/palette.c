@@ -27,16 +27,17 @@ static gdrq_status parse_colour(const char *path, int number, const char *line,
 
 static gdrq_status parse(const char *path, const text_lines *text, int classes, palette *colours,
                          gdrq_error *err) {
-    int n = text->n;
-    while (n > 0 && !*text->lines[n - 1])
-        n--;
-    if (n < classes)
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                         "%s: %d colours for %d classes: give every class one, one per line", path,
-                         n, classes);
+    int lines = text->n, n = 0;
+    while (lines > 0 && !*text->lines[lines - 1])
+        lines--;
     gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < classes && status == GDRQ_OK; i++)
-        status = parse_colour(path, i + 1, text->lines[i], colours->rgb[i], err);
+    for (int i = 0; i < lines && n < classes && status == GDRQ_OK; i++)
+        if (*text->lines[i] != '#')
+            status = parse_colour(path, i + 1, text->lines[i], colours->rgb[n++], err);
+    if (status == GDRQ_OK && n < classes)
+        status = gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                           "%s: %d colours for %d classes: give every class one, one per line",
+                           path, n, classes);
     return status;
 }
 

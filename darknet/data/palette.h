@@ -6,9 +6,9 @@
 #include "image/index_png.h"
 
 /*
- * From a text file whose line i + 1 is the colour of class i, "RED GREEN BLUE" with numbers of
- * 0..255. Blank lines at the end do not count; fewer colours than classes are an error. What lies
- * behind the classes is black, up to index 255, which is void.
+ * From a text file with a line "RED GREEN BLUE", numbers of 0..255, for each class. Lines that
+ * begin with # and blank lines at the end do not count; fewer colours than classes are an error.
+ * What lies behind the classes is black, up to index 255, which is void.
  */
 gdrq_status palette_read(const char *path, int classes, palette *colours, gdrq_error *err);
 

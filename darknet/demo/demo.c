@@ -5,6 +5,7 @@
 #include "demo/pipeline.h"
 #include "demo/statistics.h"
 #include "demo/status_line.h"
+#include "output_check.h"
 #include "report.h"
 #include "seconds.h"
 #include "train/stop.h"
@@ -266,7 +267,7 @@ int demo_run(const demo_options *options, demo_task *task) {
 }
 
 int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) {
-    enum { DATA, CFG, WEIGHTS, SOURCE };
+    enum { DATA, SOURCE = 3 };
     arg_flag flags[DEMO_MOST_FLAGS];
     int n = demo_flags(o, flags);
     flags[n++] = verb->flag;
@@ -286,6 +287,9 @@ int demo_command(const demo_verb *verb, demo_options *o, int argc, char **argv) 
     o->source = operands.at[SOURCE];
     o->dont_show = args_dont_show();
     gdrq_status status = demo_options_check(o, operands.at, operands.n, &err);
+    if (status == GDRQ_OK)
+        status = output_check_data_file((const char *const[]){o->out_filename, o->json}, 2,
+                                        operands.at[DATA], NULL, TASK_CLASSIFY, &err);
     if (status == GDRQ_OK)
         status = verb->open(operands.at, o, &task, &err);
     return status == GDRQ_OK ? demo_run(o, task) : report_error(&err);

@@ -78,6 +78,13 @@ double confusion_mean_iou(const confusion *c) {
     return mean_of(c, confusion_iou);
 }
 
+int confusion_measured_classes(const confusion *c) {
+    int n = 0;
+    for (int k = 0; k < c->classes; k++)
+        n += !isnan(confusion_iou(c, k));
+    return n;
+}
+
 double confusion_class_accuracy(const confusion *c) {
     return mean_of(c, accuracy_of);
 }

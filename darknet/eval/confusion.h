@@ -34,8 +34,9 @@ uint64_t confusion_found_pixels(const confusion *c, int class_id);
  */
 double confusion_iou(const confusion *c, int class_id);
 
-/* Of the classes that occur or were found. */
+/* Of the classes that occur or were found; and how many these are. */
 double confusion_mean_iou(const confusion *c);
+int confusion_measured_classes(const confusion *c);
 
 /* Pixels found rightly, in parts of all; and the mean of the classes' own. */
 double confusion_pixel_accuracy(const confusion *c);

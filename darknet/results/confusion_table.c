@@ -1,12 +1,13 @@
 #include "results/confusion_table.h"
 
 #include "image/plot.h"
+#include "results/text_column.h"
 
 #include <math.h>
 
 /* ---- text ---- */
 
-enum { NAME_COLUMN = 20 };
+enum { NUMBER_COLUMN = 3, NAME_COLUMN = 17, CELL_COLUMN = 5 };
 
 /* Per cent of the pixels of class `truth`; 0 if it has none. */
 static double percent(const confusion *c, int truth, int found) {
@@ -14,13 +15,28 @@ static double percent(const confusion *c, int truth, int found) {
     return all ? 100 * (double)confusion_at(c, truth, found) / (double)all : 0;
 }
 
-void confusion_print(const confusion *c, const char *const *names, FILE *out) {
-    fprintf(out, "%-*s", NAME_COLUMN, "true \\ found, in %");
+/* Numbers tell columns apart whose names begin alike. */
+static void print_heading(const confusion *c, const char *const *names, FILE *out) {
+    enum { BEFORE = NUMBER_COLUMN + 1 + NAME_COLUMN };
+    text_column_left("true \\ found, in %", BEFORE, out);
     for (int k = 0; k < c->classes; k++)
-        fprintf(out, "  %5.5s", names[k]);
+        fprintf(out, "  %*d", CELL_COLUMN, k);
     fputc('\n', out);
+    if (!names)
+        return;
+    text_column_left("", BEFORE, out);
+    for (int k = 0; k < c->classes; k++) {
+        fputs("  ", out);
+        text_column_right(names[k], CELL_COLUMN, out);
+    }
+    fputc('\n', out);
+}
+
+void confusion_print(const confusion *c, const char *const *names, FILE *out) {
+    print_heading(c, names, out);
     for (int i = 0; i < c->classes; i++) {
-        fprintf(out, "%-*.*s", NAME_COLUMN, NAME_COLUMN, names[i]);
+        fprintf(out, "%*d ", NUMBER_COLUMN, i);
+        text_column_left(names ? names[i] : "", NAME_COLUMN, out);
         for (int k = 0; k < c->classes; k++)
             fprintf(out, "  %5.1f", percent(c, i, k));
         fputc('\n', out);
@@ -59,14 +75,23 @@ static void draw_cell(drawing *d, int truth, int found) {
                   share > .5 ? PLOT_WHITE : PLOT_INK, text);
 }
 
+/* All that the font has. */
+static bool is_ascii(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text >= 128)
+            return false;
+    return true;
+}
+
 static void draw_names(drawing *d, const char *const *names) {
     for (int k = 0; k < d->counts->classes && d->cell >= 12; k++) {
         const float middle = d->cell * ((float)k + .5f);
-        const plot_box above = {LEFT + d->cell * (float)k, TOP - 6,
-                                LEFT + d->cell * (float)(k + 1) - 2, TOP - 6};
-        plot_text_within(&d->canvas, above, small, PLOT_INK, names[k]);
+        char number[16], label[300];
+        snprintf(number, sizeof number, "%d", k);
+        snprintf(label, sizeof label, "%d %s", k, names && is_ascii(names[k]) ? names[k] : "");
+        plot_text(&d->canvas, LEFT + middle, TOP - 6, CANVAS_CENTRE, small, PLOT_INK, number);
         plot_text_within(&d->canvas, (plot_box){8, TOP + middle + 4, LEFT - 8, TOP + middle + 4},
-                         small, PLOT_INK, names[k]);
+                         small, PLOT_INK, label);
     }
 }
 

@@ -225,8 +225,8 @@ int valid_files_count(const valid_files *files) {
     return files->n;
 }
 
-const char *valid_files_first_path(const valid_files *files) {
-    return files->paths[0];
+const char *const *valid_files_paths(const valid_files *files) {
+    return (const char *const *)files->paths;
 }
 
 void valid_files_free(valid_files *files) {

@@ -46,9 +46,9 @@ gdrq_status valid_files_add(valid_files *files, const char *image, const detecti
 /* Writes all files. Afterwards only valid_files_free() is left to call. */
 gdrq_status valid_files_save(valid_files *files, gdrq_error *err);
 
-/* How many files there are, and the path of the first one. */
+/* How many files there are, and their paths. */
 int valid_files_count(const valid_files *files);
-const char *valid_files_first_path(const valid_files *files);
+const char *const *valid_files_paths(const valid_files *files);
 
 void valid_files_free(valid_files *files);
 

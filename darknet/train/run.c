@@ -4,6 +4,7 @@
 #include "data/folder.h"
 #include "gpus.h"
 #include "image/picture.h"
+#include "output_check.h"
 #include "report.h"
 #include "suggest.h"
 #include "train/iteration.h"
@@ -19,7 +20,7 @@
 /* The least iterations between two measurements: a small list's epoch is soon over. */
 enum { MEASURE_AT_MOST_EVERY = 100 };
 
-enum { TRAIN_FLAGS = 9 };
+enum { TRAIN_FLAGS = 10 };
 
 static train_flags default_flags(void) {
     return (train_flags){.seed = -1, .measure_epochs = 1, .save_weights = 10000};
@@ -64,6 +65,7 @@ static void declare_flags(train_flags *f, const char *measure, arg_flag *flags) 
          .on = &f->no_effect,
          .help = "no effect: what is measured always keeps its proportions"},
         {.name = "show_imgs", .on = &f->no_effect, .help = "no effect: no window is ever opened"},
+        {.name = "display", .on = &f->no_effect, .help = "the same"},
     };
     memcpy(flags, all, sizeof all);
 }
@@ -203,11 +205,29 @@ static void take_best_of_log(run *r) {
                (unsigned long long)s->best_iteration, r->files.log);
 }
 
+static const char *chart_path(const run *r) {
+    return r->flags->chart ? r->flags->chart : r->files.chart;
+}
+
+/* A picture: it could be one of those to train on. */
+static gdrq_status check_chart(const run *r, gdrq_error *err) {
+    const char *const files[] = {r->task->cfg_path, r->task->weights_path};
+    const char *const chart = chart_path(r);
+    const run_inputs inputs = {.files = files,
+                               .n = 2,
+                               .data = r->task->data,
+                               .lists = {"train", r->flags->measure ? "valid" : NULL},
+                               .task = task_of(r->task->net)};
+    return output_check(&chart, 1, &inputs, err);
+}
+
 static gdrq_status open_files(run *r, gdrq_error *err) {
     const char *metric = r->flags->measure ? r->task->metric.name : NULL;
     gdrq_status status = checkpoints_open(&r->files, r->task->backup, r->task->cfg_path, err);
     if (status == GDRQ_OK && r->flags->chart)
         status = folder_check_file(r->flags->chart, err);
+    if (status == GDRQ_OK)
+        status = check_chart(r, err);
     if (status == GDRQ_OK)
         status =
             history_open(&r->history, r->files.log, metric, get_current_batch(r->task->net), err);
@@ -236,7 +256,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
                            .n_images = r->task->samples.n_images,
                            .files = &r->files,
                            .history = &r->history,
-                           .chart = r->flags->chart ? r->flags->chart : r->files.chart,
+                           .chart = chart_path(r),
                            .title = r->task->cfg_path,
                            .state = &r->state,
                            .mean = r->mean.n ? &r->mean : NULL,
@@ -261,7 +281,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
 static void suggest_resuming(const run *r) {
     const train_flags *f = r->flags, standard = default_flags();
     char numbers[3][32];
-    const char *words[13] = {r->task->data_path, r->task->cfg_path, r->files.last};
+    const char *words[13] = {r->task->data->path, r->task->cfg_path, r->files.last};
     char measure[32];
     int n = 3;
     snprintf(measure, sizeof measure, "-%s", r->task->metric.flag);
@@ -291,7 +311,7 @@ static void suggest_resuming(const run *r) {
 static void suggest_next(const run *r, gdrq_status status) {
     const train_task *task = r->task;
     const train_use *use = &task->use;
-    const char *words[] = {task->data_path, task->cfg_path, r->files.final, use->operand};
+    const char *words[] = {task->data->path, task->cfg_path, r->files.final, use->operand};
     const size_t saved = r->outcome.saved;
     if (r->outcome.whole)
         suggest(use->purpose, use->command, words, use->operand ? 4 : 3);

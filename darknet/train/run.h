@@ -3,6 +3,7 @@
 #define DARKNET_TRAIN_RUN_H
 
 #include "args.h"
+#include "data/data_cfg.h"
 #include "train/loop.h"
 
 /* What the user asked for. */
@@ -36,7 +37,8 @@ typedef struct train_task {
     const char *command; /* "detector train" */
     train_use use;
     network *net; /* as parsed */
-    const char *data_path, *cfg_path;
+    const data_cfg *data;
+    const char *cfg_path;
     const char *weights_path; /* NULL: from scratch */
     const char *backup;       /* the folder for results */
     loader_options samples;   /* without seed */

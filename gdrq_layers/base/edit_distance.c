@@ -25,3 +25,18 @@ int gdrq_edit_distance(const char *a, const char *b) {
     }
     return row[n];
 }
+
+gdrq_name_search gdrq_name_search_start(const char *wrong) {
+    const int length = (int)strnlen(wrong, GDRQ_LONGEST_NAME + 1);
+    /* Beyond a third of its letters, a resemblance is chance. */
+    return (gdrq_name_search){.wrong = wrong,
+                              .distance = length > GDRQ_LONGEST_NAME ? 0 : 2 + length / 3};
+}
+
+void gdrq_name_search_try(gdrq_name_search *search, const char *known) {
+    const int distance = search->distance ? gdrq_edit_distance(search->wrong, known) : 0;
+    if (distance < search->distance) {
+        search->best = known;
+        search->distance = distance;
+    }
+}

@@ -11,4 +11,14 @@ enum { GDRQ_LONGEST_NAME = 64 };
  */
 int gdrq_edit_distance(const char *a, const char *b);
 
+/* A search for the known name that a wrong one was probably meant to be. */
+typedef struct gdrq_name_search {
+    const char *wrong;
+    const char *best; /* NULL: none is near */
+    int distance;     /* of a name that is not near any more, or of the best */
+} gdrq_name_search;
+
+gdrq_name_search gdrq_name_search_start(const char *wrong);
+void gdrq_name_search_try(gdrq_name_search *search, const char *known);
+
 #endif

@@ -37,38 +37,18 @@ void gdrq_notes_free(gdrq_notes *notes) {
     *notes = (gdrq_notes){0};
 }
 
-/* A search for the name that a wrong one was probably meant to be. */
-typedef struct nearest {
-    const char *wrong, *best;
-    int distance;
-} nearest;
-
-static nearest start_search(const char *wrong) {
-    const int length = (int)strnlen(wrong, GDRQ_LONGEST_NAME + 1);
-    /* Beyond a third of its letters, a resemblance is chance. */
-    return (nearest){.wrong = wrong, .distance = length > GDRQ_LONGEST_NAME ? 0 : 2 + length / 3};
-}
-
-static void consider(nearest *search, const char *name) {
-    const int distance = search->distance ? gdrq_edit_distance(search->wrong, name) : 0;
-    if (distance < search->distance) {
-        search->best = name;
-        search->distance = distance;
-    }
-}
-
 static void append(char *text, size_t size, const char *separator, const char *word) {
     const size_t used = strlen(text);
     snprintf(text + used, size - used, "%s%s", used ? separator : "", word);
 }
 
 static gdrq_status fail_unknown_section(const gdrq_place *place, gdrq_error *err) {
-    nearest search = start_search(place->section->name);
+    gdrq_name_search search = gdrq_name_search_start(place->section->name);
     char all[640] = "";
     for (const gdrq_section_kind *kind = gdrq_section_kinds; kind->name; kind++) {
-        consider(&search, kind->name);
+        gdrq_name_search_try(&search, kind->name);
         if (kind->alias)
-            consider(&search, kind->alias);
+            gdrq_name_search_try(&search, kind->alias);
         append(all, sizeof all, " ", kind->name);
     }
     return gdrq_fail_section(place, err, "unknown section%s%s%s; known are: %s",
@@ -83,11 +63,11 @@ static bool is_worth_listing(const gdrq_key *key) {
 
 static gdrq_status fail_unknown_key(const gdrq_place *place, const gdrq_section_kind *kind,
                                     const gdrq_cfg_option *option, gdrq_error *err) {
-    nearest search = start_search(option->key);
+    gdrq_name_search search = gdrq_name_search_start(option->key);
     char all[700] = "";
     for (size_t i = 0; i < sizeof kind->lists / sizeof kind->lists[0]; i++)
         for (const gdrq_key *key = kind->lists[i].keys; key && key->name; key++) {
-            consider(&search, key->name);
+            gdrq_name_search_try(&search, key->name);
             if (is_worth_listing(key))
                 append(all, sizeof all, " ", key->name);
         }

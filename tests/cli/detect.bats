@@ -121,6 +121,34 @@ END
     says "missing/r.json"
 }
 
+@test "nothing that is read is replaced" {
+    cp photos/dog.jpg a.jpg
+    is_refused "a.jpg would be replaced" \
+        detector test signs.data small.cfg trained.weights a.jpg -out ./a
+    cmp a.jpg photos/dog.jpg
+    cp photos/person.jpg photos/x_1_dog.jpg
+    is_refused "photos/x_1_dog.jpg would be replaced" \
+        detector test signs.data small.cfg trained.weights photos -out photos/x.jpg
+    cmp photos/person.jpg photos/x_1_dog.jpg
+    run darknet detector test signs.data small.cfg trained.weights -out a.jpg <<< a.jpg
+    [ "$status" -eq 1 ]
+    says "a.jpg would be replaced"
+    cmp a.jpg photos/dog.jpg
+    cp set/signs.names names.json
+    sed 's/^names.*/names = names.json/' signs.data > json.data
+    is_refused "names.json would be replaced" \
+        detector test json.data small.cfg trained.weights a.jpg -out names.json
+    is_refused "names.json would be replaced" \
+        detector map json.data small.cfg trained.weights -json names.json
+    cp set/valid.txt n_stop.txt
+    printf 'results = .\n' | cat - signs.data | sed 's/^valid.*/valid = n_stop.txt/' > own.data
+    is_refused "n_stop.txt would be replaced" \
+        detector valid own.data small.cfg trained.weights -out n_
+    is_refused "a.jpg would be replaced" gdrq bench small.cfg -image a.jpg -json a.jpg
+    is_refused "a.jpg would be replaced" gdrq calibrate small.cfg trained.weights a.jpg a.jpg
+    cmp a.jpg photos/dog.jpg
+}
+
 @test "detect is detector test with COCO's data file" {
     run darknet detect small.cfg trained.weights $photo
     [ "$status" -eq 1 ]

@@ -142,6 +142,9 @@ assert ["before" in l for l in json.load(open("a.json"))["layers"]] == [True, Tr
         small.cfg stock.weights "$photo"
     fails "none.weights" small.cfg small.weights -before none.weights
     fails "none/a.json: can't be written" small.cfg small.weights -json none/a.json
+    mkdir photos
+    cp "$photo" photos/a.jpg
+    fails "photos/a.jpg would be replaced" small.cfg small.weights photos -json photos/a.jpg
     fails "small.weights would be replaced" small.cfg small.weights -json ./small.weights
     fails "text.jpg/sub: can't make the folder for pictures" small.cfg small.weights -out text.jpg/sub
     sed 's/gdrq_convolutional/convolutional/; /_bits=/d' small.cfg > stock.cfg

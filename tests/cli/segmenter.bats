@@ -182,8 +182,23 @@ mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -
         darknet segmenter valid scenes.data ${net%%:*}.cfg "${net#*:}" 2> err > ${net%%:*}.out
     done
     cmp four.out folded.out
-    run darknet gdrq bench folded.cfg folded.weights -runs 2
+    for size in 96x32 48x64 24x16; do
+        sed "s/^width=.*/width=${size%x*}/; s/^height=.*/height=${size#*x}/" folded.cfg > other.cfg
+        is_refused "other.cfg: the folded network was not made of this one, or not at this size" \
+            gdrq verify four.cfg backup/four_final.weights other.cfg folded.weights valid.list
+    done
+    run darknet gdrq bench folded.cfg folded.weights -runs 2 -image images/valid/0.png -json b.json
     [ "$status" -eq 0 ]
+    says "A picture of 44 x 32, 3 classes:"
+    [[ "$output" =~ "pixels in, classes out" ]] || false
+    /usr/bin/python3 - << 'END'
+import json
+frame = json.load(open("b.json"))["frame"]
+assert frame["found"] == 3 and "boxes" not in frame
+steps = [frame[name] for name in ("letterbox", "network", "classes")]
+assert all(0 < s["min_ms"] <= s["median_ms"] for s in steps + [frame["total"]])
+assert sum(s["min_ms"] for s in steps) <= frame["total"]["min_ms"] * 1.001
+END
     [[ "$output" =~ upsample\ .*\ codes ]] || false
     darknet gdrq inspect four.cfg backup/four_final.weights valid.list > inspect.out 2> err
     grep -q gdrq_convolutional inspect.out
@@ -200,6 +215,8 @@ mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -
         -data scenes.data
     [ "$status" -eq 0 ]
     says "mIoU"
+    is_refused "masks/valid/0.png would be replaced" gdrq sensitivity four.cfg \
+        backup/four_final.weights images/valid -data scenes.data -out masks/valid/0.png
 }
 
 @test "valid shows each class and draws the confusion matrix" {
@@ -207,6 +224,8 @@ mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -
     [ "$status" -eq 0 ]
     echo "$output"
     [[ "${lines[1]}" =~ ^class_id\ =\ 1,\ name\ =\ square,\ IoU\ =\ 0\.[0-9]{4},\ pixels\ =\ [0-9]+,\ found\ =\ [0-9]+$ ]] || false
+    grep -qE "^true . found, in % +0 +1 +2$" <<< "$output"
+    grep -q "^  2 disc  " <<< "$output"
     [[ "${lines[-1]}" =~ ^8\ images:\ mean\ IoU\ =\ [01]\.[0-9]{4},\ pixel\ accuracy\ =\ [01]\.[0-9]{4},\ class\ accuracy\ =\ [01]\.[0-9]{4}$ ]] || false
     /usr/bin/python3 -c 'from PIL import Image; assert Image.open("matrix.png").size == (342, 272)'
     # The same by the masks and test's index pictures, counted elsewhere.
@@ -227,6 +246,16 @@ ious = [b / (t + f - b) for b, t, f in zip(both, truth, found)]
 print("%.4f" % (sum(ious) / 3))
 END
     [ "$(mean_iou <<< "$output")" = "$(cat expected)" ]
+    for file in images/valid/0.png masks/valid/0.png; do
+        cp $file before
+        is_refused "$file would be replaced" \
+            segmenter valid scenes.data float.cfg $weights -out ./$file
+        cmp $file before
+    done
+    sed 's/^palette.*/palette = colours.png/' scenes.data > png.data
+    cp scenes.palette colours.png
+    ln -s colours.png link.png
+    is_refused "colours.png would be replaced" segmenter valid png.data float.cfg $weights -out link.png
     run darknet segmenter valid scenes.data float.cfg $weights -out matrix.txt
     one_line_error 1 "must end in .jpg or .png"
 }
@@ -252,12 +281,29 @@ END
     run darknet segmenter test scenes.data float.cfg $weights <<< $'images/valid/1.png\nnone.png'
     [ "$status" -eq 1 ]
     says "darknet: none.png"
+    printf '%s\n' images/valid/0.png none.png images/valid/1.png > some.list
+    run darknet segmenter test scenes.data float.cfg $weights some.list -out y.png
+    [ "$status" -eq 1 ]
+    says "darknet: none.png"
+    [ "${lines[-1]}" = "darknet: 1 of 3 pictures could not be read" ]
+    [ "$(ls y_*)" = "$(printf '%s\n' y_1_0.png y_1_0_classes.png y_3_1.png y_3_1_classes.png)" ]
     run darknet segmenter test scenes.data float.cfg $weights images/valid/0.png -out x.gif
     one_line_error 1 "must end in .jpg or .png"
     cp images/valid/0.png a_classes.png
     is_refused "a_classes.png would be replaced" \
         segmenter test scenes.data float.cfg $weights a_classes.png -out ./a.png
     cmp images/valid/0.png a_classes.png
+    # A later picture has the name that an earlier one's result would have.
+    mkdir photos
+    cp images/valid/0.png photos/a.png
+    cp images/valid/1.png photos/x_1_a_classes.png
+    is_refused "photos/x_1_a_classes.png would be replaced" \
+        segmenter test scenes.data float.cfg $weights photos -out photos/x.png
+    [ "$(ls photos)" = "$(printf '%s\n' a.png x_1_a_classes.png)" ]
+    sed 's/^palette.*/palette = colours_classes.png/' scenes.data > png.data
+    cp scenes.palette colours_classes.png
+    is_refused "colours_classes.png would be replaced" \
+        segmenter test png.data float.cfg $weights images/valid/0.png -out colours.png
 }
 
 demo() { darknet segmenter demo scenes.data float.cfg $weights "$@"; }
@@ -330,6 +376,13 @@ END
     done
     run demo images/valid -json images/valid/0.png
     one_line_error 1 "would be replaced"
+    for flag in json out_filename; do
+        cp scenes.palette colours.avi
+        sed 's/^palette.*/palette = colours.avi/' scenes.data > avi.data
+        is_refused "colours.avi would be replaced" \
+            segmenter demo avi.data float.cfg $weights images/valid -$flag colours.avi -dont_show
+        cmp scenes.palette colours.avi
+    done
     run demo images/valid -opacity 2
     one_line_error 2 "-opacity"
     sed '/^\[segmentation\]/,$d' float.cfg > headless.cfg
@@ -388,6 +441,11 @@ END
 
 @test "what is wrong with the data is told before any training" {
     train="segmenter train scenes.data float.cfg"
+    for file in images/train/0.png masks/train/0.png masks/valid/0.png; do
+        cp $file before
+        is_refused "$file would be replaced" $train -miou -display -chart $file
+        cmp $file before
+    done
     rm masks/train/0.png
     is_refused "images/train/0.png: its mask is missing: masks/train/0" $train
     cp masks/train/1.png masks/train/0.png
@@ -415,6 +473,67 @@ Image.new("L", (44, 32), 3).save("masks/train/2.png")'
     head -n 2 scenes.palette > short.palette
     sed -i 's/^palette.*/palette = short.palette/' scenes.data
     is_refused "short.palette: 2 colours for 3 classes" $train
+}
+
+# The same masks with only 0 and VALUE; classes 1 and 2 become VALUE, and void 0.
+make_binary() {
+    /usr/bin/python3 - "$1" << 'END'
+import pathlib, sys
+from PIL import Image
+value = int(sys.argv[1])
+for path in pathlib.Path("masks").glob("*/*.png"):
+    mask = Image.open(path)
+    binary = Image.new("L", mask.size)
+    binary.putdata([value if p in (1, 2) else 0 for p in mask.getdata()])
+    binary.save(path)
+END
+    grep '[0-9]' train.list | while read -r image; do
+        [ ! -e "masks/${image#images/}" ] || echo "$image"
+    done > binary.list
+    printf '%s\n' "classes = $2" "train = binary.list" "valid = valid.list" "backup = backup" > binary.data
+}
+
+@test "masks that lack classes are told of, with what 255 means" {
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "$stderr" != *"no pixel"* ]]
+    write_segmenter two.cfg max_batches=1
+    sed -i 's/classes=3/classes=2/; s/filters=3$/filters=2/; /class_weights/d' two.cfg
+    make_binary 255 2
+    note="no pixel has the class 1. The masks hold 0 and 255, which is void where binary.data sets no void=: "
+    run darknet segmenter train binary.data two.cfg -seed 1 -miou
+    [ "$status" -eq 0 ]
+    says "darknet: binary.list: $note"
+    says "darknet: valid.list: $note"
+    run --separate-stderr darknet segmenter valid binary.data two.cfg backup/two_final.weights
+    [[ "$stderr" == *"valid.list: $note"* ]] || false
+    echo "names = scenes.names" >> binary.data
+    sed 's/classes = 2/classes = 3/; $a void = 255' binary.data > void.data
+    run darknet segmenter valid void.data float.cfg $weights
+    says "valid.list: no pixel has the classes 1 (square), 2 (disc)"
+    [[ "$output" != *"which is void"* ]] || false
+    # Only ground, and found so.
+    /usr/bin/python3 -c 'from PIL import Image
+Image.new("RGB", (44, 32), (40, 60, 170)).save("images/valid/0.png")
+Image.new("L", (44, 32), 0).save("masks/valid/0.png")'
+    echo images/valid/0.png > valid.list
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "${lines[-1]}" =~ ^1\ images:\ mean\ IoU\ =\ 1\.0000\ of\ 1\ of\ 3\ classes,\ pixel\ accuracy ]] || false
+    [[ "$stderr" == *"valid.list: no pixel has the classes 1 (square), 2 (disc)"* ]] || false
+}
+
+@test "a key that is nearly a known one is told of" {
+    sed 's/^void/viod/; s/^backup/tops = 3\nmy own key = 1\nbackup/' scenes.data > typo.data
+    run darknet segmenter train typo.data float.cfg
+    [ "$status" -eq 1 ]
+    says "darknet: typo.data:2: nothing reads 'viod'; did you mean 'void'?"
+    says "darknet: typo.data:7: nothing reads 'tops'; did you mean 'top'?"
+    [[ "$output" != *"my own"* ]] || false
+    run --separate-stderr darknet segmenter valid scenes.data float.cfg $weights
+    [[ "$stderr" != *"nothing reads"* ]] || false
+    sed '$a viod = 3' scenes.data > both.data
+    run --separate-stderr darknet segmenter valid both.data float.cfg $weights
+    [ "$status" -eq 0 ]
+    [[ "$stderr" != *"nothing reads"* ]] || false
 }
 
 @test "what is no segmenter is refused" {
@@ -454,6 +573,33 @@ Image.new("L", (44, 32), 3).save("masks/train/2.png")'
             $form-out/backup/eleven_final.weights > log 2> err
         grep -q "name = bicyclist" log
     done
+    # A second run replaces its own links; those to folders of what it reads would lose it.
+    "$top/scripts/camvid_to_darknet" camvid camvid-out > log
+    cmp camvid-out/images/val/a.png images/valid/0.png
+    "$top/scripts/camvid_to_darknet" --copy camvid camvid-out > log
+    [ ! -L camvid-out/images/val/a.png ]
+    mkdir linked real
+    ln -s ../camvid/images ../camvid/masks linked
+    mv camvid/images/test/a.png real/a.png
+    ln -s ../../../real/a.png camvid/images/test/a.png
+    for way in "" --copy; do
+        run "$top/scripts/camvid_to_darknet" $way camvid linked
+        [ "$status" -eq 1 ]
+        says "linked/images/train/a.png: is camvid/images/train/a.png, which is read"
+        [ "$(ls linked)" = "$(printf '%s\n' images masks)" ]
+        for file in camvid/images/{train,val}/a.png real/a.png; do
+            [ ! -L $file ]
+            cmp $file images/valid/0.png
+        done
+    done
+    # What a picture is a link to is read, too.
+    mkdir -p out/images/test
+    mv real/a.png out/images/test/a.png
+    ln -sf ../../../out/images/test/a.png camvid/images/test/a.png
+    run "$top/scripts/camvid_to_darknet" camvid out
+    [ "$status" -eq 1 ]
+    says "out/images/test/a.png: is camvid/images/test/a.png, which is read"
+    rm -r out
     rm camvid/masks/val/a.png
     run "$top/scripts/camvid_to_darknet" camvid out
     [ "$status" -eq 1 ]

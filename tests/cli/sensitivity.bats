@@ -225,6 +225,9 @@ assert data[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", data[16:24])[1]
     fails 1 "measure more bits (-bits)" small.cfg stock.weights "$photo" -bits 8 -error 1e-6 -activations
 
     fails 1 "small.cfg would be replaced" small.cfg stock.weights "$photo" ./small.cfg -size 1
+    mkdir photos
+    cp "$photo" photos/a.jpg
+    fails 1 "photos/a.jpg would be replaced" small.cfg stock.weights photos -out photos/a.jpg
     fails 1 "stock.weights would be replaced" small.cfg stock.weights "$photo" -json stock.weights
     fails 1 "none/a.json: can't be written" small.cfg stock.weights "$photo" -json none/a.json
     fails 1 "none/out.cfg: can't be written" small.cfg stock.weights "$photo" none/out.cfg -size 1

@@ -72,6 +72,11 @@ static void masks_lie_beside_images(void **state) {
     assert_int_equal(mask_path("set/images/a/6.jpg", &path, &is_png, &err), GDRQ_ERROR_IO);
     assert_string_equal(err.message, "set/images/a/6.jpg: its mask is missing: set/masks/a/6.png "
                                      "(or, as run lengths, .txt there or in 'mask')");
+    assert_int_equal(symlink("gone.png", "set/masks/a/6.png"), 0);
+    assert_int_equal(mask_path("set/images/a/6.jpg", &path, &is_png, &err), GDRQ_ERROR_IO);
+    assert_string_equal(err.message,
+                        "set/images/a/6.jpg: its mask set/masks/a/6.png is a link to nothing");
+    assert_null(path);
     assert_int_equal(mask_path("set/photos/1.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "no folder of this path is called 'images'"));
     assert_int_equal(mask_path("images.jpg", &path, &is_png, &err), GDRQ_ERROR_FORMAT);
@@ -260,6 +265,7 @@ static void bad_runs_are_named(void **state) {
 
 static void lists_are_checked_as_a_whole(void **state) {
     image_list list;
+    mask_census census;
     gdrq_error err;
     (void)state;
     write_pair("images/1.png", "masks/1.png", 4);
@@ -268,16 +274,34 @@ static void lists_are_checked_as_a_whole(void **state) {
     write_pair("images/7.png", "masks/7.png", 5);
     unlink("images/7.png");
     write_text("list", "images/1.png\nimages/1.png\n");
-    assert_int_equal(masked_images_read("list", &rules, &list, &err), GDRQ_OK);
+    assert_int_equal(masked_images_read("list", &rules, &list, &census, &err), GDRQ_OK);
     assert_int_equal(list.n, 2);
     image_list_free(&list);
+    /* Twice 35 pixels of (x + y) % 4. */
+    assert_int_equal(census.pixels.pixels, 2 * W * H);
+    assert_int_equal(census.pixels.of_class[0], 2 * 9);
+    assert_int_equal(census.pixels.of_class[3], 2 * 8);
+    assert_true(census.pixels.of_class[MASK_VOID] == 0 && !census.numbered_void);
+    write_pair("images/6.png", "masks/6.png", 3);
+    write_text("masks/6.txt", "1 3,4,28\n");
+    rename("masks/6.png", "masks/kept.png");
+    write_text("list", "images/6.png\n");
+    assert_int_equal(masked_images_read("list", &rules, &list, &census, &err), GDRQ_OK);
+    image_list_free(&list);
+    assert_int_equal(census.pixels.of_class[1], 4);
+    assert_true(census.pixels.of_class[MASK_VOID] == 31 && !census.numbered_void);
+    rename("masks/kept.png", "masks/6.png");
+    const mask_rules ones = {.classes = 4, .void_index = 1, .background = -1};
+    assert_int_equal(masked_images_read("list", &ones, &list, &census, &err), GDRQ_OK);
+    image_list_free(&list);
+    assert_true(census.pixels.of_class[1] == 0 && census.numbered_void);
     write_text("list", "images/1.png\nimages/2.png\nimages/7.png\nimages/3.png\n");
-    assert_int_equal(masked_images_read("list", &rules, &list, &err), GDRQ_ERROR_FORMAT);
+    assert_int_equal(masked_images_read("list", &rules, &list, &census, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "masks/2.png: pixel (4, 0) has the class 4"));
     assert_non_null(strstr(err.message, "(and 2 of 4 images more have a problem)"));
     assert_null(list.paths);
     write_text("list", "images/7.png\n");
-    assert_int_equal(masked_images_read("list", &rules, &list, &err), GDRQ_ERROR_IO);
+    assert_int_equal(masked_images_read("list", &rules, &list, &census, &err), GDRQ_ERROR_IO);
 }
 
 static void palettes_are_read(void **state) {
@@ -287,6 +311,11 @@ static void palettes_are_read(void **state) {
     write_text("palette", "1 2 3\n255  0\t7\n\n");
     assert_int_equal(palette_read("palette", 2, &colours, &err), GDRQ_OK);
     assert_true(colours.rgb[0][0] == 1 && colours.rgb[0][2] == 3 && colours.rgb[1][0] == 255);
+    assert_int_equal(palette_read("palette", 3, &colours, &err), GDRQ_ERROR_FORMAT);
+    assert_non_null(strstr(err.message, "palette: 2 colours for 3 classes"));
+    write_text("palette", "# sky\n1 2 3\n\t# RED GREEN BLUE\n4 5 6\n# end\n");
+    assert_int_equal(palette_read("palette", 2, &colours, &err), GDRQ_OK);
+    assert_true(colours.rgb[0][0] == 1 && colours.rgb[1][0] == 4 && colours.rgb[1][2] == 6);
     assert_int_equal(palette_read("palette", 3, &colours, &err), GDRQ_ERROR_FORMAT);
     assert_non_null(strstr(err.message, "palette: 2 colours for 3 classes"));
     static const char *const bad[] = {"1 2\n", "1 2 256\n", "1 2 3 4\n", "1 -2 3\n", "red\n"};

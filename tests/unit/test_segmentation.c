@@ -6,6 +6,7 @@
 
 #include "data/palette.h"
 #include "eval/confusion.h"
+#include "eval/output_difference.h"
 #include "image/overlay.h"
 #include "results/confusion_table.h"
 #include "train/segmentation_set.h"
@@ -175,11 +176,13 @@ static void hand_made_cases(void **state) {
     assert_float_equal(confusion_iou(&c, 1), 1. / 4, 1e-12);
     assert_true(isnan(confusion_iou(&c, 2)));
     assert_float_equal(confusion_mean_iou(&c), (2. / 5 + 1. / 4) / 2, 1e-12);
+    assert_int_equal(confusion_measured_classes(&c), 2);
     assert_float_equal(confusion_pixel_accuracy(&c), 3. / 6, 1e-12);
     assert_float_equal(confusion_class_accuracy(&c), (2. / 3 + 1. / 3) / 2, 1e-12);
     /* A class that is found where it is not counts with an IoU of 0. */
     confusion_add(&c, (unsigned char[]){0}, (unsigned char[]){2}, 1);
     assert_float_equal(confusion_iou(&c, 2), 0, 0);
+    assert_int_equal(confusion_measured_classes(&c), 3);
     assert_float_equal(confusion_mean_iou(&c), (2. / 6 + 1. / 4 + 0) / 3, 1e-12);
     confusion_free(&c);
 }
@@ -214,7 +217,7 @@ static void agrees_with_sets(void **state) {
 }
 
 static void matrices_are_shown(void **state) {
-    static const char *const names[] = {"sky", "a rather long name of a class"};
+    static const char *const names[] = {"Gebäude", "übergroße Gebäudeteile"};
     char *text;
     size_t n;
     confusion c;
@@ -224,10 +227,19 @@ static void matrices_are_shown(void **state) {
     FILE *out = open_memstream(&text, &n);
     confusion_print(&c, names, out);
     fclose(out);
-    assert_string_equal(text, "true \\ found, in %      sky  a rat\n"
-                              "sky                    66.7   33.3\n"
-                              "a rather long name o  100.0    0.0\n");
+    assert_string_equal(text, "true \\ found, in %         0      1\n"
+                              "                       Gebäu  überg\n"
+                              "  0 Gebäude             66.7   33.3\n"
+                              "  1 übergroße Gebäude  100.0    0.0\n");
     free(text);
+    out = open_memstream(&text, &n);
+    confusion_print(&c, NULL, out);
+    fclose(out);
+    assert_string_equal(text, "true \\ found, in %         0      1\n"
+                              "  0                     66.7   33.3\n"
+                              "  1                    100.0    0.0\n");
+    free(text);
+    assert_int_equal(confusion_measured_classes(&c), 2);
     assert_int_equal(confusion_draw(&c, names, "matrix.png", NULL), GDRQ_OK);
     picture p;
     assert_int_equal(picture_load("matrix.png", &p, NULL), GDRQ_OK);
@@ -237,6 +249,18 @@ static void matrices_are_shown(void **state) {
     assert_true(first[0] > first[2] + 50 && last[0] == 255 && last[2] == 255);
     picture_free(&p);
     confusion_free(&c);
+}
+
+/* ---- two networks ---- */
+
+static void what_is_no_number_differs(void **state) {
+    const float a[] = {1, NAN, 3, NAN, INFINITY}, b[] = {1.5f, 2, 2, NAN, INFINITY};
+    output_difference d = {0};
+    (void)state;
+    output_difference_add(&d, a, b, 1);
+    assert_true(d.largest == .5 && d.not_finite == 0);
+    output_difference_add(&d, a + 1, b + 1, 4);
+    assert_true(d.largest == 1 && d.not_finite == 3);
 }
 
 /* ---- overlay ---- */
@@ -265,6 +289,7 @@ int main(void) {
         cmocka_unit_test(hand_made_cases),
         cmocka_unit_test(agrees_with_sets),
         cmocka_unit_test(matrices_are_shown),
+        cmocka_unit_test(what_is_no_number_differs),
         cmocka_unit_test(overlays_blend),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
