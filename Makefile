@@ -91,7 +91,7 @@ emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c) \
   $(wildcard $(patsubst %,gdrq_layers/%/cuda/*.c,host infer primitives train)) \
   $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/compare host/folded_layer host/folded_load \
-  host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize \
+  host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize host/segment \
   host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
   primitives/convolutional_layer primitives/convolutional_parts primitives/predict \
   primitives/segmentation_layer primitives/softmax_layer primitives/update))
