@@ -222,9 +222,9 @@ static void convolve_chunks(const work *k) {
 
 /* As many as there may be while all threads have enough parts to do. */
 static int chunk_of(const work *k) {
-    const int lines = (k->conv->out.c + LINE - 1) / LINE;
+    const int64_t parts = (int64_t)((k->conv->out.c + LINE - 1) / LINE) * tiles_of(k);
     int chunk = CHUNK;
-    while (chunk > LEAST_CHUNK && lines * tiles_of(k) < chunk * PARTS * omp_get_max_threads())
+    while (chunk > LEAST_CHUNK && parts < chunk * PARTS * omp_get_max_threads())
         chunk /= 2;
     return chunk;
 }

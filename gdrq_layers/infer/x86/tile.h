@@ -48,8 +48,8 @@ static inline int filters_of_block(const gdrq_int_conv *conv, int first_filter) 
 /* Filters that one thread does together, where so many parts of the pixels are others': a line, if
  * enough parts are left for all threads. */
 static inline int filters_together(const gdrq_int_conv *conv, int pixel_parts) {
-    const int lines = (conv->out.c + LINE - 1) / LINE;
-    return lines * pixel_parts >= PARTS * omp_get_max_threads() ? LINE : FILTERS;
+    const int64_t parts = (int64_t)((conv->out.c + LINE - 1) / LINE) * pixel_parts;
+    return parts >= PARTS * omp_get_max_threads() ? LINE : FILTERS;
 }
 
 /* Of a block of so many filters. */
