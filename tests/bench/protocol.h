@@ -71,10 +71,21 @@ static inline void bench_run(bench_work *work, int warm, int n, FILE *answers) {
     fprintf(answers, "\n");
 }
 
+/* It takes the system some milliseconds to give each thread that has slept a core of its own: the
+ * last of measurements during this time counts. */
+static const double BENCH_WARM_SECONDS = .03;
+
 static inline int bench_layers(bench_work *work, int n, FILE *answers) {
     double *seconds = (double *)calloc((size_t)work->n_layers + 1, sizeof *seconds);
-    if (!seconds || !work->layers || work->layers(work->user, n, seconds, seconds + 1) != 0)
+    if (!seconds || !work->layers)
         return free(seconds), 1;
+    const double begin = bench_seconds();
+    double start;
+    do {
+        start = bench_seconds();
+        if (work->layers(work->user, n, seconds, seconds + 1) != 0)
+            return free(seconds), 1;
+    } while (start - begin < BENCH_WARM_SECONDS);
     fprintf(answers, "layers");
     for (int i = 0; i <= work->n_layers; ++i)
         fprintf(answers, " %.7f", seconds[i]);
