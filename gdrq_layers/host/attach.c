@@ -167,13 +167,15 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
 /* The scratch buffer that all layers share; the host sizes it before our layers say what they need.
  */
 static gdrq_status fit_workspace(network *net, gdrq_error *err) {
-    size_t size = 0;
-    for (int i = 0; i < net->n; ++i)
-        size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
-    float *workspace = gdrq_scratch_buffer_new(net, size);
-    if (!workspace)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes",
-                         size);
+    int most = 0;
+    for (int i = 1; i < net->n; ++i)
+        if (net->layers[i].workspace_size > net->layers[most].workspace_size)
+            most = i;
+    float *workspace;
+    const gdrq_status status =
+        gdrq_scratch_buffer_new(net, most, net->layers[most].workspace_size, &workspace, err);
+    if (status != GDRQ_OK)
+        return status;
     gdrq_scratch_buffer_free(net, net->workspace);
     net->workspace = workspace;
     return GDRQ_OK;

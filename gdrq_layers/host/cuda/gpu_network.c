@@ -27,7 +27,6 @@ static const struct {
     TWIN(scale_v),
     TWIN(output),
     TWIN(delta),
-    TWIN(x),
     TWIN(indexes),
     TWIN(rand),
     TWIN(squared),

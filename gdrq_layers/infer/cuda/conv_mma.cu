@@ -20,8 +20,8 @@ enum {
     ROWS = PIXELS / LOADS,                /* between them */
 };
 
-/* Sums take the place of codes when all products are done. */
-union tile_memory {
+/* Sums take the place of codes when all products are done. Codes are stored four words at a time. */
+union alignas(16) tile_memory {
     unsigned codes[2][PIXELS][CODE_PITCH];
     int sums[PIXELS][SUM_PITCH];
 };

@@ -268,18 +268,21 @@ void gdrq_quantised_gpu_backward_to_sums(const layer *l, const network *net) {
                           l->out_w * l->out_h);
 }
 
+static void check_cublas(cublasStatus_t status, int line) {
+    gdrq_error err;
+    if (status != CUBLAS_STATUS_SUCCESS)
+        must(gdrq_fail(&err, GDRQ_ERROR_DEVICE, "%s:%d: cuBLAS: status %d", __FILE__, line,
+                       (int)status),
+             &err);
+}
+
 /* cuBLAS has columns where we have rows: it gets transposed factors in the other order. */
 static void multiply(bool transpose_a, bool transpose_b, int m, int n, int k, const float *alpha,
                      const float *a, const float *b, const float *beta, float *c) {
-    const cublasStatus_t status =
-        cublasSgemm(blas_handle(), transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                    transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, alpha, b, transpose_b ? k : n,
-                    a, transpose_a ? m : k, beta, c, n);
-    gdrq_error err;
-    if (status != CUBLAS_STATUS_SUCCESS)
-        must(gdrq_fail(&err, GDRQ_ERROR_DEVICE, "%s:%d: cuBLAS: status %d", __FILE__, __LINE__,
-                       (int)status),
-             &err);
+    check_cublas(cublasSgemm(blas_handle(), transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+                             transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, alpha, b,
+                             transpose_b ? k : n, a, transpose_a ? m : k, beta, c, n),
+                 __LINE__);
 }
 
 void gdrq_gpu_multiply(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a,
@@ -306,10 +309,10 @@ void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const 
         return;
     }
     /* The step is known to the GPU alone; the host's calls have their factors in its own memory. */
-    cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_DEVICE);
+    check_cublas(cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_DEVICE), __LINE__);
     multiply(transpose_a, transpose_b, m, n, k, &g->input.grid->step, a, b, g->one,
              l->weight_updates_gpu + offset);
-    cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_HOST);
+    check_cublas(cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_HOST), __LINE__);
 }
 
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l) {
