@@ -22,6 +22,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "primitives/cuda/detection_head_gpu.h"
 #include "primitives/cuda/segmentation_layer_gpu.h"
 #include "train/cuda/pointwise_layer_gpu.h"
 #endif
@@ -154,12 +155,14 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    /* On a GPU the host's own functions run, with the buffers that they need, but for one. */
+    /* On a GPU the host's own functions run, with the buffers that they need, but for a few. */
     if (!gdrq_is_on_gpu(net))
         gdrq_replace_layer_functions(l);
 #ifdef GPU
-    else
+    else {
         gdrq_replace_pointwise_layer_gpu(l);
+        gdrq_replace_detection_head_gpu(l);
+    }
 #endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
@@ -228,6 +231,10 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
     gdrq_outline outline;
     *net = NULL;
     gdrq_status status = gdrq_replacements_check(err);
+#ifdef GPU
+    if (status == GDRQ_OK && gpu_index >= 0)
+        status = gdrq_gpu_check(gpu_index, err);
+#endif
     if (status == GDRQ_OK)
         status = gdrq_outline_read(cfg_path, &outline, err);
     if (status != GDRQ_OK)

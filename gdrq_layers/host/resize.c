@@ -518,8 +518,8 @@ static gdrq_status make_workspace(const resizing *r, float **workspace) {
         if (r->layers[i].workspace_size > r->layers[most].workspace_size)
             most = i;
     gdrq_error reason;
-    const gdrq_status status = gdrq_scratch_buffer_new(
-        r->net, most, r->layers[most].workspace_size, workspace, &reason);
+    const gdrq_status status =
+        gdrq_scratch_buffer_new(r->net, most, r->layers[most].workspace_size, workspace, &reason);
     if (status != GDRQ_OK && status != GDRQ_ERROR_MEMORY)
         *r->failure = (gpu_failure){status, reason};
     return status == GDRQ_OK ? GDRQ_OK : no_buffer(r, most);

@@ -6,6 +6,9 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+/* GDRQ_ERROR_DEVICE if the library can't run on the GPU of this number. */
+gdrq_status gdrq_gpu_check(int number, gdrq_error *err);
+
 /* The GPU's member of l for the array that the host's member `slot` (&l->output, ...) points to;
    NULL if there is none. */
 void **gdrq_gpu_twin(const layer *l, void **slot);
