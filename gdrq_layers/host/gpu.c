@@ -11,7 +11,8 @@
 #include "base/cuda/device.h"
 #include "host/cuda/gpu_network.h"
 
-/* 7.5: the first with the tensor cores that integer kernels are for. */
+/* 7.5: the first with the tensor cores that integer kernels are for, on which the host's CUDA 13
+ * compiles, too. Folded networks would run from 6.1 on, by infer/cuda/conv_dp4a.cu. */
 gdrq_status gdrq_gpu_check(int number, gdrq_error *err) {
     struct cudaDeviceProp of;
     int capability;

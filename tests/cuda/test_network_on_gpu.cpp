@@ -84,6 +84,25 @@ static void weights_come_from_the_gpu_and_go_back(void **) {
         assert_all(a.first, a.second, 14);
 }
 
+static void expect_sevens(void *, const float *data, size_t n) {
+    for (size_t i = 0; i < n; ++i)
+        assert_true(data[i] == 7);
+}
+
+/* What is read comes from the GPU, once; nothing else does, and nothing goes back. */
+static void reading_costs_one_copy(void **) {
+    one_layer_network n(NORMALISED, learning_options());
+    const layer &l = n.s.l;
+    for (float *array : {l.weights_gpu, l.weight_updates_gpu})
+        set_all(array, l.nweights, 7);
+    for (float *array : {l.biases_gpu, l.scales_gpu, l.rolling_mean_gpu, l.rolling_variance_gpu})
+        set_all(array, l.n, 7);
+    const unsigned long before = waits_so_far();
+    gdrq_network_read_arrays(&n.net, GDRQ_ARRAYS_WEIGHTS, expect_sevens, nullptr);
+    assert_waits(before, 5);
+    assert_true(l.weight_updates[0] == 0);
+}
+
 /* Momentum, and what learned thresholds keep. */
 static void optimisers_come_from_the_gpu_and_go_back(void **) {
     one_layer_network n(NORMALISED, learning_options());
@@ -270,6 +289,7 @@ static void nothing_is_left_on_the_gpu(void **) {
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
+        cmocka_unit_test(reading_costs_one_copy),
         cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
         cmocka_unit_test(thresholds_are_pulled_and_pushed),
         cmocka_unit_test(networks_on_gpus_become_their_mean),

@@ -17,6 +17,10 @@ void **gdrq_gpu_twin(const layer *l, void **slot);
 gdrq_status gdrq_gpu_pull(const network *net, gdrq_error *err);
 gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err);
 
+/* The same of one kind; thresholds go with the optimiser's. */
+gdrq_status gdrq_gpu_pull_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
+gdrq_status gdrq_gpu_push_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
+
 /* `count` zeroed floats for an image's or a layer's array; the message names the layer. */
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err);
 

@@ -16,10 +16,14 @@
  * Passes over memory beyond those of the float layer (I: the input's array, W: the weights'). The
  * kernels' own comments have them one by one.
  *
- *   forward    input codes: read I, write I. Weight codes: read W, write W.
- *   backward   the mask of the input's gradient: read I, in the pass that adds it up. The weights
- *              as the forward used them: read W, write W; those of learned thresholds: read W and
- *              its gradient.
+ *   forward    input codes: read I, write I. Weight codes: read W, write W. threshold=search:
+ *              read W 31 times in the first forward after an update, and once in others.
+ *   backward   the mask of the input's gradient: read I, in the pass that adds it up; write and
+ *              read I where the float layer's product adds it up itself (connected, and 1x1 without
+ *              stride). The weights as the forward used them: read W, write W. Learned thresholds
+ *              and weight_gradient=mask have the weights' gradient in an array of its own: write W,
+ *              read W three times (it, and the weights, and it once more as products are added),
+ *              write W.
  *   update     only while reshaping: read W, write W.
  *
  * Batch norm, in its turn, saves 9 passes over the output.
