@@ -97,7 +97,7 @@ gdrq_status gdrq_arrays_push(const network *net, gdrq_error *err) {
 static void visit_pulled(const network *net, gdrq_arrays which, gdrq_visit *visit, void *user) {
     caller c = {visit, user};
 #ifdef GPU
-    gdrq_error err;
+    gdrq_error err = {""};
     if (net->gpu_index >= 0)
         gdrq_must(gdrq_gpu_pull_arrays(net, which, &err), &err);
 #endif
@@ -110,7 +110,7 @@ void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visi
                          void *user) {
     visit_pulled(net, which, visit, user);
 #ifdef GPU
-    gdrq_error err;
+    gdrq_error err = {""};
     if (net->gpu_index >= 0)
         gdrq_must(gdrq_gpu_push_arrays(net, which, &err), &err);
 #endif
