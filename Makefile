@@ -19,7 +19,7 @@ quiet = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 ifdef GPU
 BUILD ?= build-gpu
 NVCC ?= nvcc
-CUDA ?= $(patsubst %/bin/nvcc,%,$(realpath $(shell command -v $(NVCC))))
+CUDA ?= $(shell NVCC='$(NVCC)' scripts/cuda_folder)
 # Turing and all later ones, which translate what is for 8.0; for 7.5 with toolkits that know no later one.
 nvcc_release := $(shell $(NVCC) --version | sed -n 's/.*release \([0-9]*\).*/\1/p')
 ifneq ($(filter 9 10,$(nvcc_release)),)
@@ -30,8 +30,12 @@ ifndef DARKNET
 DARKNET := $(BUILD)/darknet-source
 built_darknet := $(DARKNET)/libdarknet.so
 endif
-gpu_flags := -DGPU -isystem $(CUDA)/include
-gpu_libs := -L$(CUDA)/lib64 -lcublas -lcudart
+# Where a distribution packages CUDA, its files are in the standard folders, which must stay last.
+cuda_include := $(filter-out /usr/include /usr/local/include,$(realpath $(CUDA)/include))
+cuda_lib := $(filter-out /lib% /usr/lib /usr/lib64 /usr/local/lib,$(realpath $(CUDA)/lib64))
+gpu_flags := -DGPU $(cuda_include:%=-isystem %)
+# Where ld.so does not know that folder, `-nogpu` must start, too.
+gpu_libs := $(foreach folder,$(cuda_lib),-L$(folder) -Wl,-rpath,$(folder)) -lcublas -lcudart
 gpu_rpath := -Wl,-rpath,'$$ORIGIN/../lib/darknet-gpu'
 endif
 
@@ -93,8 +97,9 @@ emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/compare host/folded_layer host/folded_load \
   host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize host/segment \
   host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
-  primitives/convolutional_layer primitives/convolutional_parts primitives/predict \
-  primitives/segmentation_layer primitives/softmax_layer primitives/update))
+  primitives/convolutional_layer primitives/convolutional_parts primitives/detection_head \
+  primitives/detection_truths primitives/predict primitives/region_layer primitives/segmentation_layer \
+  primitives/softmax_layer primitives/update primitives/yolo_layer))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))
@@ -125,8 +130,13 @@ $(BUILD)/flags: FORCE
 ifdef built_darknet
 # Its darknet.h comes first.
 $(BUILD)/flags: | $(built_darknet)
-$(built_darknet):
-	ARCH='$(ARCH)' NVCC='$(NVCC)' scripts/build_darknet_gpu $(DARKNET)
+darknet_flags := $(ARCH) $(NVCC) $(CUDA)
+$(BUILD)/darknet-flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(darknet_flags)' | cmp -s - $@ || printf '%s\n' '$(darknet_flags)' > $@
+$(built_darknet): $(BUILD)/darknet-flags
+	ARCH='$(ARCH)' NVCC='$(NVCC)' CUDA='$(CUDA)' scripts/build_darknet_gpu $(DARKNET)
+	touch $@
 endif
 
 $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags

@@ -150,7 +150,41 @@ static gdrq_status write_json(const bench *b, const char *path, gdrq_error *err)
 
 /* ---- all of it ---- */
 
-/* Without weights, those of its making or random ones; thresholds from one random input. */
+/* Statistics of batch norm with which values neither vanish nor overflow; the next forward's, or
+ * where there is a GPU, which measures none, variances of 1. */
+static gdrq_status set_statistics(network *net, gdrq_error *err) {
+#ifdef GPU
+    (void)err;
+    for (int i = 0; i < net->n; i++) {
+        const layer *l = &net->layers[i];
+        for (int k = 0; l->rolling_variance_gpu && k < l->out_c; k++)
+            l->rolling_variance[k] = 1;
+        if (l->rolling_variance_gpu)
+            cuda_push_array(l->rolling_variance_gpu, l->rolling_variance, (size_t)l->out_c);
+    }
+    return GDRQ_OK;
+#else
+    return gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, err);
+#endif
+}
+
+/* Thresholds from one input of no meaning. */
+static gdrq_status calibrate(network *net, gdrq_error *err) {
+    for (int i = 0; i < net->inputs; i++)
+        net->input[i] = (float)(i * 73 % 256) / 255;
+    const int batch = net->batch;
+    set_batch_network(net, 1);
+    gdrq_network_calibrating(net, true);
+    const gdrq_status status = set_statistics(net, err);
+    if (status == GDRQ_OK)
+        network_predict(net, net->input);
+    gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);
+    gdrq_network_calibrating(net, false);
+    set_batch_network(net, batch);
+    return status;
+}
+
+/* Without weights, those of its making or random ones. */
 static gdrq_status prepare(bench *b, const arg_operands *operands, gdrq_error *err) {
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &b->net, err);
     if (status == GDRQ_OK && operands->at[1])
@@ -159,19 +193,8 @@ static gdrq_status prepare(bench *b, const arg_operands *operands, gdrq_error *e
         status = gdrq_network_randomise(b->net, err);
     if (status != GDRQ_OK)
         return status;
-    if (!operands->at[1] && !gdrq_network_is_folded(b->net)) {
-        for (int i = 0; i < b->net->inputs; i++)
-            b->net->input[i] = (float)(i * 73 % 256) / 255;
-        const int batch = b->net->batch;
-        set_batch_network(b->net, 1);
-        gdrq_network_calibrating(b->net, true);
-        status = gdrq_network_measuring(b->net, GDRQ_MEASURE_ANEW, err);
-        if (status == GDRQ_OK)
-            network_predict(b->net, b->net->input);
-        gdrq_network_measuring(b->net, GDRQ_MEASURE_NOTHING, NULL);
-        gdrq_network_calibrating(b->net, false);
-        set_batch_network(b->net, batch);
-    }
+    if (!operands->at[1] && !gdrq_network_is_folded(b->net))
+        status = calibrate(b->net, err);
     b->layers = gdrq_alloc((size_t)b->net->n, sizeof *b->layers);
     return b->layers ? status : gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
 }

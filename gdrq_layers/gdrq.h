@@ -192,6 +192,11 @@ typedef void gdrq_visit(void *user, float *data, size_t n);
 GDRQ_API void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
                                   void *user);
 
+/* The same for who only reads them: of a network on a GPU, nothing is copied back to it. */
+typedef void gdrq_read(void *user, const float *data, size_t n);
+GDRQ_API void gdrq_network_read_arrays(const struct network *net, gdrq_arrays which,
+                                       gdrq_read *read, void *user);
+
 /* Sets the number of updates that adam's corrections count, as when a training is resumed. */
 GDRQ_API void gdrq_network_set_updates(struct network *net, int updates);
 

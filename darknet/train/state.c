@@ -27,25 +27,25 @@ typedef struct head {
 static const char MAGIC[8] = {'G', 'D', 'R', 'Q', 'T', 'R', 'N', '1'};
 _Static_assert(sizeof(head) == 8 * (3 + 7 + 3), "the head has no gaps");
 
-static void hash_array(void *user, float *data, size_t n) {
+static void hash_array(void *user, const float *data, size_t n) {
     uint64_t *hash = user;
     *hash = gdrq_hash(*hash, data, n * sizeof *data);
 }
 
-static void add_size(void *user, float *data, size_t n) {
+static void add_size(void *user, const float *data, size_t n) {
     (void)data;
     *(uint64_t *)user += n;
 }
 
 static uint64_t hash_weights(const network *net) {
     uint64_t hash = gdrq_hash(GDRQ_HASH, net->seen, sizeof *net->seen);
-    gdrq_network_arrays(net, GDRQ_ARRAYS_WEIGHTS, hash_array, &hash);
+    gdrq_network_read_arrays(net, GDRQ_ARRAYS_WEIGHTS, hash_array, &hash);
     return hash;
 }
 
 static uint64_t optimiser_floats(const network *net) {
     uint64_t n = 0;
-    gdrq_network_arrays(net, GDRQ_ARRAYS_OPTIMISER, add_size, &n);
+    gdrq_network_read_arrays(net, GDRQ_ARRAYS_OPTIMISER, add_size, &n);
     return n;
 }
 
@@ -79,7 +79,7 @@ static void put(writer *w, const void *bytes, size_t n) {
     w->ok = gdrq_write_all(w->fd, bytes, n);
 }
 
-static void put_array(void *user, float *data, size_t n) {
+static void put_array(void *user, const float *data, size_t n) {
     put(user, data, n * sizeof *data);
 }
 
@@ -87,7 +87,7 @@ static gdrq_status write_state(void *user, int fd, gdrq_error *err) {
     writer *w = user;
     w->fd = fd;
     put(w, w->head, sizeof *w->head);
-    gdrq_network_arrays(w->net, GDRQ_ARRAYS_OPTIMISER, put_array, w);
+    gdrq_network_read_arrays(w->net, GDRQ_ARRAYS_OPTIMISER, put_array, w);
     if (w->mean)
         put(w, w->mean->mean, w->mean->n * sizeof *w->mean->mean);
     if (w->ok)

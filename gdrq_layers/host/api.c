@@ -78,6 +78,8 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
+    if (gdrq_is_on_gpu(net) && how == GDRQ_MEASURE_NOTHING)
+        return GDRQ_OK;
     if (gdrq_is_on_gpu(net))
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "batch norm's statistics are measured on the CPU only: -nogpu");

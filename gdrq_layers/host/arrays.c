@@ -93,14 +93,40 @@ gdrq_status gdrq_arrays_push(const network *net, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* On a GPU they go back to it, too: visit may have changed them. */
-void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
-                         void *user) {
+/* Their host's copies, from the GPU where that has them. */
+static void visit_pulled(const network *net, gdrq_arrays which, gdrq_visit *visit, void *user) {
     caller c = {visit, user};
-    gdrq_error err;
-    gdrq_must(gdrq_arrays_pull(net, &err), &err);
+#ifdef GPU
+    gdrq_error err = {""};
+    if (net->gpu_index >= 0)
+        gdrq_must(gdrq_gpu_pull_arrays(net, which, &err), &err);
+#endif
     gdrq_visit_owned_arrays(net, which, visit_array, &c);
     if (which == GDRQ_ARRAYS_OPTIMISER)
         visit_thresholds(net, visit, user);
-    gdrq_must(gdrq_arrays_push(net, &err), &err);
+}
+
+void gdrq_network_arrays(const struct network *net, gdrq_arrays which, gdrq_visit *visit,
+                         void *user) {
+    visit_pulled(net, which, visit, user);
+#ifdef GPU
+    gdrq_error err = {""};
+    if (net->gpu_index >= 0)
+        gdrq_must(gdrq_gpu_push_arrays(net, which, &err), &err);
+#endif
+}
+
+typedef struct reader {
+    gdrq_read *read;
+    void *user;
+} reader;
+
+static void read_array(void *user, float *data, size_t n) {
+    const reader *r = user;
+    r->read(r->user, data, n);
+}
+
+void gdrq_network_read_arrays(const struct network *net, gdrq_arrays which, gdrq_read *read,
+                              void *user) {
+    visit_pulled(net, which, read_array, &(reader){read, user});
 }

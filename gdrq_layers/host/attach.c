@@ -22,6 +22,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "primitives/cuda/detection_head_gpu.h"
 #include "primitives/cuda/segmentation_layer_gpu.h"
 #include "train/cuda/pointwise_layer_gpu.h"
 #endif
@@ -154,12 +155,14 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
     /* The host counts floats as bytes for the one and asks for nothing for the other. */
     if (l->type == LOCAL || l->type == CRNN)
         l->workspace_size = outline->layers[i].workspace;
-    /* On a GPU the host's own functions run, with the buffers that they need, but for one. */
+    /* On a GPU the host's own functions run, with the buffers that they need, but for a few. */
     if (!gdrq_is_on_gpu(net))
         gdrq_replace_layer_functions(l);
 #ifdef GPU
-    else
+    else {
         gdrq_replace_pointwise_layer_gpu(l);
+        gdrq_replace_detection_head_gpu(l);
+    }
 #endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;
 }
@@ -167,13 +170,15 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
 /* The scratch buffer that all layers share; the host sizes it before our layers say what they need.
  */
 static gdrq_status fit_workspace(network *net, gdrq_error *err) {
-    size_t size = 0;
-    for (int i = 0; i < net->n; ++i)
-        size = net->layers[i].workspace_size > size ? net->layers[i].workspace_size : size;
-    float *workspace = gdrq_scratch_buffer_new(net, size);
-    if (!workspace)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for a workspace of %zu bytes",
-                         size);
+    int most = 0;
+    for (int i = 1; i < net->n; ++i)
+        if (net->layers[i].workspace_size > net->layers[most].workspace_size)
+            most = i;
+    float *workspace;
+    const gdrq_status status =
+        gdrq_scratch_buffer_new(net, most, net->layers[most].workspace_size, &workspace, err);
+    if (status != GDRQ_OK)
+        return status;
     gdrq_scratch_buffer_free(net, net->workspace);
     net->workspace = workspace;
     return GDRQ_OK;
@@ -226,6 +231,10 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
     gdrq_outline outline;
     *net = NULL;
     gdrq_status status = gdrq_replacements_check(err);
+#ifdef GPU
+    if (status == GDRQ_OK && gpu_index >= 0)
+        status = gdrq_gpu_check(gpu_index, err);
+#endif
     if (status == GDRQ_OK)
         status = gdrq_outline_read(cfg_path, &outline, err);
     if (status != GDRQ_OK)

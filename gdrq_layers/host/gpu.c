@@ -9,17 +9,23 @@
 #ifdef GPU
 
 #include "base/cuda/device.h"
+#include "host/cuda/gpu_network.h"
 
-/* 7.5: the first with the tensor cores that integer kernels are for. */
-static gdrq_status check_capability(int number, gdrq_error *err) {
+/* 7.5: the first with the tensor cores that integer kernels are for, on which the host's CUDA 13
+ * compiles, too. Folded networks would run from 6.1 on, by infer/cuda/conv_dp4a.cu. */
+gdrq_status gdrq_gpu_check(int number, gdrq_error *err) {
     struct cudaDeviceProp of;
-    const gdrq_status status = GDRQ_CHECK_CUDA(cudaGetDeviceProperties(&of, number), err);
-    if (status != GDRQ_OK || 10 * of.major + of.minor >= 75)
+    int capability;
+    gdrq_status status = gdrq_device_capability(number, &capability, err);
+    if (status != GDRQ_OK || capability >= 75)
         return status;
-    return gdrq_fail(err, GDRQ_ERROR_DEVICE,
-                     "GPU %d (%s) has compute capability %d.%d, and 7.5 is the least that this "
-                     "library runs on",
-                     number, of.name, of.major, of.minor);
+    status = GDRQ_CHECK_CUDA(cudaGetDeviceProperties(&of, number), err);
+    return status != GDRQ_OK
+               ? status
+               : gdrq_fail(err, GDRQ_ERROR_DEVICE,
+                           "GPU %d (%s) has compute capability %d.%d, and 7.5 is the least that "
+                           "this library runs on: -i chooses another",
+                           number, of.name, of.major, of.minor);
 }
 
 gdrq_status gdrq_gpu_ready(gdrq_error *err) {
@@ -28,11 +34,12 @@ gdrq_status gdrq_gpu_ready(gdrq_error *err) {
     if (error != cudaSuccess || n == 0)
         return gdrq_fail(err, GDRQ_ERROR_DEVICE, "no GPU (%s)",
                          error == cudaSuccess ? "CUDA counts none" : cudaGetErrorString(error));
-    /* Any will do, as -i may choose it; without a good one it is the first that is told of. */
+    /* Any will do, as -i may choose it; without a good one it is the first that is told of. The one
+     * that is used is checked as a network is parsed. */
     for (int i = 1; i < n; i++)
-        if (check_capability(i, NULL) == GDRQ_OK)
+        if (gdrq_gpu_check(i, NULL) == GDRQ_OK)
             return GDRQ_OK;
-    return check_capability(0, err);
+    return gdrq_gpu_check(0, err);
 }
 
 static gdrq_status use(int number, gdrq_error *err) {
@@ -43,7 +50,7 @@ static gdrq_status use(int number, gdrq_error *err) {
     if (number >= n)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "there is no GPU %d: they are 0 to %d", number,
                          n - 1);
-    const gdrq_status capable = check_capability(number, err);
+    const gdrq_status capable = gdrq_gpu_check(number, err);
     if (capable == GDRQ_OK)
         cuda_set_device(number);
     return capable;
@@ -72,7 +79,7 @@ static gdrq_status use(int number, gdrq_error *err) {
 #endif
 
 gdrq_status gdrq_gpu_use(const char *number, gdrq_error *err) {
-    enum { MOST = 1023 };
+    enum { MOST = 15 }; /* the host's tables of handles have 16 entries */
     char *end;
     const long n = strtol(number, &end, 10);
     if (end == number || *end || n < 0 || n > MOST)

@@ -28,10 +28,16 @@ typedef struct new_layer {
     void **slots[MAX_BUFFERS]; /* members of the layer that get a new buffer */
     void *buffers[MAX_BUFFERS];
     int n;
-    void **gpu_slots[MAX_BUFFERS + 1]; /* the same on the GPU, and x_norm_gpu */
-    void *gpu_buffers[MAX_BUFFERS + 1];
+    void **gpu_slots[MAX_BUFFERS + 2]; /* the same on the GPU, and what is there alone */
+    void *gpu_buffers[MAX_BUFFERS + 2];
     int n_gpu;
 } new_layer;
+
+/* CUDA's error, where it was another one than that memory is out. */
+typedef struct gpu_failure {
+    gdrq_status status;
+    gdrq_error error;
+} gpu_failure;
 
 typedef struct resizing {
     network *net;
@@ -41,6 +47,7 @@ typedef struct resizing {
     gdrq_folded_network *folded; /* NULL: the network is none */
     gdrq_tensor_shape *tensors;  /* with folded: new shapes of -1..n-1, by index + 1 */
     gdrq_folded_plan plan;
+    gpu_failure *failure;
     gdrq_error *err;
 } resizing;
 
@@ -50,10 +57,17 @@ static gdrq_status fail_layer(const resizing *r, int i, const char *why) {
 }
 
 #ifdef GPU
+static bool make_array(const resizing *r, int layer, size_t count, void **array) {
+    gdrq_error error;
+    const gdrq_status status = gdrq_gpu_new_array(layer, count, array, &error);
+    if (status != GDRQ_OK && status != GDRQ_ERROR_MEMORY)
+        *r->failure = (gpu_failure){status, error};
+    return status == GDRQ_OK;
+}
+
 static bool make_new_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
     to->gpu_slots[to->n_gpu] = slot;
-    void **buffer = &to->gpu_buffers[to->n_gpu++];
-    return gdrq_gpu_new_array((int)(to - r->layers), count, buffer, NULL) == GDRQ_OK;
+    return make_array(r, (int)(to - r->layers), count, &to->gpu_buffers[to->n_gpu++]);
 }
 
 static bool make_on_gpu(const resizing *r, new_layer *to, void **slot, size_t count) {
@@ -64,11 +78,8 @@ static bool make_on_gpu(const resizing *r, new_layer *to, void **slot, size_t co
 /* A buffer on the GPU for the one that the host's *slot gets, if the layer has it there, too. */
 static bool make_twin(const resizing *r, new_layer *to, void **slot, size_t count) {
 #ifdef GPU
-    layer *l = &r->net->layers[to - r->layers];
-    if (gdrq_is_on_gpu(r->net) && !make_on_gpu(r, to, gdrq_gpu_twin(l, slot), count))
-        return false;
-    if (gdrq_is_on_gpu(r->net) && slot == (void **)&l->x)
-        return make_on_gpu(r, to, (void **)&l->x_norm_gpu, count);
+    if (gdrq_is_on_gpu(r->net))
+        return make_on_gpu(r, to, gdrq_gpu_twin(&r->net->layers[to - r->layers], slot), count);
 #else
     (void)r, (void)to, (void)slot, (void)count;
 #endif
@@ -103,7 +114,25 @@ static bool add_outputs(const resizing *r, layer *l, new_layer *to) {
            add_buffer(r, to, (void **)&l->delta, to->outputs);
 }
 
-static gdrq_status no_memory(const resizing *r, int i) {
+/* Of batch norm, for which [batchnorm] layers have arrays on the GPU alone. */
+static bool add_normalised(const resizing *r, layer *l, new_layer *to) {
+    if (!add_buffer(r, to, (void **)&l->x, to->outputs) ||
+        !add_buffer(r, to, (void **)&l->x_norm, to->outputs))
+        return false;
+#ifdef GPU
+    const size_t count = (size_t)r->batch * (size_t)to->outputs;
+    if (gdrq_is_on_gpu(r->net))
+        return make_on_gpu(r, to, (void **)&l->x_gpu, count) &&
+               make_on_gpu(r, to, (void **)&l->x_norm_gpu, count);
+#endif
+    return true;
+}
+
+static gdrq_status no_buffer(const resizing *r, int i) {
+    if (r->failure->status != GDRQ_OK)
+        return gdrq_fail(r->err, r->failure->status,
+                         "can't resize the network to %dx%d: layer %d: %s", r->w, r->h, i,
+                         r->failure->error.message);
     fail_layer(r, i,
                !gdrq_is_on_gpu(r->net) ? "would be too large for the memory"
                : r->folded             ? "would be too large for the GPU's memory"
@@ -141,10 +170,9 @@ static gdrq_status resize_convolution(const resizing *r, int i, layer *l, new_la
     const bool all_groups = on_gpu && l->type == CONVOLUTIONAL && (quantised || l->size == 1);
     if (l->workspace_size > 0 && (!quantised || on_gpu))
         to->workspace_size = columns * (size_t)(all_groups ? l->groups : 1) * sizeof(float);
-    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
-                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+    const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
                     add_buffer(r, to, (void **)&l->binary_input, to->inputs);
-    return ok ? GDRQ_OK : no_memory(r, i);
+    return ok ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_maxpool(const resizing *r, int i, layer *l, new_layer *to) {
@@ -157,7 +185,7 @@ static gdrq_status resize_maxpool(const resizing *r, int i, layer *l, new_layer 
         return fail_layer(r, i, "[maxpool] would have windows outside the image");
     return add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->indexes, to->outputs)
                ? GDRQ_OK
-               : no_memory(r, i);
+               : no_buffer(r, i);
 }
 
 static gdrq_status resize_upsample(const resizing *r, int i, layer *l, new_layer *to) {
@@ -167,7 +195,7 @@ static gdrq_status resize_upsample(const resizing *r, int i, layer *l, new_layer
         set_output(to, to->w / l->stride, to->h / l->stride, l->c);
     else
         set_output(to, to->w * l->stride, to->h * l->stride, l->c);
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_reorg(const resizing *r, int i, layer *l, new_layer *to) {
@@ -180,7 +208,7 @@ static gdrq_status resize_reorg(const resizing *r, int i, layer *l, new_layer *t
         set_output(to, to->w * s, to->h * s, l->c / (s * s));
     else
         set_output(to, to->w / s, to->h / s, l->c * s * s);
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_route(const resizing *r, int i, layer *l, new_layer *to) {
@@ -197,9 +225,9 @@ static gdrq_status resize_route(const resizing *r, int i, layer *l, new_layer *t
     const bool is_image = l->out_c > 0;
     set_output(to, is_image ? first->out_w : 0, is_image ? first->out_h : 0, is_image ? out_c : 0);
     if (outputs > INT_MAX)
-        return no_memory(r, i);
+        return no_buffer(r, i);
     to->inputs = to->outputs = (int)outputs;
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 /* The host adds maps whose sizes are a whole factor apart, the same both ways. */
@@ -218,37 +246,36 @@ static gdrq_status resize_shortcut(const resizing *r, int i, layer *l, new_layer
     to->w = from->out_w;
     to->h = from->out_h;
     to->inputs = to->outputs;
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_crop(const resizing *r, int i, layer *l, new_layer *to) {
     set_output(to, (int)(l->scale * (float)to->w), (int)(l->scale * (float)to->h), l->c);
     if (to->out_w < 1 || to->out_h < 1 || to->out_w > to->w || to->out_h > to->h)
         return fail_layer(r, i, "[crop] would have no output");
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 /* Layers whose output is as large as their input. */
 static gdrq_status resize_same(const resizing *r, int i, layer *l, new_layer *to) {
     set_output(to, l->out_w ? to->w : 0, l->out_h ? to->h : 0, l->out_c);
     to->outputs = to->inputs;
-    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
-                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+    const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
                     add_buffer(r, to, (void **)&l->squared, to->outputs) &&
                     add_buffer(r, to, (void **)&l->norms, to->outputs) &&
                     add_buffer(r, to, (void **)&l->loss, to->outputs);
-    return ok ? GDRQ_OK : no_memory(r, i);
+    return ok ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_dropout(const resizing *r, int i, layer *l, new_layer *to) {
     set_output(to, to->w, to->h, to->c);
     to->outputs = to->inputs;
-    return add_buffer(r, to, (void **)&l->rand, to->inputs) ? GDRQ_OK : no_memory(r, i);
+    return add_buffer(r, to, (void **)&l->rand, to->inputs) ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_avgpool(const resizing *r, int i, layer *l, new_layer *to) {
     set_output(to, 1, 1, l->c);
-    return add_outputs(r, l, to) ? GDRQ_OK : no_memory(r, i);
+    return add_outputs(r, l, to) ? GDRQ_OK : no_buffer(r, i);
 }
 
 static bool is_recurrent(const layer *l) {
@@ -268,10 +295,9 @@ static gdrq_status resize_fixed(const resizing *r, int i, layer *l, new_layer *t
         return GDRQ_OK;
     if (is_recurrent(l))
         return fail_layer(r, i, "(recurrent) can't take a larger batch");
-    const bool ok = add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->x, to->outputs) &&
-                    add_buffer(r, to, (void **)&l->x_norm, to->outputs) &&
+    const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
                     (l->type != L2NORM || add_buffer(r, to, (void **)&l->scales, to->outputs));
-    return ok ? GDRQ_OK : no_memory(r, i);
+    return ok ? GDRQ_OK : no_buffer(r, i);
 }
 
 static gdrq_status resize_by_type(const resizing *r, int i, layer *l, new_layer *to) {
@@ -332,7 +358,7 @@ static gdrq_status plan(resizing *r) {
     for (int i = 0; i < r->net->n; ++i) {
         gdrq_status status = plan_layer(r, i);
         if (status == GDRQ_OK && r->layers[i].workspace_size > GDRQ_MAX_WORKSPACE)
-            status = no_memory(r, i);
+            status = no_buffer(r, i);
         gdrq_quantised *q = gdrq_quantised_state(&r->net->layers[i]);
         if (status == GDRQ_OK && q)
             status = gdrq_quantised_resize(q, r->batch, r->layers[i].inputs, r->err);
@@ -352,7 +378,7 @@ static gdrq_status plan_folded(resizing *r) {
         return GDRQ_OK;
     r->tensors = gdrq_alloc((size_t)r->net->n + 1, sizeof *r->tensors);
     if (!r->tensors)
-        return no_memory(r, 0);
+        return no_buffer(r, 0);
     r->tensors[0] = gdrq_folded_shape(r->w, r->h, r->net->c, r->w * r->h * r->net->c);
     for (int i = 0; i < r->net->n; ++i) {
         const new_layer *to = &r->layers[i];
@@ -412,16 +438,16 @@ typedef struct net_buffers {
 } net_buffers;
 
 /* False when memory is out. */
-static bool make_net_buffers(const resizing *r, size_t inputs, size_t truths, size_t workspace,
-                             net_buffers *b) {
+static bool make_net_buffers(const resizing *r, size_t inputs, size_t truths, net_buffers *b) {
     *b = (net_buffers){.input = gdrq_alloc(inputs, sizeof(float)),
-                       .truth = gdrq_alloc(truths, sizeof(float)),
-                       .workspace = gdrq_scratch_buffer_new(r->net, workspace)};
-    bool ok = b->input && b->truth && b->workspace;
+                       .truth = gdrq_alloc(truths, sizeof(float))};
+    bool ok = b->input && b->truth;
 #ifdef GPU
     if (ok && gdrq_is_on_gpu(r->net))
-        ok = gdrq_gpu_new_array(0, inputs, &b->input_gpu, NULL) == GDRQ_OK &&
-             gdrq_gpu_new_array(r->net->n - 1, truths, &b->truth_gpu, NULL) == GDRQ_OK;
+        ok = make_array(r, 0, inputs, &b->input_gpu) &&
+             make_array(r, r->net->n - 1, truths, &b->truth_gpu);
+#else
+    (void)r;
 #endif
     return ok;
 }
@@ -485,11 +511,18 @@ static int new_truths(const resizing *r) {
     return r->layers[i].outputs;
 }
 
-static size_t new_workspace(const resizing *r) {
-    size_t size = 0;
-    for (int i = 0; i < r->net->n; ++i)
-        size = r->layers[i].workspace_size > size ? r->layers[i].workspace_size : size;
-    return size;
+/* For the layer that needs most. */
+static gdrq_status make_workspace(const resizing *r, float **workspace) {
+    int most = 0;
+    for (int i = 1; i < r->net->n; ++i)
+        if (r->layers[i].workspace_size > r->layers[most].workspace_size)
+            most = i;
+    gdrq_error reason;
+    const gdrq_status status =
+        gdrq_scratch_buffer_new(r->net, most, r->layers[most].workspace_size, workspace, &reason);
+    if (status != GDRQ_OK && status != GDRQ_ERROR_MEMORY)
+        *r->failure = (gpu_failure){status, reason};
+    return status == GDRQ_OK ? GDRQ_OK : no_buffer(r, most);
 }
 
 /* *slot of layer i, if it has none; then it has none on the GPU either. */
@@ -514,7 +547,7 @@ static gdrq_status make_values(resizing *r) {
             continue;
         if (!make_missing(r, i, (void **)&l->output) ||
             (l->type == MAXPOOL && !make_missing(r, i, (void **)&l->indexes)))
-            return no_memory(r, i);
+            return no_buffer(r, i);
     }
     return GDRQ_OK;
 }
@@ -530,12 +563,15 @@ static gdrq_status resize_planned(resizing *r) {
     const size_t batch = (size_t)r->batch;
     net_buffers buffers;
     if (!make_net_buffers(r, batch * (size_t)r->layers[0].inputs, batch * (size_t)new_truths(r),
-                          new_workspace(r), &buffers)) {
+                          &buffers))
+        status = no_buffer(r, 0);
+    else
+        status = make_workspace(r, &buffers.workspace);
+    if (status == GDRQ_OK)
+        commit(r, &buffers);
+    else
         free_net_buffers(r, &buffers);
-        return no_memory(r, 0);
-    }
-    commit(r, &buffers);
-    return GDRQ_OK;
+    return status;
 }
 
 gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
@@ -545,7 +581,9 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
     if (w < 1 || h < 1 || w > 65536 || h > 65536)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "can't resize the network to %dx%d pixels", w,
                          h);
+    gpu_failure failure = {.status = GDRQ_OK};
     resizing r = {.net = net,
+                  .failure = &failure,
                   .w = w,
                   .h = h,
                   .old_batch = state->max_batch,
@@ -557,7 +595,7 @@ gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err) {
         cuda_set_device(net->gpu_index); /* with others, another one's may be set */
 #endif
     if ((double)w * h * net->c * r.batch > INT_MAX)
-        return no_memory(&r, 0);
+        return no_buffer(&r, 0);
     r.layers = gdrq_alloc((size_t)net->n, sizeof *r.layers);
     if (!r.layers)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "can't resize the network: out of memory");

@@ -6,12 +6,14 @@
 #include <stddef.h>
 
 #include "darknet.h"
+#include "gdrq.h"
 
 /* Whether the network computes on a GPU. */
 bool gdrq_is_on_gpu(const network *net);
 
-/* A zeroed buffer, NULL when memory is out. */
-float *gdrq_scratch_buffer_new(const network *net, size_t bytes);
+/* A zeroed buffer; NULL on failure, of which the message says that `layer` needs it. */
+gdrq_status gdrq_scratch_buffer_new(const network *net, int layer, size_t bytes, float **buffer,
+                                    gdrq_error *err);
 void gdrq_scratch_buffer_free(const network *net, float *buffer);
 
 #endif

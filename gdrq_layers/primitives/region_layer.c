@@ -245,7 +245,8 @@ static void learn_image(const layer *l, gdrq_head *head, gdrq_truths *truths, co
 void gdrq_forward_region_layer(layer l, network net) {
     gdrq_head head = gdrq_head_of(&l, l.coords, l.w, l.h);
     const size_t bytes = (size_t)l.batch * l.outputs * sizeof(float);
-    memcpy(l.output, net.input, bytes);
+    if (net.input != l.output)
+        memcpy(l.output, net.input, bytes);
     activate_logistics(&l, &head);
     activate_classes(&l, &head, net.input);
     memset(l.delta, 0, bytes);
@@ -265,17 +266,22 @@ void gdrq_forward_region_layer(layer l, network net) {
     *l.cost = gdrq_head_cost(&head);
 }
 
-void gdrq_backward_region_layer(layer l, network net) {
-    const gdrq_head head = gdrq_head_of(&l, l.coords, l.w, l.h);
+void gdrq_region_input_gradient(const layer *l) {
+    const gdrq_head head = gdrq_head_of(l, l->coords, l->w, l->h);
     for (int image = 0; image < head.batch; image++) {
         for (int anchor = 0; anchor < head.anchors; anchor++) {
             const size_t first = gdrq_head_index(&head, image, anchor, 0);
             const size_t objectness = gdrq_head_index(&head, image, anchor, head.coords);
-            gdrq_activation_gradient(l.output + first, 2 * head.cells, LOGISTIC, l.delta + first);
-            if (!l.background)
-                gdrq_activation_gradient(l.output + objectness, head.cells, LOGISTIC,
-                                         l.delta + objectness);
+            gdrq_activation_gradient(l->output + first, 2 * head.cells, LOGISTIC, l->delta + first);
+            if (!l->background)
+                gdrq_activation_gradient(l->output + objectness, head.cells, LOGISTIC,
+                                         l->delta + objectness);
         }
     }
+}
+
+void gdrq_backward_region_layer(layer l, network net) {
+    const gdrq_head head = gdrq_head_of(&l, l.coords, l.w, l.h);
+    gdrq_region_input_gradient(&l);
     gdrq_head_backward(&head, net.delta);
 }

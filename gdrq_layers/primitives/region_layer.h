@@ -11,13 +11,16 @@
 
 #include "darknet.h"
 
-/* l.map must come from the allocator, as the host's parser makes it. */
+/* l.map must come from the allocator, as the host's parser makes it. net.input may be l.output. */
 void gdrq_forward_region_layer(layer l, network net);
 
 /*
- * Takes l.delta through the logistics of x, y and objectness, then net.delta += l.delta. Class
- * deltas are gradients of the logits already (softmax or logistic with cross entropy).
+ * Takes l->delta through the logistics of x, y and objectness. Class deltas are gradients of the
+ * logits already (softmax or logistic with cross entropy).
  */
+void gdrq_region_input_gradient(const layer *l);
+
+/* The above, then net.delta += l.delta. */
 void gdrq_backward_region_layer(layer l, network net);
 
 #endif

@@ -23,7 +23,8 @@ static void activate_entries(const gdrq_head *head, const float *input, float *o
     for (int plane = 0; plane < planes; plane++) {
         const int entry = plane % entries;
         float *const out = output + (size_t)plane * head->cells;
-        memcpy(out, input + (size_t)plane * head->cells, head->cells * sizeof *out);
+        if (input != output)
+            memcpy(out, input + (size_t)plane * head->cells, head->cells * sizeof *out);
         if (entry < 2 || entry >= COORDS)
             gdrq_activate_block(out, head->cells, LOGISTIC);
     }

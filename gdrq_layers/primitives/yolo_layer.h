@@ -7,7 +7,7 @@
 
 #include "darknet.h"
 
-/* l.map must come from the allocator, as the host's parser makes it. */
+/* l.map must come from the allocator, as the host's parser makes it. net.input may be l.output. */
 void gdrq_forward_yolo_layer(layer l, network net);
 
 /* net.delta += l.delta. */

@@ -38,7 +38,7 @@ setup() {
     [[ "$output" =~ Objects\ above\ 0.05\ in\ 8\ pictures:\ ([0-9]+)\ by\ the\ trained\ network,\ ([0-9]+)\ by\ the\ folded\ one,\ ([0-9]+)\ by\ both ]] || false
     [ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[2]}" ]
     [ "${BASH_REMATCH[1]}" -eq "${BASH_REMATCH[3]}" ]
-    says "Largest difference of an output: 0"
+    says "Largest difference of an output: 0;"
 }
 
 @test "verify fails where the two are not the same network" {

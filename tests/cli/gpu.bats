@@ -35,6 +35,21 @@ setup() {
     [ "$(grep -c '^deb ' tree.apt/sources.list || true)" -eq 0 ]
 }
 
+@test "CUDA is where nvcc itself says, not where a script of its name stands" {
+    mkdir -p bin toolkit/bin
+    printf '#!/bin/sh\necho "#$ _HERE_=elsewhere" >&2\necho "#$ TOP=%s/toolkit/bin/.." >&2\n' "$PWD" > bin/nvcc
+    printf '#!/bin/sh\nexit 1\n' > toolkit/bin/nvcc
+    chmod +x bin/nvcc toolkit/bin/nvcc
+    for nvcc in bin/nvcc toolkit/bin/nvcc; do
+        NVCC=$PWD/$nvcc run "$top/scripts/cuda_folder"
+        [ "$status" -eq 0 ]
+        [ "$output" = "$(pwd -P)/toolkit" ]
+    done
+    NVCC=no-such-nvcc run "$top/scripts/cuda_folder"
+    [ "$status" -eq 1 ]
+    says "there is no no-such-nvcc"
+}
+
 @test "the kernels' check needs a compiler" {
     NVCC=no-such-nvcc run "$top/scripts/check_cuda"
     [ "$status" -eq 1 ]
@@ -61,12 +76,14 @@ setup() {
     run darknet -gpus 0,1,0 version
     [ "$status" -eq 2 ]
     says "GPU 0 is named twice"
-    for list in 0, ,1 0,x 0,-1 0,1234; do
+    for list in 0, ,1 0,x 0,-1 0,1234 0,16; do
         run darknet "-gpus=$list" version
         [ "$status" -eq 2 ]
-        says "is not a whole number from 0 to 1023"
+        says "is not a whole number from 0 to 15"
     done
-    run darknet -gpus 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 version
+    run darknet -gpus 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15 version
+    [ "$status" -eq 0 ]
+    run darknet -gpus 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,0 version
     [ "$status" -eq 2 ]
     says "more than 16 GPUs"
 }
@@ -79,5 +96,5 @@ setup() {
     says "-i"
     run darknet -i many version
     [ "$status" -eq 2 ]
-    says "'many' is not a whole number from 0 to 1023"
+    says "'many' is not a whole number from 0 to 15"
 }

@@ -177,7 +177,7 @@ mean_iou() { sed -n 's/^[0-9]* images: mean IoU = \([0-9.]*\), .*/\1/p' | tail -
     run darknet gdrq verify four.cfg backup/four_final.weights folded.cfg folded.weights valid.list
     [ "$status" -eq 0 ]
     says "The same class in 11264 of 11264 pixels"
-    says "Largest difference of an output: 0"
+    says "Largest difference of an output: 0;"
     for net in four:backup/four_final.weights folded:folded.weights; do
         darknet segmenter valid scenes.data ${net%%:*}.cfg "${net#*:}" 2> err > ${net%%:*}.out
     done

@@ -30,6 +30,26 @@ static inline void limit_memory(size_t bytes) {
 static inline bool is_device_memory(const void *pointer) {
     return emulation::is_device_memory(pointer);
 }
+/* Graphs that ran, and streams and graphs that exist. */
+static inline unsigned long launches_so_far() {
+    return emulation::graph_launches;
+}
+static inline void assert_launches(unsigned long before, unsigned long times) {
+    assert_int_equal(emulation::graph_launches - before, times);
+}
+static inline unsigned long handles_in_use() {
+    return emulation::handles;
+}
+static inline void assert_handles_in_use(unsigned long handles) {
+    assert_int_equal(emulation::handles, handles);
+}
+/* Compute capabilities to test, 75 for 7.5; what comes between has the device be of that one. */
+static inline std::vector<int> capabilities_to_test() {
+    return {75, 61};
+}
+static inline void set_capability(int capability) {
+    emulation::capability = capability;
+}
 
 #else
 
@@ -51,6 +71,22 @@ static inline void limit_memory(size_t) {
 static inline bool is_device_memory(const void *pointer) {
     cudaPointerAttributes of;
     return cudaPointerGetAttributes(&of, pointer) == cudaSuccess && of.type == cudaMemoryTypeDevice;
+}
+static inline unsigned long launches_so_far() {
+    return 0;
+}
+static inline void assert_launches(unsigned long, unsigned long) {
+}
+static inline unsigned long handles_in_use() {
+    return 0;
+}
+static inline void assert_handles_in_use(unsigned long) {
+}
+/* It has its own. */
+static inline std::vector<int> capabilities_to_test() {
+    return {75};
+}
+static inline void set_capability(int) {
 }
 
 #endif

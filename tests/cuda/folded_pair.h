@@ -5,9 +5,13 @@
 
 #include <string.h>
 
-#include "cuda_runtime.h"
-#include "device_array.h"
-#include "host_network.h"
+/* In C++, and so before darknet.h. */
+#include <cublas_v2.h>
+#include <cuda_runtime.h>
+#include <curand.h>
+
+#include "darknet.h"
+#include "device_watch.h"
 #include "random_data.h"
 
 /* C++ has another word for it. */
@@ -168,6 +172,28 @@ inline parsed_network::~parsed_network() {
     gdrq_device_free(net.truth_gpu);
     gdrq_scratch_buffer_free(&net, net.workspace);
     gdrq_outline_free(&outline);
+}
+
+/* What the host's network_predict() does behind our hook, of a network on the GPU. */
+static inline float *stock_network_predict(network *own, float *input) {
+    network net = *own;
+    net.truth = net.delta = nullptr;
+    net.train = 0;
+    cudaMemcpy(net.input_gpu, input, sizeof(float) * net.inputs * net.batch,
+               cudaMemcpyHostToDevice);
+    for (int i = 0; i < net.n; ++i) {
+        const layer &l = net.layers[i];
+        net.index = i;
+        if (l.delta_gpu)
+            cudaMemsetAsync(l.delta_gpu, 0, sizeof(float) * l.outputs * l.batch);
+        l.forward_gpu(l, net);
+        net.input_gpu = l.output_gpu;
+        net.input = l.output;
+    }
+    const layer out = get_network_output_layer(&net);
+    cudaMemcpy(out.output, out.output_gpu, sizeof(float) * out.outputs * out.batch,
+               cudaMemcpyDeviceToHost);
+    return own->output;
 }
 
 /* Both, with the same random weights. */

@@ -160,8 +160,8 @@ static void a_layer_by_itself(void **) {
 }
 
 static void a_detector(void **) {
-    for (int capability : {75, 61}) {
-        emulation::capability = capability;
+    for (int capability : capabilities_to_test()) {
+        set_capability(capability);
         folded_pair pair(detector);
         assert_string_equal(gdrq_folded_gpu_kernel(pair.gpu.folded()->gpu, 2),
                             capability == 75 ? "cuda mma" : "cuda dp4a");
@@ -170,7 +170,7 @@ static void a_detector(void **) {
         check_frames(pair, 2);
         check_codes(pair, 10);
     }
-    emulation::capability = 75;
+    set_capability(75);
 }
 
 static void a_classifier(void **) {
@@ -198,14 +198,13 @@ static void cropped_pictures(void **) {
 static void a_frame_is_one_graph(void **) {
     folded_pair pair(detector);
     check_frames(pair, 1);
-    const unsigned long launches = emulation::graph_launches;
-    const unsigned long waits = emulation::synchronisations;
-    const unsigned long handles = emulation::handles;
+    const unsigned long launches = launches_so_far(), waits = waits_so_far();
+    const unsigned long handles = handles_in_use();
     network_predict(&pair.gpu.net, pair.gpu.net.input);
-    assert_int_equal(emulation::graph_launches, launches + 1);
-    assert_int_equal(emulation::handles, handles);
+    assert_launches(launches, 1);
+    assert_handles_in_use(handles);
     /* The input, and two heads. */
-    assert_int_equal(emulation::synchronisations, waits + 3);
+    assert_waits(waits, 3);
 }
 
 static gdrq_pixels picture(std::vector<uint8_t> &bytes, int w, int h) {
@@ -250,15 +249,16 @@ static void sizes_and_weights_change(void **) {
 }
 
 static void nothing_is_left_on_the_gpu(void **) {
-    const size_t memory = emulation::memory_in_use;
-    const unsigned long handles = emulation::handles;
+    skip_on_a_real_device();
+    const size_t memory = memory_in_use();
+    const unsigned long handles = handles_in_use();
     {
         folded_pair pair(classifier);
         check_frames(pair, 1);
-        assert_true(emulation::memory_in_use > memory && emulation::handles > handles);
+        assert_true(memory_in_use() > memory && handles_in_use() > handles);
     }
-    assert_int_equal(emulation::memory_in_use, memory);
-    assert_int_equal(emulation::handles, handles);
+    assert_memory_in_use(memory);
+    assert_handles_in_use(handles);
 }
 
 /* ---- what can't be ---- */
@@ -351,13 +351,14 @@ static gdrq_status attach_and_load(parsed_network *p) {
 
 /* At whatever point memory runs out, the advice is one for inference. */
 static void memory_runs_out(void **) {
-    const size_t memory = emulation::memory_in_use;
+    skip_on_a_real_device();
+    const size_t memory = memory_in_use();
     int failures = 0;
     for (bool done = false; !done;) {
         parsed_network p(detector, 0);
-        emulation::memory_limit = emulation::memory_in_use + 4000 * (size_t)failures;
+        limit_memory(memory_in_use() + 4000 * (size_t)failures);
         const gdrq_status status = attach_and_load(&p);
-        emulation::memory_limit = SIZE_MAX;
+        limit_memory(SIZE_MAX);
         done = status == GDRQ_OK;
         if (done)
             break;
@@ -367,21 +368,22 @@ static void memory_runs_out(void **) {
             fail_msg("%s", err.message);
     }
     assert_true(failures > 5);
-    assert_int_equal(emulation::memory_in_use, memory);
+    assert_memory_in_use(memory);
 }
 
 /* What worked before still works. */
 static void nothing_changes_without_memory(void **) {
+    skip_on_a_real_device();
     folded_pair pair(detector);
     for (size_t more = 0; more < 60000; more += 15000) {
-        emulation::memory_limit = emulation::memory_in_use + more;
+        limit_memory(memory_in_use() + more);
         assert_int_equal(gdrq_resize(&pair.gpu.net, 96, 64, &err), GDRQ_ERROR_MEMORY);
-        emulation::memory_limit = SIZE_MAX;
+        limit_memory(SIZE_MAX);
     }
-    emulation::memory_limit = emulation::memory_in_use + 2000;
+    limit_memory(memory_in_use() + 2000);
     assert_int_equal(gdrq_folded_randomise(pair.gpu.folded(), &pair.gpu.net, &err),
                      GDRQ_ERROR_MEMORY);
-    emulation::memory_limit = SIZE_MAX;
+    limit_memory(SIZE_MAX);
     assert_non_null(strstr(err.message, "layer "));
     check_frames(pair, 1);
 }

@@ -84,6 +84,25 @@ static void weights_come_from_the_gpu_and_go_back(void **) {
         assert_all(a.first, a.second, 14);
 }
 
+static void expect_sevens(void *, const float *data, size_t n) {
+    for (size_t i = 0; i < n; ++i)
+        assert_true(data[i] == 7);
+}
+
+/* What is read comes from the GPU, once; nothing else does, and nothing goes back. */
+static void reading_costs_one_copy(void **) {
+    one_layer_network n(NORMALISED, learning_options());
+    const layer &l = n.s.l;
+    for (float *array : {l.weights_gpu, l.weight_updates_gpu})
+        set_all(array, l.nweights, 7);
+    for (float *array : {l.biases_gpu, l.scales_gpu, l.rolling_mean_gpu, l.rolling_variance_gpu})
+        set_all(array, l.n, 7);
+    const unsigned long before = waits_so_far();
+    gdrq_network_read_arrays(&n.net, GDRQ_ARRAYS_WEIGHTS, expect_sevens, nullptr);
+    assert_waits(before, 5);
+    assert_true(l.weight_updates[0] == 0);
+}
+
 /* Momentum, and what learned thresholds keep. */
 static void optimisers_come_from_the_gpu_and_go_back(void **) {
     one_layer_network n(NORMALISED, learning_options());
@@ -200,6 +219,42 @@ static void networks_are_resized(void **) {
     check_resize(GROUPED);
 }
 
+/* The host's [batchnorm] layers have what their forward copies to on the GPU alone. */
+static void batch_norm_is_resized(void **) {
+    network net;
+    layer l;
+    memset(&net, 0, sizeof net);
+    memset(&l, 0, sizeof l);
+    l.type = BATCHNORM;
+    l.batch = net.batch = 2;
+    l.w = l.out_w = net.w = 5;
+    l.h = l.out_h = net.h = 4;
+    l.c = l.out_c = net.c = 3;
+    l.inputs = l.outputs = net.inputs = 5 * 4 * 3;
+    net.n = 1;
+    net.layers = &l;
+    const size_t before = (size_t)l.batch * l.outputs;
+    l.output = (float *)calloc(before, sizeof(float));
+    for (float **array : {&l.output_gpu, &l.x_gpu, &l.x_norm_gpu})
+        ASSERT_OK(gdrq_device_alloc((void **)array, before, sizeof(float), "a test", &err));
+    assert_non_null(gdrq_network_state_new(&net));
+    ASSERT_OK(gdrq_resize(&net, 13, 12, &err));
+    const size_t after = 2 * 3 * 13 * 12;
+    assert_int_equal(l.batch * l.outputs, after);
+    for (float *array : {l.output_gpu, l.x_gpu, l.x_norm_gpu}) {
+        assert_true(is_device_memory(array + after - 1));
+        assert_all(array, after, 0);
+        gdrq_device_free(array);
+    }
+    assert_null(l.x);
+    free(l.output);
+    free(net.input);
+    free(net.truth);
+    for (float *array : {net.input_gpu, net.truth_gpu, net.workspace})
+        gdrq_device_free(array);
+    gdrq_network_state_free(&net);
+}
+
 /* Each allocation in its turn fails, and then nothing has changed. */
 static void networks_stay_as_they_are_without_memory(void **) {
     skip_on_a_real_device();
@@ -234,10 +289,12 @@ static void nothing_is_left_on_the_gpu(void **) {
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
+        cmocka_unit_test(reading_costs_one_copy),
         cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
         cmocka_unit_test(thresholds_are_pulled_and_pushed),
         cmocka_unit_test(networks_on_gpus_become_their_mean),
         cmocka_unit_test(networks_are_resized),
+        cmocka_unit_test(batch_norm_is_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
     };

@@ -263,6 +263,22 @@ static void what_is_no_number_differs(void **state) {
     assert_true(d.largest == 1 && d.not_finite == 3);
 }
 
+static void differences_are_told_in_parts_of_the_outputs(void **state) {
+    const float a[] = {3, 4, 0}, b[] = {3, 4, .5f}, zeros[3] = {0};
+    output_difference same = {0}, near = {0}, other = {0}, nothing = {0};
+    (void)state;
+    output_difference_add(&same, a, a, 3);
+    assert_true(output_difference_relative(&same) == 0);
+    output_difference_add(&near, a, b, 3);
+    assert_true(output_difference_relative(&near) == .1);
+    /* Over several heads. */
+    output_difference_add(&other, a, zeros, 1);
+    output_difference_add(&other, a + 1, zeros, 1);
+    assert_true(output_difference_relative(&other) == 1);
+    output_difference_add(&nothing, zeros, b, 3);
+    assert_true(isinf(output_difference_relative(&nothing)));
+}
+
 /* ---- overlay ---- */
 
 static void overlays_blend(void **state) {
@@ -290,6 +306,7 @@ int main(void) {
         cmocka_unit_test(agrees_with_sets),
         cmocka_unit_test(matrices_are_shown),
         cmocka_unit_test(what_is_no_number_differs),
+        cmocka_unit_test(differences_are_told_in_parts_of_the_outputs),
         cmocka_unit_test(overlays_blend),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);

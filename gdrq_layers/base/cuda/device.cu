@@ -1,5 +1,6 @@
 #include "base/cuda/device.h"
 
+#include <math.h>
 #include <stdint.h>
 
 #include <cuda_runtime.h>
@@ -29,8 +30,8 @@ static gdrq_status alloc(void **memory, size_t count, size_t size, const char *w
     *memory = NULL;
     cudaGetLastError(); /* the next launch must not report it once more */
     if (error == cudaErrorMemoryAllocation)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: the GPU has no %zu MB left for it: %s", what,
-                         (size_t)((double)count * (double)size / 1e6), advice);
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: the GPU has no %.0f MB left for it: %s", what,
+                         ceil((double)count * (double)size / 1e6), advice);
     return GDRQ_CHECK_CUDA(error, err);
 }
 

@@ -27,7 +27,6 @@ static const struct {
     TWIN(scale_v),
     TWIN(output),
     TWIN(delta),
-    TWIN(x),
     TWIN(indexes),
     TWIN(rand),
     TWIN(squared),
@@ -71,17 +70,22 @@ static void move_array(void *user, const layer *owner, float *data, size_t n) {
                          : gdrq_device_push(on_gpu, data, n * sizeof *data, t->err);
 }
 
-static gdrq_status move_all(const network *net, bool pulls, gdrq_error *err) {
+/* Learned thresholds go with their optimiser's arrays, and so do all others. */
+static gdrq_status move_arrays(const network *net, gdrq_arrays which, bool pulls, gdrq_error *err) {
     transfer t = {pulls, GDRQ_OK, err};
     cuda_set_device(net->gpu_index);
-    gdrq_visit_owned_arrays(net, GDRQ_ARRAYS_WEIGHTS, move_array, &t);
-    gdrq_visit_owned_arrays(net, GDRQ_ARRAYS_OPTIMISER, move_array, &t);
-    for (int i = 0; t.status == GDRQ_OK && i < net->n; ++i) {
+    gdrq_visit_owned_arrays(net, which, move_array, &t);
+    for (int i = 0; which == GDRQ_ARRAYS_OPTIMISER && t.status == GDRQ_OK && i < net->n; ++i) {
         gdrq_quantised *q = gdrq_quantised_state(&net->layers[i]);
         if (q && q->gpu)
             t.status = pulls ? gdrq_quantised_gpu_pull(q, err) : gdrq_quantised_gpu_push(q, err);
     }
     return t.status;
+}
+
+static gdrq_status move_all(const network *net, bool pulls, gdrq_error *err) {
+    const gdrq_status status = move_arrays(net, GDRQ_ARRAYS_WEIGHTS, pulls, err);
+    return status == GDRQ_OK ? move_arrays(net, GDRQ_ARRAYS_OPTIMISER, pulls, err) : status;
 }
 
 gdrq_status gdrq_gpu_pull(const network *net, gdrq_error *err) {
@@ -90,6 +94,14 @@ gdrq_status gdrq_gpu_pull(const network *net, gdrq_error *err) {
 
 gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err) {
     return move_all(net, false, err);
+}
+
+gdrq_status gdrq_gpu_pull_arrays(const network *net, gdrq_arrays which, gdrq_error *err) {
+    return move_arrays(net, which, true, err);
+}
+
+gdrq_status gdrq_gpu_push_arrays(const network *net, gdrq_arrays which, gdrq_error *err) {
+    return move_arrays(net, which, false, err);
 }
 
 static _Thread_local bool makes_folded;

@@ -6,6 +6,9 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+/* GDRQ_ERROR_DEVICE if the library can't run on the GPU of this number. */
+gdrq_status gdrq_gpu_check(int number, gdrq_error *err);
+
 /* The GPU's member of l for the array that the host's member `slot` (&l->output, ...) points to;
    NULL if there is none. */
 void **gdrq_gpu_twin(const layer *l, void **slot);
@@ -13,6 +16,10 @@ void **gdrq_gpu_twin(const layer *l, void **slot);
 /* All that a training changes, from the GPU to the host's arrays, and from those to the GPU. */
 gdrq_status gdrq_gpu_pull(const network *net, gdrq_error *err);
 gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err);
+
+/* The same of one kind; thresholds go with the optimiser's. */
+gdrq_status gdrq_gpu_pull_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
+gdrq_status gdrq_gpu_push_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
 
 /* `count` zeroed floats for an image's or a layer's array; the message names the layer. */
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err);

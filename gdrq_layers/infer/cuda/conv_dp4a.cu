@@ -4,6 +4,10 @@
 
 using namespace gdrq_conv;
 
+/*
+ * For devices before 7.2, which have no MMA of bytes. The library runs on none (host/gpu.c), so
+ * that this kernel is what tests compare the other one with, and what takes layers that it can't.
+ */
 namespace {
 
 enum {

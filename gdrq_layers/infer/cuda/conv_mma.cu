@@ -20,8 +20,9 @@ enum {
     ROWS = PIXELS / LOADS,                /* between them */
 };
 
-/* Sums take the place of codes when all products are done. */
-union tile_memory {
+/* Sums take the place of codes when all products are done. Codes are stored four words at a time.
+ */
+union alignas(16) tile_memory {
     unsigned codes[2][PIXELS][CODE_PITCH];
     int sums[PIXELS][SUM_PITCH];
 };
@@ -122,7 +123,8 @@ __device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, i
  * a time, into two buffers by turns: while tensor cores multiply one chunk, the next one's codes
  * and weights are on their way. With K products in a sum, a block reads 64*K bytes of codes and
  * 64*K bytes of weights, or half as many at 4 bits, by way of the caches (each pixel's codes are
- * read again for every 64 filters, and weights for every 64 pixels), and writes a byte per code.
+ * read again for every 64 filters, and weights for every 64 pixels; through L1 weights come twice,
+ * 128*K bytes, as two warps need each), and writes a byte per code.
  *
  * Per warp and 32 products of 32 x 32 outputs: 8 mma.m16n8k32 (1/128 of an instruction per output),
  * 8 loads of shared memory (4 bytes a lane, no conflicts), 4 of weights (4 or 8 bytes a lane), 12

@@ -16,10 +16,14 @@
  * Passes over memory beyond those of the float layer (I: the input's array, W: the weights'). The
  * kernels' own comments have them one by one.
  *
- *   forward    input codes: read I, write I. Weight codes: read W, write W.
- *   backward   the mask of the input's gradient: read I, in the pass that adds it up. The weights
- *              as the forward used them: read W, write W; those of learned thresholds: read W and
- *              its gradient.
+ *   forward    input codes: read I, write I. Weight codes: read W, write W. threshold=search:
+ *              read W 31 times in the first forward after an update, and once in others.
+ *   backward   the mask of the input's gradient: read I, in the pass that adds it up; write and
+ *              read I where the float layer's product adds it up itself (connected, and 1x1 without
+ *              stride). The weights as the forward used them: read W, write W. Learned thresholds
+ *              and weight_gradient=mask have the weights' gradient in an array of its own: write W,
+ *              read W three times (it, and the weights, and it once more as products are added),
+ *              write W.
  *   update     only while reshaping: read W, write W.
  *
  * Batch norm, in its turn, saves 9 passes over the output.
@@ -268,18 +272,21 @@ void gdrq_quantised_gpu_backward_to_sums(const layer *l, const network *net) {
                           l->out_w * l->out_h);
 }
 
+static void check_cublas(cublasStatus_t status, int line) {
+    gdrq_error err;
+    if (status != CUBLAS_STATUS_SUCCESS)
+        must(gdrq_fail(&err, GDRQ_ERROR_DEVICE, "%s:%d: cuBLAS: status %d", __FILE__, line,
+                       (int)status),
+             &err);
+}
+
 /* cuBLAS has columns where we have rows: it gets transposed factors in the other order. */
 static void multiply(bool transpose_a, bool transpose_b, int m, int n, int k, const float *alpha,
                      const float *a, const float *b, const float *beta, float *c) {
-    const cublasStatus_t status =
-        cublasSgemm(blas_handle(), transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
-                    transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, alpha, b, transpose_b ? k : n,
-                    a, transpose_a ? m : k, beta, c, n);
-    gdrq_error err;
-    if (status != CUBLAS_STATUS_SUCCESS)
-        must(gdrq_fail(&err, GDRQ_ERROR_DEVICE, "%s:%d: cuBLAS: status %d", __FILE__, __LINE__,
-                       (int)status),
-             &err);
+    check_cublas(cublasSgemm(blas_handle(), transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N,
+                             transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N, n, m, k, alpha, b,
+                             transpose_b ? k : n, a, transpose_a ? m : k, beta, c, n),
+                 __LINE__);
 }
 
 void gdrq_gpu_multiply(bool transpose_a, bool transpose_b, int m, int n, int k, const float *a,
@@ -306,10 +313,10 @@ void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const 
         return;
     }
     /* The step is known to the GPU alone; the host's calls have their factors in its own memory. */
-    cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_DEVICE);
+    check_cublas(cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_DEVICE), __LINE__);
     multiply(transpose_a, transpose_b, m, n, k, &g->input.grid->step, a, b, g->one,
              l->weight_updates_gpu + offset);
-    cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_HOST);
+    check_cublas(cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_HOST), __LINE__);
 }
 
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l) {
