@@ -78,7 +78,7 @@ static void networks_are_measured_pixel_by_pixel(void **state) {
     assert_non_null(strstr(err.message, "no pixel of the 1 images to measure on has a class"));
     net->layers[0].biases[1] = NAN;
     assert_int_equal(miou_measure(net, &both, &rules, NULL, NULL, &c, &err), GDRQ_ERROR_STATE);
-    assert_non_null(strstr(err.message, "images/scene.png: the network's output for this image"));
+    assert_non_null(strstr(err.message, "images/scene.png: the network's output for this picture"));
     assert_null(c.counts);
     free_network(net);
 }
