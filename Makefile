@@ -19,7 +19,9 @@ quiet = $(if $(V),,@printf '  %-4s %s\n' $(1) $@;)
 ifdef GPU
 BUILD ?= build-gpu
 NVCC ?= nvcc
-CUDA ?= $(shell NVCC='$(NVCC)' scripts/cuda_folder)
+ifndef CUDA
+CUDA := $(shell NVCC='$(NVCC)' scripts/cuda_folder)
+endif
 # Turing and all later ones, which translate what is for 8.0; for 7.5 with toolkits that know no later one.
 nvcc_release := $(shell $(NVCC) --version | sed -n 's/.*release \([0-9]*\).*/\1/p')
 ifneq ($(filter 9 10,$(nvcc_release)),)

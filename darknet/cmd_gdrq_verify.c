@@ -20,10 +20,10 @@ static const double least_equal = .9999;
 static const double rounding = 1e-4;
 /*
  * And what may come of it at the network's end, where codes that it changed have changed others:
- * the differences' root mean square in parts of the outputs' own. It is near 1 for a network that
- * is another one.
+ * the differences' root mean square in parts of the outputs' own. A network that is another one is
+ * at .5 and more.
  */
-static const double rounding_at_end = .05;
+static const double rounding_at_end = .2;
 
 typedef struct verification {
     network *trained, *folded;
@@ -196,13 +196,16 @@ static int print_layers(const verification *v, bool *exact) {
 }
 
 /* Whether the trained network has layers whose floats the folded one rounds otherwise. On a GPU
- * these are the host's there, and here ours. */
+ * these are the host's there, and here ours. Maxima don't round, nor do plain sums. */
 static bool has_rounding_layers(const network *trained) {
 #ifdef GPU
     for (int i = 0; i < trained->n; i++) {
-        const LAYER_TYPE type = trained->layers[i].type;
-        if (type == MAXPOOL || type == AVGPOOL || type == SOFTMAX || type == SHORTCUT ||
-            type == CROP)
+        const layer *l = &trained->layers[i];
+        const bool plain =
+            l->alpha == 1 && l->beta == 1 &&
+            (l->activation == LINEAR || l->activation == RELU || l->activation == LEAKY);
+        if (l->type == AVGPOOL || l->type == SOFTMAX || l->type == CROP ||
+            (l->type == SHORTCUT && !plain))
             return true;
     }
 #else
@@ -224,7 +227,7 @@ static gdrq_status check_outputs(const verification *v, bool exact, gdrq_error *
     if (relative > rounding_at_end)
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "all layers agree, but the outputs of the networks differ by %.1f%%, and "
-                         "by up to %g, which rounding does not explain: this is a bug of ours",
+                         "by up to %g, which is more than rounding does: this is a bug of ours",
                          100 * relative, d->largest);
     return GDRQ_OK;
 }
@@ -351,7 +354,8 @@ int cmd_gdrq_verify(int argc, char **argv) {
         .help =
             "Runs a trained network and its folded form side by side on IMAGES (one, a folder of\n"
             "them, or a file that lists them): layer by layer on the same input codes, and from\n"
-            "end to end, there also in portable C. Fails if a layer computes something else than\n"
+            "end to end, on a CPU also in portable C. Fails if a layer computes something "
+            "else than\n"
             "what was trained, or if kernels of this processor give another result than portable "
             "C.",
         .flags = flags,
