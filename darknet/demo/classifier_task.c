@@ -117,6 +117,13 @@ static void free_task(demo_task *base) {
     free(t);
 }
 
+static const demo_task functions = {.infer = infer,
+                                    .forget = forget,
+                                    .draw = draw,
+                                    .put_json = put_json,
+                                    .print = print,
+                                    .free = free_task};
+
 gdrq_status classifier_task_open(const char *data, const char *cfg, const char *weights,
                                  int average_frames, int top, demo_task **task, gdrq_error *err) {
     *task = NULL;
@@ -130,18 +137,5 @@ gdrq_status classifier_task_open(const char *data, const char *cfg, const char *
         status = classifier_top(&t->classifier, top, &t->top, err);
     if (status == GDRQ_OK)
         status = average_open(&t->average, t->classifier.net, average_frames, err);
-    if (status != GDRQ_OK) {
-        free_task(&t->base);
-        return status;
-    }
-    t->base = (demo_task){.w = t->classifier.net->w,
-                          .h = t->classifier.net->h,
-                          .infer = infer,
-                          .forget = forget,
-                          .draw = draw,
-                          .put_json = put_json,
-                          .print = print,
-                          .free = free_task};
-    *task = &t->base;
-    return GDRQ_OK;
+    return demo_task_opened(status, &functions, t->classifier.net, &t->base, task);
 }

@@ -83,6 +83,13 @@ static void free_task(demo_task *base) {
     free(t);
 }
 
+static const demo_task functions = {.infer = infer,
+                                    .forget = forget,
+                                    .draw = draw,
+                                    .put_json = put_json,
+                                    .print = print,
+                                    .free = free_task};
+
 gdrq_status detector_task_open(const char *data, const char *cfg, const char *weights,
                                int average_frames, demo_task **task, gdrq_error *err) {
     *task = NULL;
@@ -95,18 +102,5 @@ gdrq_status detector_task_open(const char *data, const char *cfg, const char *we
     t->boxes = gdrq_boxes_new();
     if (status == GDRQ_OK && !t->boxes)
         status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for boxes");
-    if (status != GDRQ_OK) {
-        free_task(&t->base);
-        return status;
-    }
-    t->base = (demo_task){.w = t->detector.net->w,
-                          .h = t->detector.net->h,
-                          .infer = infer,
-                          .forget = forget,
-                          .draw = draw,
-                          .put_json = put_json,
-                          .print = print,
-                          .free = free_task};
-    *task = &t->base;
-    return GDRQ_OK;
+    return demo_task_opened(status, &functions, t->detector.net, &t->base, task);
 }

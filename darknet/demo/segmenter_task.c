@@ -61,6 +61,13 @@ static void free_task(demo_task *base) {
     free(base);
 }
 
+static const demo_task functions = {.infer = infer,
+                                    .forget = forget,
+                                    .draw = draw,
+                                    .put_json = put_json,
+                                    .print = print,
+                                    .free = free_task};
+
 gdrq_status segmenter_task_open(const char *data, const char *cfg, const char *weights,
                                 float opacity, demo_task **task, gdrq_error *err) {
     *task = NULL;
@@ -68,19 +75,6 @@ gdrq_status segmenter_task_open(const char *data, const char *cfg, const char *w
     if (!t)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory");
     const gdrq_status status = segmenter_open_trained(data, cfg, weights, &t->segmenter, err);
-    if (status != GDRQ_OK) {
-        free_task(&t->base);
-        return status;
-    }
     t->opacity = opacity;
-    t->base = (demo_task){.w = t->segmenter.net->w,
-                          .h = t->segmenter.net->h,
-                          .infer = infer,
-                          .forget = forget,
-                          .draw = draw,
-                          .put_json = put_json,
-                          .print = print,
-                          .free = free_task};
-    *task = &t->base;
-    return GDRQ_OK;
+    return demo_task_opened(status, &functions, t->segmenter.net, &t->base, task);
 }

@@ -36,6 +36,13 @@ struct demo_task {
 };
 
 /*
+ * What opening a task ends with, as far as it came: the task with these functions, for the input of
+ * a network, or the status of its failure and nothing left of it.
+ */
+gdrq_status demo_task_opened(gdrq_status status, const demo_task *functions, const network *net,
+                             demo_task *opened, demo_task **task);
+
+/*
  * With the mean of the outputs of the last `average` frames, boxes or classes come from these. The
  * network must be ready; all files are checked and read.
  */
