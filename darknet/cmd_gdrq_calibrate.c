@@ -26,6 +26,7 @@ typedef struct flags {
     const char *method_name;
     method method;
     float percentile; /* 0..100 */
+    bool equalise;
     bool shift, anew; /* of batch norm's statistics */
 } flags;
 
@@ -38,7 +39,7 @@ typedef struct work {
 
 /* How often the network sees each picture. */
 static int count_passes(const flags *f) {
-    return 1 + (f->shift ? 2 : 0) + (f->anew ? 1 : 0);
+    return 1 + (f->equalise ? 1 : 0) + (f->shift ? 2 : 0) + (f->anew ? 1 : 0);
 }
 
 static gdrq_status predict_all(work *w, gdrq_error *err) {
@@ -72,6 +73,25 @@ static gdrq_status by_counts(work *w, const flags *f, gdrq_error *err) {
     return status;
 }
 
+/* Channels' reach is that of the network in float, which stays what it is. */
+static gdrq_status equalise(work *w, gdrq_error *err) {
+    int tensors = 0;
+    gdrq_status status = gdrq_network_equalising(w->net, true, err);
+    gdrq_network_unquantised(w->net, true);
+    if (status == GDRQ_OK)
+        status = predict_all(w, err);
+    gdrq_network_unquantised(w->net, false);
+    if (status == GDRQ_OK)
+        status = gdrq_network_equalise(w->net, &tensors, err);
+    if (status == GDRQ_OK && tensors == 0)
+        status = gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                           "-equalize: no depthwise layer (groups= as many as channels) is the "
+                           "only reader of a convolution that is linear, relu or leaky; leave it "
+                           "out");
+    gdrq_network_equalising(w->net, false, NULL);
+    return status;
+}
+
 static gdrq_status shift_batch_norm(work *w, gdrq_error *err) {
     gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_REFERENCE, err);
     gdrq_network_unquantised(w->net, true);
@@ -95,7 +115,9 @@ static gdrq_status measure_batch_norm(work *w, gdrq_error *err) {
 }
 
 static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
-    gdrq_status status = f->method == BY_MEAN ? by_mean(w, err) : by_counts(w, f, err);
+    gdrq_status status = f->equalise ? equalise(w, err) : GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = f->method == BY_MEAN ? by_mean(w, err) : by_counts(w, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(w->net, err);
     if (status == GDRQ_OK && f->shift)
@@ -190,6 +212,9 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
          .min = 50,
          .max = 100,
          .help = "how many of 100 values are not clipped"},
+        {.name = "equalize",
+         .on = &f.equalise,
+         .help = "before all, give the channels that depthwise layers read the same reach"},
         {.name = "batch_norm_shift",
          .on = &f.shift,
          .help = "then move batch norm's statistics back by what quantising shifts them"},

@@ -173,11 +173,25 @@ typedef enum gdrq_measuring {
 GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how,
                                             gdrq_error *err);
 
+/*
+ * While on, forward passes note how far the channels reach of tensors that depthwise layers of ours
+ * alone read, and off forgets it. gdrq_network_equalise() then multiplies channels, and divides the
+ * weights that read them, so that all channels of a tensor reach equally far and their one
+ * threshold suits all of them; in float the network stays what it is. *tensors: of how many
+ * (0: there are none). Fails for want of memory, and of a network on a GPU; equalise() where
+ * thresholds of weights were learned before, and changes nothing then.
+ */
+GDRQ_API gdrq_status gdrq_network_equalising(struct network *net, bool on, gdrq_error *err);
+GDRQ_API gdrq_status gdrq_network_equalise(struct network *net, int *tensors, gdrq_error *err);
+
 /* Starts the count of iterations that quantize_after refers to anew, as -clear does. */
 GDRQ_API void gdrq_network_restart(struct network *net);
 
 /* The decay of the running mean of weights that [net] ema= asks for; 0 if it asks for none. */
 GDRQ_API float gdrq_network_ema(const struct network *net);
+
+/* The pixels that [net] max_shift= moves training pictures by, at most; 0 without it. */
+GDRQ_API int gdrq_network_max_shift(const struct network *net);
 
 typedef enum gdrq_arrays {
     GDRQ_ARRAYS_WEIGHTS,   /* all that a weights file holds, batch norm's statistics included */

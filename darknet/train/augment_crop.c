@@ -27,6 +27,11 @@ static double draw_ratio(random_stream *random, const crop_options *o, int net_w
     return larger(side, 1) / net_w;
 }
 
+/* Shifts by whole pixels don't blur a picture whose scale is 1. */
+static int draw_shift(random_stream *random, int most) {
+    return most ? random_below(random, 2 * most + 1) - most : 0;
+}
+
 static placement draw_placement(random_stream *random, const crop_options *o, int w, int h,
                                 int net_w, int net_h) {
     placement p = {.aspect = random_factor(random, o->aspect)};
@@ -35,6 +40,8 @@ static placement draw_placement(random_stream *random, const crop_options *o, in
     const double room_x = (w * p.scale / p.aspect - net_w) / 2, room_y = (h * p.scale - net_h) / 2;
     p.dx = random_uniform(random, (float)-room_x, (float)room_x);
     p.dy = random_uniform(random, (float)-room_y, (float)room_y);
+    p.dx += draw_shift(random, o->max_shift);
+    p.dy += draw_shift(random, o->max_shift);
     return p;
 }
 

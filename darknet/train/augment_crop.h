@@ -11,13 +11,15 @@
 #include "train/augment_colours.h"
 #include "train/random.h"
 
-/* As in [net]. 0, 1, 1, 1, false, 0, 1, 1 cut a random part of the largest possible size. */
+/* As in [net]. 0, 1, 1, 1, false, 0, 1, 1, 0 cut a random part of the largest possible size. */
 typedef struct crop_options {
     float angle;                /* degrees, either way */
     float aspect;               /* > 0; factor, up to which or whose inverse */
     float min_ratio, max_ratio; /* > 0; shorter side, in lengths of the network's input */
     bool center;                /* none of the above: the largest part in the middle */
     float hue, saturation, exposure;
+    int max_shift; /* >= 0; whole pixels of the result, up to which a random part moves on, either
+                      way and past the picture's edges */
 } crop_options;
 
 /* What happens to one picture. */

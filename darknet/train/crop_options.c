@@ -1,6 +1,7 @@
 #include "train/crop_options.h"
 
 #include "base/status.h"
+#include "gdrq.h"
 
 crop_options crop_options_of(const network *net) {
     return (crop_options){.angle = net->angle,
@@ -10,7 +11,8 @@ crop_options crop_options_of(const network *net) {
                           .center = net->center,
                           .hue = net->hue,
                           .saturation = net->saturation,
-                          .exposure = net->exposure};
+                          .exposure = net->exposure,
+                          .max_shift = gdrq_network_max_shift(net)};
 }
 
 gdrq_status crop_options_check(const crop_options *o, const char *cfg_path, gdrq_error *err) {

@@ -7,6 +7,7 @@
 #include "host/network_state.h"
 #include "host/resize.h"
 #include "host/scratch_buffer.h"
+#include "host/equalise.h"
 #include "host/statistics.h"
 #include "host/weights.h"
 
@@ -92,6 +93,24 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;
 }
 
+gdrq_status gdrq_network_equalising(struct network *net, bool on, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return GDRQ_OK;
+    if (on && gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE, "channels are equalised on the CPU only: -nogpu");
+    gdrq_equaliser_free(state->equaliser);
+    state->equaliser = NULL;
+    return on ? gdrq_equaliser_new(net, &state->equaliser, err) : GDRQ_OK;
+}
+
+gdrq_status gdrq_network_equalise(struct network *net, int *tensors, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    *tensors = 0;
+    return state && state->equaliser ? gdrq_equaliser_apply(state->equaliser, tensors, err)
+                                     : GDRQ_OK;
+}
+
 void gdrq_network_restart(struct network *net) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
@@ -109,6 +128,11 @@ void gdrq_network_restart(struct network *net) {
 float gdrq_network_ema(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
     return state ? state->ema : 0;
+}
+
+int gdrq_network_max_shift(const struct network *net) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    return state ? state->max_shift : 0;
 }
 
 void gdrq_network_set_updates(struct network *net, int updates) {

@@ -19,6 +19,7 @@
 #include "host/network_state.h"
 #include "host/outline.h"
 #include "host/resize.h"
+#include "host/equalise.h"
 #include "host/statistics.h"
 #include "host/weights.h"
 #include "primitives/activation.h"
@@ -325,6 +326,8 @@ GDRQ_API float *network_predict(network *net, float *input) {
 #endif
     if (state && state->statistics)
         return gdrq_statistics_predict(state->statistics, input);
+    if (state && state->equaliser)
+        return gdrq_equaliser_predict(state->equaliser, input);
     if (gdrq_replaces(GDRQ_REPLACES_PREDICT))
         return gdrq_network_predict(net, input);
     return host()->network_predict(net, input);

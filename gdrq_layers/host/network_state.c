@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "host/equalise.h"
 #include "host/statistics.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -79,6 +80,7 @@ void gdrq_network_state_free(const network *net) {
         return;
     gdrq_tensor_classes_free(&state->tensors);
     gdrq_statistics_free(state->statistics);
+    gdrq_equaliser_free(state->equaliser);
     gdrq_folded_network_free(state->folded);
     gdrq_frame_free(&state->frame);
     free(state);

@@ -16,7 +16,9 @@ typedef struct gdrq_network_state {
     gdrq_tensor_classes tensors;
     gdrq_training training;
     float ema;                          /* [net] ema= */
+    int max_shift;                      /* [net] max_shift= */
     struct gdrq_statistics *statistics; /* while batch norm's are measured; else NULL */
+    struct gdrq_equaliser *equaliser;   /* while channels are equalised; else NULL */
     gdrq_folded_network *folded;        /* of a folded network, else NULL */
     gdrq_frame frame;
     int max_batch;         /* the largest batch that buffers were made for; the host forgets it */

@@ -102,6 +102,9 @@ def yolo_fastest():
             ("W8A8, thresholds calibrated", calibrated),
             ("W8A8, batch norm's statistics shifted as well",
              calibrated.derive("yolo-fastest/w8a8-shift", calibrate=("-batch_norm_shift",))),
+            ("the same, channels of depthwise layers equalised",
+             calibrated.derive("yolo-fastest/w8a8-equalized",
+                               calibrate=("-equalize", "-batch_norm_shift"))),
             ("float, fine-tuned on 128 other images", tuned),
             ("W4A4, fine-tuned on the same",
              tuned.derive("yolo-fastest/w4a4", convert=BITS["w4a4"], net=quantised_net))]

@@ -271,6 +271,10 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm -batch_norm_shift
     [ "$status" -eq 1 ]
     says "give one of them"
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -equalize
+    [ "$status" -eq 1 ]
+    says "-equalize: no depthwise layer"
+    [ ! -e out.weights ]
     # What there is nothing to calibrate in, and what would be lost.
     run darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights
     [ "$status" -eq 1 ]

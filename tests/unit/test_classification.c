@@ -163,7 +163,7 @@ static picture gradient(int w, int h) {
     return p;
 }
 
-static const crop_options plain = {0, 1, 1, 1, false, 0, 1, 1};
+static const crop_options plain = {0, 1, 1, 1, false, 0, 1, 1, 0};
 
 /* Mirrored or not, the row's reds run as the plan says. */
 static int red_at(const unsigned char *codes, const crop_plan *plan, int x, int y) {
@@ -198,7 +198,7 @@ static void a_part_of_full_size_is_cut_out_unchanged(void **state) {
 
 /* As upstream: the shorter side of the picture, were it as narrow as the aspect makes it. */
 static void sizes_and_angles_stay_in_their_ranges(void **state) {
-    const crop_options o = {7, .75f, .5f, 1.75f, false, 0, 1, 1};
+    const crop_options o = {7, .75f, .5f, 1.75f, false, 0, 1, 1, 0};
     double least = 10, most = 0, steepest = 0;
     (void)state;
     for (uint64_t i = 0; i < 2000; i++) {
@@ -221,7 +221,7 @@ static void sizes_and_angles_stay_in_their_ranges(void **state) {
 
 /* Upstream's formula, with its pixels' corners where ours have their centres. */
 static void maps_are_upstreams(void **state) {
-    const crop_options o = {30, .75f, .5f, 1.75f, false, 0, 1, 1};
+    const crop_options o = {30, .75f, .5f, 1.75f, false, 0, 1, 1, 0};
     (void)state;
     for (uint64_t i = 0; i < 50; i++) {
         random_stream random = random_start(8, i), again = random;
@@ -247,7 +247,7 @@ static void maps_are_upstreams(void **state) {
 
 static void the_middle_is_cut_out(void **state) {
     static const int sizes[][2] = {{32, 32}, {40, 20}, {20, 40}};
-    const crop_options o = {7, .75f, .5f, 1.75f, true, 0, 1, 1};
+    const crop_options o = {7, .75f, .5f, 1.75f, true, 0, 1, 1, 0};
     picture p = gradient(W, H);
     unsigned char codes[3 * 40 * 40];
     (void)state;
@@ -293,7 +293,7 @@ static void a_panorama_is_read_where_it_is_needed(void **state) {
 }
 
 static void black_lies_around_a_small_picture(void **state) {
-    const crop_options o = {0, 1, .5f, .5f, false, 0, 1, 1};
+    const crop_options o = {0, 1, .5f, .5f, false, 0, 1, 1, 0};
     picture p = gradient(H, H);
     unsigned char codes[3 * H * H];
     random_stream random = random_start(3, 1);
@@ -304,6 +304,42 @@ static void black_lies_around_a_small_picture(void **state) {
     for (int i = 2 * H * H; i < 3 * H * H; i++)
         inside += codes[i] > 127;
     assert_true(abs(inside - H * H / 4) <= 2 * H);
+    picture_free(&p);
+}
+
+/* As papers on CIFAR-10 do: padded by the shift, then cut. Nothing is interpolated. */
+static void shifted_pictures_keep_their_pixels(void **state) {
+    enum { SHIFT = 3, SIDE = H };
+    const crop_options o = {.aspect = 1,
+                            .min_ratio = 1,
+                            .max_ratio = 1,
+                            .saturation = 1,
+                            .exposure = 1,
+                            .max_shift = SHIFT};
+    picture p = gradient(SIDE, SIDE);
+    unsigned char codes[3 * SIDE * SIDE];
+    int seen[2 * SHIFT + 1][2 * SHIFT + 1] = {{0}};
+    (void)state;
+    for (uint64_t i = 0; i < 1000; i++) {
+        random_stream random = random_start(11, i);
+        const crop_plan plan = crop_draw(&random, &o, SIDE, SIDE, SIDE, SIDE);
+        const int across = (int)plan.map.x0, down = (int)plan.map.y0;
+        assert_true(plan.map.x0 == across && plan.map.y0 == down);
+        assert_true(abs(across) <= SHIFT && abs(down) <= SHIFT);
+        if (seen[across + SHIFT][down + SHIFT]++)
+            continue;
+        assert_int_equal(crop_picture(&plan, &p, codes, NULL), GDRQ_OK);
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++) {
+                const int column = x + across, row = y + down;
+                const bool inside = column >= 0 && column < SIDE && row >= 0 && row < SIDE;
+                assert_int_equal(red_at(codes, &plan, x, y), inside ? column : 0);
+                assert_int_equal(red_at(codes + SIDE * SIDE, &plan, x, y), inside ? row : 0);
+            }
+    }
+    for (int i = 0; i < 2 * SHIFT + 1; i++)
+        for (int j = 0; j < 2 * SHIFT + 1; j++)
+            assert_true(seen[i][j] > 5);
     picture_free(&p);
 }
 
@@ -414,6 +450,7 @@ int main(void) {
         cmocka_unit_test(the_middle_is_cut_out),
         cmocka_unit_test(a_panorama_is_read_where_it_is_needed),
         cmocka_unit_test(black_lies_around_a_small_picture),
+        cmocka_unit_test(shifted_pictures_keep_their_pixels),
         cmocka_unit_test(samples_have_their_class),
         cmocka_unit_test(accuracy_counts_ranks),
     };
