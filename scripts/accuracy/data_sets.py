@@ -106,14 +106,33 @@ class DarknetLabels:
     def _link(self, source, out, part):
         """The list of a part. Darknet looks for labels/N.txt beside images/N.jpg."""
         out.mkdir(parents=True, exist_ok=True)
-        for name, pattern in (("images", self.images), ("labels", self.labels)):
-            folder = source / pattern.format(part)
-            require_folder(folder, f"it is to hold the {name} of {part}")
-            if not (out / name).is_symlink():
-                (out / name).symlink_to(folder.resolve())
+        images, labels = (source / pattern.format(part) for pattern in (self.images, self.labels))
+        require_folder(images, f"it is to hold the images of {part}")
+        require_folder(labels, f"it is to hold the labels of {part}")
+        make_link(out / "images", images)
+        pictures = sorted((out / "images").glob("*.jpg"))
+        self._link_labels(labels, out / "labels", pictures)
         path = out.with_suffix(".txt")
-        write_list(path, sorted((out / "images").glob("*.jpg")))
+        write_list(path, pictures)
         return path
+
+    @staticmethod
+    def _link_labels(source, out, pictures):
+        """COCO has no file for an image without objects; a training wants an empty one."""
+        if out.is_symlink():
+            out.unlink()
+        out.mkdir(exist_ok=True)
+        for picture in pictures:
+            name = picture.with_suffix(".txt").name
+            if (source / name).is_file():
+                make_link(out / name, source / name)
+            else:
+                write_if_changed(out / name, "")
+
+
+def make_link(link, target):
+    if not link.is_symlink():
+        link.symlink_to(target.resolve())
 
 
 def check_out(folder):
