@@ -51,6 +51,14 @@ static gdrq_status predict_all(work *w, gdrq_error *err) {
     return status;
 }
 
+/* As the network is in float. */
+static gdrq_status predict_all_unquantised(work *w, gdrq_error *err) {
+    gdrq_network_unquantised(w->net, true);
+    const gdrq_status status = predict_all(w, err);
+    gdrq_network_unquantised(w->net, false);
+    return status;
+}
+
 /* As training does, each layer reading what the ones before it give once they are quantised. */
 static gdrq_status by_mean(work *w, gdrq_error *err) {
     gdrq_network_calibrating(w->net, true);
@@ -62,10 +70,8 @@ static gdrq_status by_mean(work *w, gdrq_error *err) {
 /* From the values that the network has in float. */
 static gdrq_status by_counts(work *w, const flags *f, gdrq_error *err) {
     gdrq_status status = gdrq_network_counting(w->net, true, err);
-    gdrq_network_unquantised(w->net, true);
     if (status == GDRQ_OK)
-        status = predict_all(w, err);
-    gdrq_network_unquantised(w->net, false);
+        status = predict_all_unquantised(w, err);
     if (status == GDRQ_OK)
         status =
             gdrq_network_set_thresholds(w->net, calibrations[f->method], f->percentile / 100, err);
@@ -77,10 +83,8 @@ static gdrq_status by_counts(work *w, const flags *f, gdrq_error *err) {
 static gdrq_status equalise(work *w, gdrq_error *err) {
     int tensors = 0;
     gdrq_status status = gdrq_network_equalising(w->net, true, err);
-    gdrq_network_unquantised(w->net, true);
     if (status == GDRQ_OK)
-        status = predict_all(w, err);
-    gdrq_network_unquantised(w->net, false);
+        status = predict_all_unquantised(w, err);
     if (status == GDRQ_OK)
         status = gdrq_network_equalise(w->net, &tensors, err);
     if (status == GDRQ_OK && tensors == 0)
@@ -94,10 +98,8 @@ static gdrq_status equalise(work *w, gdrq_error *err) {
 
 static gdrq_status shift_batch_norm(work *w, gdrq_error *err) {
     gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_REFERENCE, err);
-    gdrq_network_unquantised(w->net, true);
     if (status == GDRQ_OK)
-        status = predict_all(w, err);
-    gdrq_network_unquantised(w->net, false);
+        status = predict_all_unquantised(w, err);
     if (status == GDRQ_OK)
         status = gdrq_network_measuring(w->net, GDRQ_MEASURE_SHIFT, err);
     if (status == GDRQ_OK)

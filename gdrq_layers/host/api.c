@@ -4,10 +4,10 @@
 
 #include "base/status.h"
 #include "host/attach.h"
+#include "host/equalise.h"
 #include "host/network_state.h"
 #include "host/resize.h"
 #include "host/scratch_buffer.h"
-#include "host/equalise.h"
 #include "host/statistics.h"
 #include "host/weights.h"
 
