@@ -1,6 +1,7 @@
 #include "host/equalise.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -10,11 +11,17 @@
 
 struct gdrq_equaliser {
     const network *net;
-    double images;
     /* Per layer that writes such a tensor: per channel, the sum over images of the furthest value;
        NULL for all other layers. */
     double **reach;
 };
+
+/*
+ * By how much a channel may be multiplied, at most: with 8 bits it had one code. What is 0 but for
+ * rounding must not become as large as all else, or infinite, and what pictures other than these
+ * hold in a channel that is almost empty in these must not be clipped away.
+ */
+static const double most_factor = 256;
 
 static bool is_homogeneous(ACTIVATION a) {
     return a == LINEAR || a == RELU || a == LEAKY;
@@ -88,7 +95,6 @@ static void watch(void *user, int i) {
 }
 
 float *gdrq_equaliser_predict(gdrq_equaliser *e, float *input) {
-    e->images += e->net->batch;
     return gdrq_network_predict_watched(e->net, input, watch, e);
 }
 
@@ -124,7 +130,7 @@ static bool equalise(const gdrq_equaliser *e, int i) {
         return false;
     for (int c = 0; c < l->out_c; c++)
         if (e->reach[i][c] > 0) {
-            const float factor = (float)(most / e->reach[i][c]);
+            const float factor = (float)fmin(most / e->reach[i][c], most_factor);
             scale_written(l, c, factor);
             scale_read(l + 1, c, 1 / factor);
         }

@@ -23,10 +23,10 @@ gdrq_status gdrq_equaliser_new(const network *net, gdrq_equaliser **out, gdrq_er
 float *gdrq_equaliser_predict(gdrq_equaliser *equaliser, float *input);
 
 /*
- * Multiplies channels by what takes them as far as their tensor's furthest one, in the batch norm
- * or the filters before, and divides the weights behind. *tensors: how many were equalised, which
- * is none before a predict. GDRQ_ERROR_STATE, and nothing changes, where weights' thresholds were
- * learned before: they would no longer fit.
+ * Multiplies channels by what takes them as far as their tensor's furthest one (256 at most), in
+ * the batch norm or the filters before, and divides the weights behind. *tensors: how many were
+ * equalised, which is none before a predict. GDRQ_ERROR_STATE, and nothing changes, where weights'
+ * thresholds were learned before: they would no longer fit.
  */
 gdrq_status gdrq_equaliser_apply(gdrq_equaliser *equaliser, int *tensors, gdrq_error *err);
 

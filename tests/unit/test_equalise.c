@@ -105,6 +105,20 @@ static void a_channel_of_zeros_stays(void **state) {
     free_network(net);
 }
 
+/* Nearly 0: as large as all else, it would be made of rounding. */
+static void an_almost_empty_channel_stays_small(void **state) {
+    (void)state;
+    seed_random(615);
+    network *net = make(plain_text, "", 6);
+    gdrq_network_unquantised(net, true);
+    layer *l = &net->layers[0];
+    l->scales[2] = 0;
+    l->biases[2] = 1e-36f;
+    assert_int_equal(equalise(net), 2);
+    assert_float_equal(l->biases[2], 256e-36f, 1e-38);
+    free_network(net);
+}
+
 static void other_tensors_stay(void **state) {
     (void)state;
     gdrq_error err;
@@ -149,6 +163,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(channels_reach_equally_far_and_outputs_stay),
         cmocka_unit_test(a_channel_of_zeros_stays),
+        cmocka_unit_test(an_almost_empty_channel_stays_small),
         cmocka_unit_test(other_tensors_stay),
         cmocka_unit_test(learned_thresholds_are_refused),
     };
