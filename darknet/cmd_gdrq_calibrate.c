@@ -14,9 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, METHODS } method;
+typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, KEEP, METHODS } method;
 
-static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean"};
+static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean", "keep"};
 
 static const gdrq_calibration calibrations[] = {[BY_BITS] = GDRQ_CALIBRATE_BY_BITS,
                                                 [BY_PERCENTILE] = GDRQ_CALIBRATE_PERCENTILE,
@@ -39,7 +39,8 @@ typedef struct work {
 
 /* How often the network sees each picture. */
 static int count_passes(const flags *f) {
-    return 1 + (f->equalise ? 1 : 0) + (f->shift ? 2 : 0) + (f->anew ? 1 : 0);
+    return (f->method == KEEP ? 0 : 1) + (f->equalise ? 1 : 0) + (f->shift ? 2 : 0) +
+           (f->anew ? 1 : 0);
 }
 
 static gdrq_status predict_all(work *w, gdrq_error *err) {
@@ -116,10 +117,16 @@ static gdrq_status measure_batch_norm(work *w, gdrq_error *err) {
     return status;
 }
 
+static gdrq_status set_thresholds(work *w, const flags *f, gdrq_error *err) {
+    if (f->method == KEEP)
+        return GDRQ_OK;
+    return f->method == BY_MEAN ? by_mean(w, err) : by_counts(w, f, err);
+}
+
 static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
     gdrq_status status = f->equalise ? equalise(w, err) : GDRQ_OK;
     if (status == GDRQ_OK)
-        status = f->method == BY_MEAN ? by_mean(w, err) : by_counts(w, f, err);
+        status = set_thresholds(w, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(w->net, err);
     if (status == GDRQ_OK && f->shift)
@@ -182,7 +189,7 @@ static gdrq_status find_method(flags *f, gdrq_error *err) {
             return GDRQ_OK;
         }
     return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                     "-method: %s is none of auto, percentile, search, mean", f->method_name);
+                     "-method: %s is none of auto, percentile, search, mean, keep", f->method_name);
 }
 
 static const float usual_percentile = 99.99f;
@@ -194,6 +201,13 @@ static gdrq_status check_flags(flags *f, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-batch_norm_shift and -batch_norm: either keeps what a training measured "
                          "or not; give one of them");
+    if (f->method == KEEP && f->equalise)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-method keep: -equalize changes what the thresholds are for; leave one "
+                         "of them out");
+    if (f->method == KEEP && !f->shift && !f->anew)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-method keep changes nothing but with -batch_norm or -batch_norm_shift");
     if (f->percentile != usual_percentile && f->method != BY_PERCENTILE && f->method != BY_BITS)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-percentile: -method %s doesn't clip by it; leave one of them out",
@@ -207,7 +221,8 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "method",
          .value_name = "NAME",
          .text = &f.method_name,
-         .help = "how: percentile, search, mean, or auto: percentile for 8 bits, search for fewer"},
+         .help = "how: percentile, search, mean, keep, or auto: percentile for 8 bits, search for "
+                 "fewer"},
         {.name = "percentile",
          .value_name = "P",
          .real = &f.percentile,
@@ -227,10 +242,12 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
     const arg_spec spec = {
         .command = "gdrq calibrate",
         .operands = "CFG WEIGHTS IMAGES OUT.weights",
-        .help = "Sets the activation thresholds of a network with gdrq layers from the pictures "
-                "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
-                "need to run without training.\npercentile: few values are clipped; search: "
-                "clipping and rounding lose least; mean: as in training.",
+        .help =
+            "Sets the activation thresholds of a network with gdrq layers from the pictures "
+            "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
+            "need to run without training.\npercentile: few values are clipped; search: "
+            "clipping and rounding lose least; mean: as in training;\nkeep: a trained network's "
+            "own thresholds stay, and only batch norm's statistics change.",
         .flags = declared,
         .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;

@@ -190,6 +190,13 @@ GDRQ_API void gdrq_network_restart(struct network *net);
 /* The decay of the running mean of weights that [net] ema= asks for; 0 if it asks for none. */
 GDRQ_API float gdrq_network_ema(const struct network *net);
 
+/*
+ * On how many training images batch norm's statistics are measured before the mean of weights is
+ * measured or saved, as [net] ema_images= says; 0: they are a running mean, too, as always of a
+ * network on a GPU, where gdrq_network_measuring() has no effect.
+ */
+GDRQ_API int gdrq_network_ema_images(const struct network *net);
+
 /* The pixels that [net] max_shift= moves training pictures by, at most; 0 without it. */
 GDRQ_API int gdrq_network_max_shift(const struct network *net);
 

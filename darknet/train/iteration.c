@@ -7,8 +7,8 @@ int iteration_images(const network *net) {
     return net->batch * net->subdivisions;
 }
 
-/* Images first..first+net->batch-1 of the batch into the network's input; codes become code/255. */
-static void feed(network *net, const loader_batch *batch, int first) {
+/* Codes become code/255. */
+void iteration_feed(network *net, const loader_batch *batch, int first) {
     const size_t codes = 3 * (size_t)batch->w * batch->h;
     const unsigned char *from = batch->codes + codes * (size_t)first;
     float value_of[256];
@@ -43,7 +43,7 @@ double iteration_train(network *net, const loader_batch *batch, int first) {
     const int images = iteration_images(net);
     double sum = 0;
     for (int i = 0; i < images && isfinite(sum); i += net->batch) {
-        feed(net, batch, first + i);
+        iteration_feed(net, batch, first + i);
         sum += train_part(net);
     }
     return sum / images;

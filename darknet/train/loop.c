@@ -76,22 +76,39 @@ static gdrq_status save_last(loop *l, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* With a mean of weights, that is what is worth keeping. */
-static gdrq_status save_result(loop *l, const char *path, gdrq_error *err) {
-    ema *mean = l->job->mean;
-    gdrq_status status = replicas_join(l->job->replicas, err);
-    if (status != GDRQ_OK)
-        return status;
-    if (mean)
-        ema_swap(mean, l->net);
-    status = gdrq_network_save(l->net, path, err);
-    if (mean)
-        ema_swap(mean, l->net);
+/*
+ * The network becomes what is worth measuring and keeping: the mean of weights, if there is one.
+ * To be followed by mean_view_hide(). `measured`: it will run, at the cfg's size, and may as well
+ * be stopped.
+ */
+static gdrq_status show_result(loop *l, bool measured, gdrq_error *err) {
+    const train_job *job = l->job;
+    const bool runs = measured || job->view->samples;
+    gdrq_status status = replicas_join(job->replicas, err);
+    if (status == GDRQ_OK && runs)
+        status = replicas_resize(job->replicas, l->w, l->h, err);
+    if (status == GDRQ_OK && runs)
+        status = gdrq_network_ready(l->net, err);
+    return status == GDRQ_OK ? mean_view_show(job->view, l->net, measured, err) : status;
+}
+
+static gdrq_status save_shown(loop *l, const char *path, gdrq_error *err) {
+    const gdrq_status status = gdrq_network_save(l->net, path, err);
     if (status != GDRQ_OK)
         return status;
     progress_end_line(&l->shown);
     fprintf(l->job->out, "Saved %s\n", path);
     return GDRQ_OK;
+}
+
+/* What is at its end is not held up: a stop signal makes no difference. */
+static gdrq_status save_result(loop *l, const char *path, gdrq_error *err) {
+    gdrq_status status = show_result(l, false, err);
+    if (status != GDRQ_OK)
+        return status;
+    status = save_shown(l, path, err);
+    mean_view_hide(l->job->view, l->net);
+    return status;
 }
 
 static gdrq_status save_milestone(loop *l, size_t iteration, gdrq_error *err) {
@@ -137,24 +154,6 @@ static gdrq_status checkpoint(loop *l, size_t iteration, gdrq_error *err) {
     return status;
 }
 
-/* Of the mean of weights, if there is one; *value in 0..1. */
-static gdrq_status measure(loop *l, double *value, gdrq_error *err) {
-    const train_job *job = l->job;
-    gdrq_status status = replicas_join(job->replicas, err);
-    if (status == GDRQ_OK)
-        status = replicas_resize(job->replicas, l->w, l->h, err);
-    if (status == GDRQ_OK)
-        status = gdrq_network_ready(l->net, err);
-    if (status != GDRQ_OK)
-        return status;
-    if (job->mean)
-        ema_swap(job->mean, l->net);
-    status = job->metric->measure(job->metric->user, l->net, value, err);
-    if (job->mean)
-        ema_swap(job->mean, l->net);
-    return status;
-}
-
 /* The first best of this run must not replace one of another that may be better. */
 static gdrq_status set_old_best_aside(loop *l, gdrq_error *err) {
     const char *best = l->job->files->best;
@@ -175,39 +174,50 @@ static gdrq_status set_old_best_aside(loop *l, gdrq_error *err) {
 static gdrq_status save_best(loop *l, gdrq_error *err) {
     gdrq_status status = set_old_best_aside(l, err);
     if (status == GDRQ_OK)
-        status = save_result(l, l->job->files->best, err);
+        status = save_shown(l, l->job->files->best, err);
     l->has_best |= status == GDRQ_OK;
     return status;
 }
 
-/*
- * Measures and keeps the best; a better value than ever is worth a file. A stop signal cuts it
- * short: then *value is NAN, and a resumed run measures.
- */
-static gdrq_status evaluate(loop *l, size_t iteration, double *value, gdrq_error *err) {
+/* Notes what was measured, and keeps the network that is shown if no other was better. */
+static gdrq_status note_measured(loop *l, size_t iteration, double value, gdrq_error *err) {
     train_state *state = l->job->state;
-    progress_end_line(&l->shown);
-    const gdrq_status status = measure(l, value, err);
-    l->outcome->unmeasured = status != GDRQ_OK && stop_signal();
-    if (status != GDRQ_OK) {
-        *value = NAN;
-        return stop_signal() ? GDRQ_OK : status;
-    }
-    const bool best = !state->measured || *value > state->best;
+    const bool best = !state->measured || value > state->best;
     state->since_best = best ? 0 : state->since_best + 1;
     state->measured++;
     l->measured = iteration;
     if (best) {
-        state->best = *value;
+        state->best = value;
         state->best_iteration = iteration;
     }
-    fprintf(l->job->out, "%s = %.4f", l->job->metric->name, *value);
+    fprintf(l->job->out, "%s = %.4f", l->job->metric->name, value);
     if (best)
         fprintf(l->job->out, ", the best so far\n");
     else
         fprintf(l->job->out, ", the best is %.4f at %llu\n", state->best,
                 (unsigned long long)state->best_iteration);
     return best ? forgive(l, save_best(l, err), err) : GDRQ_OK;
+}
+
+/*
+ * *value in 0..1; a better one than ever is worth a file. A stop signal cuts it short: then *value
+ * is NAN, and a resumed run measures.
+ */
+static gdrq_status evaluate(loop *l, size_t iteration, double *value, gdrq_error *err) {
+    const train_job *job = l->job;
+    progress_end_line(&l->shown);
+    gdrq_status status = show_result(l, true, err);
+    const bool shown = status == GDRQ_OK;
+    if (shown)
+        status = job->metric->measure(job->metric->user, l->net, value, err);
+    l->outcome->unmeasured = status != GDRQ_OK && stop_signal();
+    if (status == GDRQ_OK)
+        status = note_measured(l, iteration, *value, err);
+    else
+        *value = NAN;
+    if (shown)
+        mean_view_hide(job->view, l->net);
+    return l->outcome->unmeasured ? GDRQ_OK : status;
 }
 
 static bool is_last(const loop *l, size_t iteration) {

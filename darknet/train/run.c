@@ -111,6 +111,7 @@ typedef struct run {
     checkpoints files;
     train_state state;
     ema mean; /* n = 0: none */
+    mean_view view;
     history history;
     replicas replicas;
     loader *samples;
@@ -239,7 +240,10 @@ static gdrq_status open_files(run *r, gdrq_error *err) {
 static gdrq_status open_samples(run *r, gdrq_error *err) {
     loader_options samples = r->task->samples;
     samples.seed = r->state.seed;
-    return loader_open(&samples, &r->samples, err);
+    const gdrq_status status = loader_open(&samples, &r->samples, err);
+    if (status != GDRQ_OK)
+        return status;
+    return mean_view_open(&r->view, r->mean.n ? &r->mean : NULL, r->task->net, &samples, err);
 }
 
 /* Iterations for so many epochs. */
@@ -259,7 +263,8 @@ static gdrq_status train(run *r, gdrq_error *err) {
                            .chart = chart_path(r),
                            .title = r->task->cfg_path,
                            .state = &r->state,
-                           .mean = r->mean.n ? &r->mean : NULL,
+                           .mean = r->view.mean,
+                           .view = &r->view,
                            .best_is_old = !r->resumed_whole,
                            .metric = r->flags->measure ? &r->task->metric : NULL,
                            .measure_every = measuring_interval(r),
@@ -338,6 +343,7 @@ int train_run(const train_task *task, const train_flags *flags) {
     loader_close(r.samples);
     history_close(&r.history);
     replicas_close(&r.replicas);
+    mean_view_close(&r.view);
     ema_free(&r.mean);
     checkpoints_close(&r.files);
     return status != GDRQ_OK ? 1 : stop_signal() ? 128 + stop_signal() : 0;

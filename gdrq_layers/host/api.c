@@ -130,6 +130,11 @@ float gdrq_network_ema(const struct network *net) {
     return state ? state->ema : 0;
 }
 
+int gdrq_network_ema_images(const struct network *net) {
+    const gdrq_network_state *state = gdrq_network_state_find(net);
+    return state && !gdrq_is_on_gpu(net) ? state->ema_images : 0;
+}
+
 int gdrq_network_max_shift(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
     return state ? state->max_shift : 0;

@@ -190,6 +190,7 @@ static gdrq_status attach(network *net, const gdrq_outline *outline, gdrq_error 
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     gdrq_status status = gdrq_tensor_classes_build(outline, &state->tensors, err);
     state->ema = gdrq_value_float(&outline->cfg.sections[0], "ema", 0);
+    state->ema_images = gdrq_value_int(&outline->cfg.sections[0], "ema_images", 1024);
     state->max_shift = gdrq_value_int(&outline->cfg.sections[0], "max_shift", 0);
     if (outline->untrainable)
         snprintf(state->untrainable, sizeof state->untrainable, "%s", outline->untrainable);

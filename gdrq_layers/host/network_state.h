@@ -16,6 +16,7 @@ typedef struct gdrq_network_state {
     gdrq_tensor_classes tensors;
     gdrq_training training;
     float ema;                          /* [net] ema= */
+    int ema_images;                     /* [net] ema_images= */
     int max_shift;                      /* [net] max_shift= */
     struct gdrq_statistics *statistics; /* while batch norm's are measured; else NULL */
     struct gdrq_equaliser *equaliser;   /* while channels are equalised; else NULL */

@@ -89,6 +89,24 @@ static gdrq_status set_pixel_bits(const gdrq_place *place, gdrq_outline_layer *l
     return GDRQ_OK;
 }
 
+static const gdrq_cfg_option *find_option(const gdrq_cfg_section *section,
+                                          const gdrq_cfg_section *net, const char *name) {
+    const gdrq_cfg_option *own = gdrq_cfg_find(section, name);
+    return own ? own : gdrq_cfg_find(net, name);
+}
+
+/*
+ * A learned T follows the gradients of the weights, and with batch norm behind it nothing holds it
+ * in place: where the weights beyond it get theirs as well, filters drift until all weights are
+ * beyond T. Scale-Clip's T follows the weights, and keeps them near it.
+ */
+static void set_default_gradient(const gdrq_cfg_section *section, const gdrq_cfg_section *net,
+                                 gdrq_layer_options *o) {
+    if (!find_option(section, net, "weight_gradient") &&
+        o->threshold_weights == GDRQ_THRESHOLD_LEARNED)
+        o->weight_gradient = GDRQ_WEIGHT_GRADIENT_MASK;
+}
+
 static void set_default_k(gdrq_layer_options *o) {
     if (o->k_weights == 0)
         o->k_weights = gdrq_default_k_weights(o->weight_bits);
@@ -114,6 +132,7 @@ gdrq_status gdrq_quantised_sections_read(gdrq_outline *outline, gdrq_error *err)
         if (status == GDRQ_OK && pixels && tensors[layer->reads[0] + 1] == -1)
             status = set_pixel_bits(&place, layer, err);
         set_default_k(&layer->options);
+        set_default_gradient(layer->section, net, &layer->options);
     }
     free(tensors);
     return status;

@@ -106,7 +106,8 @@ static const gdrq_key net_keys[] = {
 };
 
 /* Of the training, not of any layer. */
-static const gdrq_key net_own_keys[] = {BELOW_ONE("ema"), INT("max_shift", 0, MAX_SIZE), END};
+static const gdrq_key net_own_keys[] = {BELOW_ONE("ema"), INT("ema_images", 0, MAX_SIZE),
+                                        INT("max_shift", 0, MAX_SIZE), END};
 
 static const gdrq_key net_fork_keys[] = {
     IGNORED("learning_rate_min"),

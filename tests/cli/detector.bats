@@ -271,6 +271,17 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm -batch_norm_shift
     [ "$status" -eq 1 ]
     says "give one of them"
+    # A trained network's thresholds stay.
+    darknet gdrq calibrate four.cfg mean.weights some.txt kept.weights -method keep -batch_norm
+    trailer() { tail -c +$(($(stat -c %s set/backup/stock_final.weights) + 1)) "$1"; }
+    cmp <(trailer kept.weights | head -c -8) <(trailer mean.weights | head -c -8)
+    [ "$(statistics kept.weights)" != "$(statistics mean.weights)" ]
+    run darknet gdrq calibrate four.cfg mean.weights some.txt out.weights -method keep
+    [ "$status" -eq 1 ]
+    says "-method keep changes nothing but with -batch_norm"
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method keep -batch_norm
+    [ "$status" -eq 1 ]
+    says "calibrate"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -equalize
     [ "$status" -eq 1 ]
     says "-equalize: no depthwise layer"

@@ -238,7 +238,8 @@ static void the_cfg_keeps_its_lines(void **state) {
     static const char in[] =
         "# a comment\r\n[net]\r\nbatch = "
         "8\r\nsubdivisions=4\r\nwidth=8\r\nheight=8\r\nchannels=3\r\n"
-        "weight_bits=3\r\nk_weights=2.5\r\nema=.9\r\nmax_shift=2\r\nlearning_rate=.1\r\n\r\n"
+        "weight_bits=3\r\nk_weights=2.5\r\nema=.9\r\nema_images=9\r\nmax_shift=2\r\nlearning_rate=."
+        "1\r\n\r\n"
         "[ gdrq_convolutional ] \r\n; kept\r\nfilters=5\r\nbatch_normalize=1\r\nsize=3\r\n"
         "quant_groups=5\r\nactivation_momentum=.5\r\nactivation=relu\r\n"
         "[maxpool]\r\nsize=2\r\nstride=2\r\n[gdrq_connected]";

@@ -10,7 +10,7 @@
 
 #define NET                                                                                    \
     "[net]\nbatch=2\nwidth=7\nheight=7\nchannels=3\nlearning_rate=.001\nmomentum=0\ndecay=0\n" \
-    "threshold=learned\n"
+    "threshold=learned\nweight_gradient=pass\n"
 #define FIRST "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=relu\n"
 #define CONVOLUTION "[gdrq_convolutional]\nfilters=6\nsize=3\npad=1\nactivation=linear\n"
 #define CONNECTION "[gdrq_connected]\noutput=6\nactivation=linear\n"

@@ -353,6 +353,7 @@ static void a_training_counts_the_images_of_all(void **state) {
     replicas r;
     train_outcome outcome;
     state_found found;
+    mean_view view = {0};
     loader_options samples = {.paths = &path,
                               .n_images = 1,
                               .make = make_sample,
@@ -373,6 +374,7 @@ static void a_training_counts_the_images_of_all(void **state) {
                      .chart = files.chart,
                      .title = "net.cfg",
                      .state = &training,
+                     .view = &view,
                      .milestone_every = 5,
                      .sizes = {.every = 6, .least = 32, .most = 64},
                      .out = fopen("log", "w")};

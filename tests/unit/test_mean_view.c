@@ -1,0 +1,200 @@
+/* The mean of weights as it is measured and saved: with statistics of batch norm of its own. */
+#include "image/picture.h"
+#include "network_numbers.h"
+#include "small_network.h"
+#include "train/mean_view.h"
+
+#include <unistd.h>
+
+enum { IMAGES = 10, BATCH = 2, SIDE = 8, CHANNELS = 5, SEED = 11 };
+
+static const char cfg_text[] = "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nema=0.9\n"
+                               "ema_images=%d\n"
+                               "[gdrq_convolutional]\nbatch_normalize=1\nfilters=5\nsize=3\npad=1\n"
+                               "activation=linear\n"
+                               "[batchnorm]\n"
+                               "[connected]\noutput=3\nactivation=linear\n[softmax]\n";
+
+/* The picture does not matter: samples are noise. */
+static gdrq_status make_sample(const void *user, random_stream *random, int image, const picture *p,
+                               const loader_sample *sample, gdrq_error *err) {
+    (void)user, (void)image, (void)p, (void)err;
+    for (int i = 0; i < 3 * sample->w * sample->h; i++)
+        sample->codes[i] = (unsigned char)random_below(random, 256);
+    return GDRQ_OK;
+}
+
+static char picture_path[] = "/tmp/gdrq-test-mean-XXXXXX.png";
+static char *const paths[] = {picture_path};
+
+static int make_picture(void **state) {
+    (void)state;
+    const unsigned char black[3] = {0, 0, 0};
+    picture p;
+    const int file = mkstemps(picture_path, 4);
+    if (file < 0 || close(file) != 0 || picture_make(4, 4, black, &p, NULL) != GDRQ_OK)
+        return 1;
+    const gdrq_status saved = picture_save(&p, picture_path, NULL);
+    picture_free(&p);
+    return saved != GDRQ_OK;
+}
+
+static int remove_picture(void **state) {
+    (void)state;
+    return unlink(picture_path);
+}
+
+static loader_options options_of(const network *net) {
+    return (loader_options){.paths = paths,
+                            .n_images = 1,
+                            .make = make_sample,
+                            .truths = net->truths,
+                            .seed = SEED,
+                            .threads = 2};
+}
+
+/* A network and the mean of some others that it was. */
+static network *make(int images, ema *mean) {
+    char text[500];
+    gdrq_error err;
+    snprintf(text, sizeof text, cfg_text, images);
+    network *net = parse_text(text);
+    assert_int_equal(gdrq_network_ema_images(net), images);
+    randomise(net);
+    assert_int_equal(ema_start(mean, net, .9, &err), GDRQ_OK);
+    for (int i = 0; i < 5; i++) {
+        randomise(net);
+        ema_step(mean, net);
+    }
+    return net;
+}
+
+/* Sums over the batch, per channel of the first layer's output and of its square. */
+static void add_sums(const network *net, double *sums, double *squares) {
+    const float *y = net->layers[0].output;
+    for (int b = 0; b < BATCH; b++)
+        for (int c = 0; c < CHANNELS; c++)
+            for (int k = 0; k < SIDE * SIDE; k++, y++) {
+                sums[c] += *y;
+                squares[c] += (double)*y * *y;
+            }
+}
+
+/* Over all images the first layer, which is linear, gives beta on average, and gamma^2 about it. */
+static void check_statistics(network *net) {
+    loader_options options = options_of(net);
+    options.seed = ~options.seed;
+    loader *samples;
+    gdrq_error err;
+    double sums[CHANNELS] = {0}, squares[CHANNELS] = {0};
+    assert_int_equal(loader_open(&options, &samples, &err), GDRQ_OK);
+    for (int first = 0; first < IMAGES; first += BATCH) {
+        const loader_batch *batch;
+        assert_int_equal(loader_request(samples, (uint64_t)first, BATCH, SIDE, SIDE, &err),
+                         GDRQ_OK);
+        assert_int_equal(loader_take(samples, &batch, &err), GDRQ_OK);
+        for (int i = 0; i < net->inputs * BATCH; i++)
+            net->input[i] = (float)batch->codes[i] / 255.f;
+        network_predict(net, net->input);
+        add_sums(net, sums, squares);
+    }
+    loader_close(samples);
+    const layer *first = &net->layers[0];
+    for (int c = 0; c < CHANNELS; c++) {
+        const double n = IMAGES * SIDE * SIDE, mean = sums[c] / n;
+        const double variance = (squares[c] - n * mean * mean) / (n - 1);
+        assert_float_equal(mean, first->biases[c], 1e-4);
+        assert_float_equal(variance, first->scales[c] * first->scales[c], 1e-3 * variance);
+    }
+}
+
+static void a_shown_mean_has_statistics_of_its_own(void **state) {
+    (void)state;
+    seed_random(401);
+    ema mean;
+    mean_view view;
+    gdrq_error err;
+    network *net = make(IMAGES, &mean);
+    const loader_options options = options_of(net);
+    numbers raw = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+    float *before = malloc(mean.n * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, mean.mean, mean.n * sizeof *before);
+    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    /* Twice is as once: what was measured has no part in the mean. */
+    numbers shown[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
+        check_statistics(net);
+        shown[i] = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+        mean_view_hide(&view, net);
+        numbers again = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+        assert_memory_equal(again.values, raw.values, raw.n * sizeof(float));
+        assert_memory_equal(mean.mean, before, mean.n * sizeof(float));
+        free(again.values);
+    }
+    assert_memory_equal(shown[0].values, shown[1].values, shown[0].n * sizeof(float));
+    /* Of all else, it is the mean: two layers with a mean and a variance per channel. */
+    size_t differing = 0;
+    for (size_t i = 0; i < mean.n; i++)
+        differing += shown[0].values[i] != before[i];
+    assert_int_equal(differing, 2 * 2 * CHANNELS);
+    free(shown[0].values), free(shown[1].values), free(raw.values), free(before);
+    mean_view_close(&view);
+    ema_free(&mean);
+    free_network(net);
+}
+
+static void without_images_statistics_are_a_mean_as_well(void **state) {
+    (void)state;
+    seed_random(402);
+    ema mean;
+    mean_view view;
+    gdrq_error err;
+    network *net = make(0, &mean);
+    const loader_options options = options_of(net);
+    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    float *before = malloc(mean.n * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, mean.mean, mean.n * sizeof *before);
+    assert_int_equal(mean_view_show(&view, net, true, &err), GDRQ_OK);
+    numbers shown = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+    assert_memory_equal(shown.values, before, mean.n * sizeof(float));
+    mean_view_hide(&view, net);
+    free(shown.values), free(before);
+    mean_view_close(&view);
+    ema_free(&mean);
+    free_network(net);
+}
+
+/* An image that can't be read leaves the network as it was. */
+static void a_failure_hides_the_mean(void **state) {
+    (void)state;
+    seed_random(403);
+    ema mean;
+    mean_view view;
+    gdrq_error err;
+    network *net = make(IMAGES, &mean);
+    loader_options options = options_of(net);
+    char *const missing[] = {"/nonexistent/picture.png"};
+    options.paths = missing;
+    numbers raw = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    assert_int_not_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
+    assert_non_null(strstr(err.message, "/nonexistent/picture.png"));
+    numbers after = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+    assert_memory_equal(after.values, raw.values, raw.n * sizeof(float));
+    free(raw.values), free(after.values);
+    mean_view_close(&view);
+    ema_free(&mean);
+    free_network(net);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_shown_mean_has_statistics_of_its_own),
+        cmocka_unit_test(without_images_statistics_are_a_mean_as_well),
+        cmocka_unit_test(a_failure_hides_the_mean),
+    };
+    return cmocka_run_group_tests(tests, make_picture, remove_picture);
+}
