@@ -17,6 +17,7 @@ typedef struct training {
     classifier c;
     classification_set set;
     classified_images valid; /* if the flags ask for measurements */
+    classifier teacher;      /* if the flags name one */
     const char *backup;
 } training;
 
@@ -74,6 +75,9 @@ static gdrq_status prepare(const arg_operands *operands, const train_flags *flag
         status = classifier_images(&t->c, "train", &t->set.images, err);
     if (status == GDRQ_OK && flags->measure)
         status = classifier_images(&t->c, "valid", &t->valid, err);
+    if (status == GDRQ_OK && flags->teacher_cfg)
+        status = classifier_open_trained(operands->at[0], flags->teacher_cfg,
+                                         flags->teacher_weights, &t->teacher, err);
     if (status == GDRQ_OK)
         t->set.hierarchy = t->c.net->hierarchy;
     return status;
@@ -96,24 +100,26 @@ static int run(const arg_operands *operands, train_flags *flags) {
     train_flags_seed(flags);
     if (prepare(operands, flags, &t, &err) == GDRQ_OK) {
         const bool measurable = data_cfg_find(&t.c.data, "valid");
-        const train_task task = {.command = "classifier train",
-                                 .use = measurable
-                                            ? (train_use){"measure", "classifier valid", NULL}
-                                            : (train_use){"predict", "classifier predict", "IMAGE"},
-                                 .net = t.c.net,
-                                 .data = &t.c.data,
-                                 .cfg_path = operands->at[1],
-                                 .weights_path = operands->at[2],
-                                 .backup = t.backup,
-                                 .samples = sample_options(&t),
-                                 .sizes = t.c.net->random ? random_sizes : (train_sizes){0},
-                                 .metric = {"top-1", "topk", measure, &t}};
+        const train_task task = {
+            .command = "classifier train",
+            .use = measurable ? (train_use){"measure", "classifier valid", NULL}
+                              : (train_use){"predict", "classifier predict", "IMAGE"},
+            .net = t.c.net,
+            .data = &t.c.data,
+            .cfg_path = operands->at[1],
+            .weights_path = operands->at[2],
+            .backup = t.backup,
+            .samples = sample_options(&t),
+            .sizes = t.c.net->random ? random_sizes : (train_sizes){0},
+            .metric = {"top-1", "topk", measure, &t},
+            .teacher = {t.teacher.net, flags->teacher_share, flags->teacher_temperature}};
         exit_status = train_run(&task, flags);
     } else {
         exit_status = report_error(&err);
     }
     classified_images_free(&t.valid);
     classified_images_free(&t.set.images);
+    classifier_close(&t.teacher);
     classifier_close(&t.c);
     return exit_status;
 }
@@ -126,5 +132,5 @@ int cmd_classifier_train(int argc, char **argv) {
                 "labels= file that occurs\nin its path; where several do, the one that is a whole "
                 "folder's name. Files go to the backup= folder as\nwith 'detector train'. WEIGHTS "
                 "to start from may be a whole network's, to go on, or a backbone."};
-    return train_command(spec, "topk", argc, argv, run);
+    return train_command(spec, "topk", true, argc, argv, run);
 }

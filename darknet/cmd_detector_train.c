@@ -123,5 +123,5 @@ int cmd_detector_train(int argc, char **argv) {
             "Ctrl-C,\nBASE_final.weights at the end, BASE.csv with all losses and BASE.png with "
             "their curves, where\nBASE is the name of CFG. WEIGHTS to start from may be a whole "
             "network's, to go on, or a backbone."};
-    return train_command(spec, "map", argc, argv, run);
+    return train_command(spec, "map", false, argc, argv, run);
 }

@@ -115,5 +115,5 @@ int cmd_segmenter_train(int argc, char **argv) {
                 "in the pixels of\nmasks/NAME.png (or upstream's run lengths in mask/NAME.txt). "
                 "Files go to the backup= folder as with\n'detector train'. WEIGHTS to start from "
                 "may be a whole network's, to go on, or a backbone."};
-    return train_command(spec, "miou", argc, argv, run);
+    return train_command(spec, "miou", false, argc, argv, run);
 }

@@ -295,6 +295,8 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
         status = request(l, end, err);
     if (status == GDRQ_OK)
         status = replicas_resize(job->replicas, batch->w, batch->h, err);
+    if (status == GDRQ_OK)
+        status = teacher_teach(&job->teacher, batch, err);
     const gdrq_stage stage = gdrq_network_stage(l->net);
     if (status != GDRQ_OK)
         return status;

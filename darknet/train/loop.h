@@ -11,6 +11,7 @@
 #include "train/mean_view.h"
 #include "train/replicas.h"
 #include "train/state.h"
+#include "train/teacher.h"
 
 #include <stdio.h>
 
@@ -37,6 +38,7 @@ typedef struct train_sizes {
 typedef struct train_job {
     replicas *replicas; /* what is trained */
     loader *samples;    /* its truth rows are net->truths long */
+    teacher teacher;    /* of what it has, if any */
     int n_images;       /* that it draws from: one epoch */
     const checkpoints *files;
     history *history;

@@ -20,10 +20,14 @@
 /* The least iterations between two measurements: a small list's epoch is soon over. */
 enum { MEASURE_AT_MOST_EVERY = 100 };
 
-enum { TRAIN_FLAGS = 10 };
+enum { TRAIN_FLAGS = 14, TEACHER_FLAGS = 4 /* the last ones */ };
 
 static train_flags default_flags(void) {
-    return (train_flags){.seed = -1, .measure_epochs = 1, .save_weights = 10000};
+    return (train_flags){.seed = -1,
+                         .measure_epochs = 1,
+                         .save_weights = 10000,
+                         .teacher_share = .9f,
+                         .teacher_temperature = 4};
 }
 
 /* `measure`: the name of the switch for measuring, e.g. "map". */
@@ -66,16 +70,44 @@ static void declare_flags(train_flags *f, const char *measure, arg_flag *flags) 
          .help = "no effect: what is measured always keeps its proportions"},
         {.name = "show_imgs", .on = &f->no_effect, .help = "no effect: no window is ever opened"},
         {.name = "display", .on = &f->no_effect, .help = "the same"},
+        {.name = "teacher_cfg",
+         .value_name = "FILE",
+         .text = &f->teacher_cfg,
+         .help = "a trained network, as the same in float, to learn from what it thinks of images"},
+        {.name = "teacher_weights",
+         .value_name = "FILE",
+         .text = &f->teacher_weights,
+         .help = "its weights"},
+        {.name = "teacher_share",
+         .value_name = "S",
+         .real = &f->teacher_share,
+         .min = 0,
+         .max = 1,
+         .help = "of the truth that is the teacher's; the rest is the label's"},
+        {.name = "teacher_temperature",
+         .value_name = "T",
+         .real = &f->teacher_temperature,
+         .min = .1,
+         .max = 100,
+         .help = "of softmax while they train: what the teacher finds less likely counts more"},
     };
     memcpy(flags, all, sizeof all);
 }
 
 /* Whether they make sense together: -1, or the exit status after a message. */
 static int check_flags(const train_flags *f, const char *command, const char *measure) {
-    const bool interval = f->measure_epochs != default_flags().measure_epochs;
+    const train_flags standard = default_flags();
+    const bool interval = f->measure_epochs != standard.measure_epochs;
     if (!f->measure && (f->early_stop || interval))
         report("%s: -%s is for measurements: give -%s as well", command,
                f->early_stop ? "early_stop" : "mAP_epochs", measure);
+    else if (!f->teacher_cfg != !f->teacher_weights)
+        report("%s: -teacher_cfg and -teacher_weights: a teacher needs both", command);
+    else if (!f->teacher_cfg && (f->teacher_share != standard.teacher_share ||
+                                 f->teacher_temperature != standard.teacher_temperature))
+        report("%s: -teacher_share and -teacher_temperature are for a teacher: give -teacher_cfg "
+               "and -teacher_weights as well",
+               command);
     else if (f->chart && !picture_can_save(f->chart))
         report("%s: -chart: the name '%s' must end in .jpg or .png", command, f->chart);
     else
@@ -83,14 +115,14 @@ static int check_flags(const train_flags *f, const char *command, const char *me
     return 2;
 }
 
-int train_command(arg_spec spec, const char *measure, int argc, char **argv,
+int train_command(arg_spec spec, const char *measure, bool teachable, int argc, char **argv,
                   int (*run)(const arg_operands *operands, train_flags *flags)) {
     train_flags f = default_flags();
     arg_flag flags[TRAIN_FLAGS];
     arg_operands operands;
     declare_flags(&f, measure, flags);
     spec.flags = flags;
-    spec.n_flags = TRAIN_FLAGS;
+    spec.n_flags = TRAIN_FLAGS - (teachable ? 0 : TEACHER_FLAGS);
     int done = args_parse(&spec, argc, argv, &operands);
     if (done < 0)
         done = check_flags(&f, spec.command, measure);
@@ -183,6 +215,9 @@ static gdrq_status start(run *r, gdrq_error *err) {
         status = resume(r, err);
     if (status == GDRQ_OK)
         status = replicas_open(&r->replicas, net, r->task->cfg_path, err);
+    if (status == GDRQ_OK)
+        status = teacher_prepare(&r->task->teacher, r->flags->teacher_cfg, r->replicas.nets,
+                                 r->replicas.n, replicas_images(&r->replicas), err);
     return status;
 }
 
@@ -257,6 +292,7 @@ static gdrq_status train(run *r, gdrq_error *err) {
     network *net = r->task->net;
     const train_job job = {.replicas = &r->replicas,
                            .samples = r->samples,
+                           .teacher = r->task->teacher,
                            .n_images = r->task->samples.n_images,
                            .files = &r->files,
                            .history = &r->history,
@@ -278,6 +314,9 @@ static gdrq_status train(run *r, gdrq_error *err) {
            "%llu\n",
            job.n_images, iteration_images(net), net->learning_rate, net->momentum, net->decay,
            (unsigned long long)r->state.seed);
+    if (r->task->teacher.net)
+        printf("Taught by %s: %g of the truth, at temperature %g\n", r->flags->teacher_weights,
+               r->task->teacher.share, r->task->teacher.temperature);
     fflush(stdout);
     return train_loop(&job, &r->outcome, err);
 }
@@ -285,14 +324,16 @@ static gdrq_status train(run *r, gdrq_error *err) {
 /* The flags that matter to the rest of a training: not -clear, and the seed is in its state. */
 static void suggest_resuming(const run *r) {
     const train_flags *f = r->flags, standard = default_flags();
-    char numbers[3][32];
-    const char *words[13] = {r->task->data->path, r->task->cfg_path, r->files.last};
+    char numbers[5][40];
+    const char *words[19] = {r->task->data->path, r->task->cfg_path, r->files.last};
     char measure[32];
     int n = 3;
     snprintf(measure, sizeof measure, "-%s", r->task->metric.flag);
     snprintf(numbers[0], sizeof *numbers, "-mAP_epochs=%g", f->measure_epochs);
     snprintf(numbers[1], sizeof *numbers, "-early_stop=%d", f->early_stop);
     snprintf(numbers[2], sizeof *numbers, "-save_weights=%d", f->save_weights);
+    snprintf(numbers[3], sizeof *numbers, "-teacher_share=%g", f->teacher_share);
+    snprintf(numbers[4], sizeof *numbers, "-teacher_temperature=%g", f->teacher_temperature);
     if (f->measure)
         words[n++] = measure;
     if (f->measure_epochs != standard.measure_epochs)
@@ -301,6 +342,16 @@ static void suggest_resuming(const run *r) {
         words[n++] = numbers[1];
     if (f->save_weights != standard.save_weights)
         words[n++] = numbers[2];
+    if (f->teacher_cfg) {
+        words[n++] = "-teacher_cfg";
+        words[n++] = f->teacher_cfg;
+        words[n++] = "-teacher_weights";
+        words[n++] = f->teacher_weights;
+    }
+    if (f->teacher_share != standard.teacher_share)
+        words[n++] = numbers[3];
+    if (f->teacher_temperature != standard.teacher_temperature)
+        words[n++] = numbers[4];
     if (f->chart) {
         words[n++] = "-chart";
         words[n++] = f->chart;

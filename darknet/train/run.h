@@ -14,13 +14,16 @@ typedef struct train_flags {
     float measure_epochs;
     int early_stop, save_weights;
     const char *chart;
+    const char *teacher_cfg, *teacher_weights; /* of classifiers; NULL: none */
+    float teacher_share, teacher_temperature;
 } train_flags;
 
 /*
- * A command that trains: `spec` lacks the flags, which it gets here; `measure` as above. Returns
- * the exit status, run()'s where there is something to run.
+ * A command that trains: `spec` lacks the flags, which it gets here, those of a teacher only if it
+ * is `teachable`; `measure` as above. Returns the exit status, run()'s where there is something to
+ * run.
  */
-int train_command(arg_spec spec, const char *measure, int argc, char **argv,
+int train_command(arg_spec spec, const char *measure, bool teachable, int argc, char **argv,
                   int (*run)(const arg_operands *operands, train_flags *flags));
 
 /* Chooses the seed. To be called before the network is parsed: the host draws the first weights. */
@@ -44,6 +47,7 @@ typedef struct train_task {
     loader_options samples;   /* without seed */
     train_sizes sizes;
     train_metric metric; /* used if the flags ask for it */
+    teacher teacher;
 } train_task;
 
 /*

@@ -52,7 +52,7 @@ static void cross_entropy(const float *x, float temperature, normaliser by, cons
     const double log_sum = log(by.sum);
     for (size_t i = 0; i < n; i++) {
         const bool known = t[i] != SECRET_NUM;
-        loss[i] = known && t[i] ? (float)(log_sum - (x[i] / temperature - by.largest)) : 0;
+        loss[i] = known && t[i] ? t[i] * (float)(log_sum - (x[i] / temperature - by.largest)) : 0;
         delta[i] = known ? t[i] - p[i] : 0;
     }
 }

@@ -28,6 +28,7 @@ class Experiment:
     reshape_epochs: float = 0  # becomes quantize_after
     convert: tuple | None = None  # the bits that `darknet gdrq convert` makes a float cfg's
     calibrate: tuple | None = None  # flags of `darknet gdrq calibrate`, on the training images
+    taught: bool = False  # by the network whose weights it starts from (classifiers)
     measure_epochs: float = 1  # from one evaluation to the next
     seed: int = 1
 
@@ -72,6 +73,8 @@ def check(module, path):
             raise Failure(f"{path}: {name}: no data set is called {experiment.data}")
         if start is not None and start not in known:
             raise Failure(f"{path}: {name} starts from {start}, which no experiment before it is")
+        if experiment.taught and start is None:
+            raise Failure(f"{path}: {name} is taught by nobody: it starts from no experiment")
         known.add(name)
 
 

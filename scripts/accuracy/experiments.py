@@ -17,12 +17,14 @@ DATA_SETS = {
 
 # Quantised networks start from the weights of a float one, whose rate was ten times as high, and
 # see a quarter of its epochs or fewer. float-finetune is the same training without quantising.
-FINE_TUNE_EPOCHS = 20
+# Classifiers of few bits are taught by the float one, and are as good as they get after some epochs.
+FINE_TUNE_EPOCHS = 10
 FINE_TUNE_RATE = 0.01
 FINE_TUNE = {"burn_in": 0, "policy": "poly", "power": 1}
 
 # Detectors see some hundred batches in these epochs: a mean of weights over fewer iterations, and
 # half of the rate that bccd-yolo-float.cfg starts with.
+DETECTOR_EPOCHS = 20
 DETECTOR_RATE = 0.001
 DETECTOR_FINE_TUNE = FINE_TUNE | {"steps": None, "scales": None, "ema": 0.99}
 
@@ -48,13 +50,15 @@ def quantised(bits):
     return {"weight_bits": weights, "activation_bits": activations, "threshold": "learned"}
 
 
-def network(name, data, cfg, rate=FINE_TUNE_RATE, schedule=FINE_TUNE):
+def network(name, data, cfg, epochs=FINE_TUNE_EPOCHS, rate=FINE_TUNE_RATE, schedule=FINE_TUNE,
+            taught=True):
     """The float network, its fine-tuning, and the same with all bits of the table."""
     scratch = Experiment(f"{name}/float", data, f"{cfg}-float.cfg")
     tuned = scratch.derive(f"{name}/float-finetune", start=scratch.name, net=schedule,
-                           epochs=FINE_TUNE_EPOCHS, learning_rate=rate)
+                           epochs=epochs, learning_rate=rate)
     return [scratch, tuned,
-            *(tuned.derive(f"{name}/{bits}", cfg=f"{cfg}.cfg", net=schedule | quantised(bits))
+            *(tuned.derive(f"{name}/{bits}", cfg=f"{cfg}.cfg", net=schedule | quantised(bits),
+                           taught=taught)
               for bits in BITS)]
 
 
@@ -73,7 +77,7 @@ def ablations(start):
         return variant(scale, reshape, label, {"reshape": reshape}, reshape_epochs=1)
 
     learned_row = variant(start, "learned", "thresholds learned, a group per filter",
-                          epochs=ABLATION_EPOCHS)
+                          epochs=ABLATION_EPOCHS, taught=False)
     learned = learned_row[1]
     scale_row = variant(learned, "scale", "thresholds k·mean, k = 2 for weights and 6 for activations",
                         {"threshold": "scale"})
@@ -94,7 +98,7 @@ def yolo_fastest():
                            start="MODELS/yolo-fastest-1.1-xl.weights", epochs=0)
     calibrated = published.derive("yolo-fastest/w8a8", convert=(8, 8), calibrate=(),
                                   net={"threshold": "search"})
-    tuned = published.derive("yolo-fastest/float-finetune", epochs=FINE_TUNE_EPOCHS,
+    tuned = published.derive("yolo-fastest/float-finetune", epochs=DETECTOR_EPOCHS,
                              learning_rate=DETECTOR_RATE,
                              net=DETECTOR_FINE_TUNE | {"batch": 16})
     quantised_net = tuned.net | {"threshold": "learned"}
@@ -125,6 +129,7 @@ EXPERIMENTS = [
     *RESNET20,
     *(experiment for _, experiment in ABLATION),
     *network("vgg-small", "cifar10", "cifar10-vgg-small"),
-    *network("bccd", "bccd", "bccd-yolo", DETECTOR_RATE, DETECTOR_FINE_TUNE),
+    *network("bccd", "bccd", "bccd-yolo", DETECTOR_EPOCHS, DETECTOR_RATE, DETECTOR_FINE_TUNE,
+             taught=False),
     *(experiment for _, experiment in YOLO_FASTEST),
 ]

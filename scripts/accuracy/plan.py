@@ -17,6 +17,7 @@ class Job:
     data_set: Prepared
     cfg: Cfg
     start: Path | None  # weights
+    start_cfg: Path | None  # of the experiment that makes them
     begins_anew: bool  # by --again
 
     @property
@@ -73,7 +74,8 @@ class Plan:
 
     def _make_job(self, experiment, data_set, anew):
         cfg = make_cfg(experiment, data_set, self.options)
-        job = Job(self.space(experiment), data_set, cfg, self._find_start(experiment), anew)
+        start, start_cfg = self._find_start(experiment)
+        job = Job(self.space(experiment), data_set, cfg, start, start_cfg, anew)
         if not anew:
             job.space.check_cfg(cfg)
         return job
@@ -81,5 +83,6 @@ class Plan:
     def _find_start(self, experiment):
         source = depends_on(experiment)
         if source is not None:
-            return self.space(self.by_name[source]).final
-        return experiment.start and find_file(experiment.start, self.options.models)
+            space = self.space(self.by_name[source])
+            return space.final, space.cfg
+        return experiment.start and find_file(experiment.start, self.options.models), None

@@ -8,7 +8,7 @@ import statistics
 from common import Failure
 
 COLUMNS = ["experiment", "network", "data", "weight_bits", "activation_bits", "threshold", "groups",
-           "reshape", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best", "last",
+           "reshape", "teacher", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best", "last",
            "minutes", "commit", "date"]
 EVALUATIONS_IN_MEAN = 3
 FLOAT_BITS = 32

@@ -21,6 +21,8 @@ def training_command(job, darknet):
         command += ["-clear"]
     else:
         command += [job.start, "-clear"]
+    if job.experiment.taught:
+        command += ["-teacher_cfg", job.start_cfg, "-teacher_weights", job.start]
     measure = "-topk" if job.data_set.task == "classifier" else "-map"
     return [*command, "-seed", experiment.seed, measure, "-mAP_epochs", experiment.measure_epochs]
 
@@ -76,7 +78,8 @@ def make_row(job):
     experiment = job.experiment
     epochs = epochs_of(experiment, job.cfg, job.data_set)
     return {"experiment": experiment.name, "network": job.space.cfg.stem, "data": experiment.data,
-            **describe_network(job.cfg), "epochs": f"{epochs:g}", "seed": experiment.seed,
+            **describe_network(job.cfg),
+            "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}", "seed": experiment.seed,
             **describe_history(read_outcome(job)), "commit": find_commit(),
             "date": datetime.date.today().isoformat()}
 

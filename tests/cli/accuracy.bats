@@ -77,7 +77,7 @@ BITS = {"w2a4": (2, 4)}
 NETWORKS = [Network("shades", "Shades, top-1", {"w2a4": 1})]
 SCRATCH = Experiment("shades/float", "shades", str(HERE / "shades-float.cfg"))
 W2A4 = Experiment("shades/w2a4", "shades", str(HERE / "shades.cfg"), start="shades/float",
-                  epochs=8, learning_rate=0.01, net={"weight_bits": 2, "momentum": None},
+                  epochs=8, learning_rate=0.01, taught=True, net={"weight_bits": 2, "momentum": None},
                   layers={"inner": {"quant_groups": 4}, 0: {"k_weights": 3}}, reshape_epochs=2)
 LONG = W2A4.derive("shades/long", epochs=${1:-12} / 3)
 EXPERIMENTS = [SCRATCH, W2A4, LONG]
@@ -122,6 +122,9 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     [ "$status" -eq 0 ]
     says "== 1 of 2: shades/float"
     says "== 2 of 2: shades/w2a4"
+    says "work/shades/float/backup/shades-float_final.weights: 0.9 of the truth"
+    [ "$(column teacher shades/w2a4)" = shades/float ]
+    [ -z "$(column teacher shades/float)" ]
     [ "$(cut -d, -f1 results.csv)" = "$(printf '%s\n' experiment shades/float shades/w2a4)" ]
     [ "$(column iterations shades/float)" = 30 ]
     [ "$(column epochs shades/float)" = 10 ]
@@ -306,7 +309,7 @@ END
     [ "${lines[0]}" = "|  | float | float, fine-tuned | W2A4 |" ]
     [ "${lines[2]}" = "| Shades, top-1 | not run yet | not run yet | not run yet |" ]
     head -n 1 "$top/docs/accuracy.csv" > results.csv
-    row() { printf '%s,shades,shades,2,4,scale,4,none,8,1,24,top-1,%s,1,1,0.1,abc,2020-01-01\n' "$1" "$2"; }
+    row() { printf '%s,shades,shades,2,4,scale,4,none,,8,1,24,top-1,%s,1,1,0.1,abc,2020-01-01\n' "$1" "$2"; }
     row shades/w2a4 .5 >> results.csv
     row shades/float-finetune .75 >> results.csv
     row shades/w2a4 .725 >> results.csv

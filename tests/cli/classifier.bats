@@ -307,6 +307,36 @@ top1() { sed -n 's/^[0-9]*: top 1: \([0-9.]*\), top .*$/\1/p' | tail -n 1; }
     is_refused "top = 9: not a whole number in 1..3" classifier predict shapes.data float.cfg backup/float_final.weights
 }
 
+@test "a trained network teaches another one" {
+    write_classifier student.cfg max_batches=30
+    teach="-teacher_cfg float.cfg -teacher_weights backup/float_final.weights"
+    darknet classifier train shapes.data student.cfg -seed 5 $teach > log 2> err
+    cp backup/student_final.weights taught.weights
+    darknet classifier train shapes.data student.cfg -seed 5 $teach -teacher_share 0 -teacher_temperature 1 > log 2> err
+    cp backup/student_final.weights alone.weights
+    darknet classifier train shapes.data student.cfg -seed 5 > log 2> err
+    cmp backup/student_final.weights alone.weights
+    ! cmp -s backup/student_final.weights taught.weights
+    # What is stopped goes on with the same teacher.
+    write_classifier long.cfg max_batches=100000
+    darknet classifier train shapes.data long.cfg $teach -teacher_share .5 > log 2> err &
+    until grep -q "^5: " log; do
+        sleep .1
+    done
+    kill -INT $!
+    wait $! || true
+    grep -q "^To go on: .* long_last.weights .*$teach -teacher_share=0.5" <(sed 's/backup.long/long/' log)
+    for flags in "-teacher_cfg float.cfg" "-teacher_share .5"; do
+        run darknet classifier train shapes.data student.cfg $flags
+        [ "$status" -eq 2 ]
+        says "-teacher_weights"
+    done
+    is_refused "missing.weights" classifier train shapes.data student.cfg -teacher_cfg float.cfg -teacher_weights missing.weights
+    is_refused "threshold" classifier train shapes.data student.cfg -teacher_cfg four.cfg -teacher_weights backup/float_final.weights
+    run darknet detector train shapes.data student.cfg $teach
+    [ "$status" -eq 2 ]
+}
+
 @test "images that can't be read are named" {
     echo "no image" > valid/ring/0.png
     is_refused "valid/ring/0.png: not an image" classifier valid shapes.data float.cfg backup/float_final.weights

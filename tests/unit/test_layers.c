@@ -279,6 +279,25 @@ static double reference_loss(const float *x, int n, float temperature, int class
     return log(sum) - (x[class] - largest) / temperature;
 }
 
+/* Truth may be shared by classes, as a teacher's is: cross entropy, and its gradient. */
+static void softmax_of_shared_truth(void **state) {
+    (void)state;
+    const int inputs = 7;
+    subject s = make_softmax(1, 1, inputs, NULL);
+    double sum = 0, expected = 0;
+    for (int k = 0; k < inputs; k++)
+        sum += s.truth[k] = (float)random_unit();
+    for (int k = 0; k < inputs; k++) {
+        s.truth[k] = k == 3 ? 0 : (float)(s.truth[k] / sum);
+        expected += s.truth[k] * reference_loss(s.input, inputs, s.ours.l.temperature, k);
+    }
+    forward_ours(&s, true);
+    assert_float_equal(*s.ours.l.cost, expected, 1e-5);
+    for (int k = 0; k < inputs; k++)
+        assert_float_equal(s.ours.l.delta[k], s.truth[k] - s.ours.l.output[k], 1e-6);
+    free_subject(&s);
+}
+
 /* The right class is so unlikely that its probability is no normal float, or 0 (the host: inf). */
 static void softmax_of_inputs_far_apart(void **state) {
     (void)state;
@@ -399,6 +418,7 @@ int main(void) {
         cmocka_unit_test(reorg),
         cmocka_unit_test(softmax_of_groups),
         cmocka_unit_test(softmax_of_a_tree),
+        cmocka_unit_test(softmax_of_shared_truth),
         cmocka_unit_test(softmax_of_inputs_far_apart),
         cmocka_unit_test(unknown_groups_teach_nothing),
         cmocka_unit_test(dropout),
