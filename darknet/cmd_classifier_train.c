@@ -100,19 +100,20 @@ static int run(const arg_operands *operands, train_flags *flags) {
     train_flags_seed(flags);
     if (prepare(operands, flags, &t, &err) == GDRQ_OK) {
         const bool measurable = data_cfg_find(&t.c.data, "valid");
-        const train_task task = {
-            .command = "classifier train",
-            .use = measurable ? (train_use){"measure", "classifier valid", NULL}
-                              : (train_use){"predict", "classifier predict", "IMAGE"},
-            .net = t.c.net,
-            .data = &t.c.data,
-            .cfg_path = operands->at[1],
-            .weights_path = operands->at[2],
-            .backup = t.backup,
-            .samples = sample_options(&t),
-            .sizes = t.c.net->random ? random_sizes : (train_sizes){0},
-            .metric = {"top-1", "topk", measure, &t},
-            .teacher = {t.teacher.net, flags->teacher_share, flags->teacher_temperature}};
+        const train_task task = {.command = "classifier train",
+                                 .use = measurable
+                                            ? (train_use){"measure", "classifier valid", NULL}
+                                            : (train_use){"predict", "classifier predict", "IMAGE"},
+                                 .net = t.c.net,
+                                 .data = &t.c.data,
+                                 .cfg_path = operands->at[1],
+                                 .weights_path = operands->at[2],
+                                 .backup = t.backup,
+                                 .samples = sample_options(&t),
+                                 .sizes = t.c.net->random ? random_sizes : (train_sizes){0},
+                                 .metric = {"top-1", "topk", measure, &t},
+                                 .teacher = {t.teacher.net, flags->teacher_cfg,
+                                             flags->teacher_share, flags->teacher_temperature}};
         exit_status = train_run(&task, flags);
     } else {
         exit_status = report_error(&err);

@@ -90,8 +90,9 @@ static gdrq_status equalise(work *w, gdrq_error *err) {
         status = gdrq_network_equalise(w->net, &tensors, err);
     if (status == GDRQ_OK && tensors == 0)
         status = gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                           "-equalize: no depthwise layer (groups= as many as channels) is the "
-                           "only reader of a convolution that is linear, relu or leaky; leave it "
+                           "-equalize: no depthwise layer (groups= as many as channels, a "
+                           "quant_group per filter) is the only reader of a convolution that is "
+                           "linear, relu or leaky; leave it "
                            "out");
     gdrq_network_equalising(w->net, false, NULL);
     return status;

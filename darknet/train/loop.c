@@ -101,7 +101,7 @@ static gdrq_status save_shown(loop *l, const char *path, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* What is at its end is not held up: a stop signal makes no difference. */
+/* A stop signal waits for it: what is due is written. */
 static gdrq_status save_result(loop *l, const char *path, gdrq_error *err) {
     gdrq_status status = show_result(l, false, err);
     if (status != GDRQ_OK)
@@ -296,7 +296,7 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
     if (status == GDRQ_OK)
         status = replicas_resize(job->replicas, batch->w, batch->h, err);
     if (status == GDRQ_OK)
-        status = teacher_teach(&job->teacher, batch, err);
+        status = teacher_teach(&job->teacher, batch, l->net->truths, err);
     const gdrq_stage stage = gdrq_network_stage(l->net);
     if (status != GDRQ_OK)
         return status;
@@ -380,7 +380,9 @@ gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error 
               .drawn_at = seconds_now(),
               .saved_at = seconds_now()};
     const bool measures = has_to_be_made_up_for(&l, start), trains = !is_last(&l, start);
-    if (!trains && !measures)
+    /* The run before could not write it. */
+    const bool ends = !trains && start > 0 && access(job->files->final, F_OK) != 0;
+    if (!trains && !measures && !ends)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "nothing to train: the weights are at iteration %zu and the cfg's "
                          "max_batches is %d; -clear starts the count anew",

@@ -21,7 +21,8 @@ gdrq_status mean_view_open(mean_view *v, ema *mean, const network *net,
     if (!mean || v->images == 0 || !has_batch_norm(net))
         return GDRQ_OK;
     v->kept = gdrq_alloc(mean->n, sizeof *v->kept);
-    if (!v->kept)
+    v->measured = gdrq_alloc(mean->n, sizeof *v->measured);
+    if (!v->kept || !v->measured)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the running mean of weights");
     loader_options other = *samples;
     other.seed = ~samples->seed; /* not the images of the first iterations */
@@ -37,12 +38,13 @@ static gdrq_status predict_samples(mean_view *v, network *net, bool stoppable, g
         const loader_batch *batch;
         const uint64_t next = (uint64_t)(i + 1) * (uint64_t)net->batch;
         status = loader_take(v->samples, &batch, err);
+        /* Before the next request, which would have to be taken. */
+        if (status == GDRQ_OK && stoppable && stop_signal())
+            return gdrq_fail(err, GDRQ_ERROR_STATE, "stopped by a signal");
         if (status == GDRQ_OK && i + 1 < batches)
             status = loader_request(v->samples, next, net->batch, net->w, net->h, err);
         if (status != GDRQ_OK)
             return status;
-        if (stoppable && stop_signal())
-            return gdrq_fail(err, GDRQ_ERROR_STATE, "stopped by a signal");
         iteration_feed(net, batch, 0);
         network_predict(net, net->input);
     }
@@ -60,10 +62,19 @@ static gdrq_status measure_statistics(mean_view *v, network *net, bool stoppable
 gdrq_status mean_view_show(mean_view *v, network *net, bool stoppable, gdrq_error *err) {
     if (!v->mean)
         return GDRQ_OK;
-    if (v->kept)
-        memcpy(v->kept, v->mean->mean, v->mean->n * sizeof *v->kept);
+    if (!v->samples) {
+        ema_swap(v->mean, net);
+        return GDRQ_OK;
+    }
+    const size_t bytes = v->mean->n * sizeof *v->kept;
+    const bool again = v->measured_at == v->mean->steps && v->has_measured;
+    memcpy(v->kept, v->mean->mean, bytes);
+    if (again)
+        memcpy(v->mean->mean, v->measured, bytes);
     ema_swap(v->mean, net);
-    const gdrq_status status = v->samples ? measure_statistics(v, net, stoppable, err) : GDRQ_OK;
+    const gdrq_status status = again ? GDRQ_OK : measure_statistics(v, net, stoppable, err);
+    v->has_measured = status == GDRQ_OK;
+    v->measured_at = v->mean->steps;
     if (status != GDRQ_OK)
         mean_view_hide(v, net);
     return status;
@@ -73,12 +84,15 @@ void mean_view_hide(mean_view *v, network *net) {
     if (!v->mean)
         return;
     ema_swap(v->mean, net);
-    if (v->kept)
-        memcpy(v->mean->mean, v->kept, v->mean->n * sizeof *v->kept);
+    if (!v->samples)
+        return;
+    memcpy(v->measured, v->mean->mean, v->mean->n * sizeof *v->measured);
+    memcpy(v->mean->mean, v->kept, v->mean->n * sizeof *v->kept);
 }
 
 void mean_view_close(mean_view *v) {
     loader_close(v->samples);
     free(v->kept);
+    free(v->measured);
     *v = (mean_view){0};
 }

@@ -18,6 +18,9 @@ typedef struct mean_view {
     loader *samples; /* NULL: the statistics are their running mean */
     int images;      /* that they are measured on, at least */
     float *kept;     /* the mean while it is shown: what was measured does not go into it */
+    float *measured; /* what was shown last, which is shown again until the mean has moved */
+    bool has_measured;
+    uint64_t measured_at; /* steps of the mean */
 } mean_view;
 
 /*

@@ -196,6 +196,21 @@ static gdrq_status resume(run *r, gdrq_error *err) {
     return status;
 }
 
+/* For all sizes that it will teach at; the network's own is the first. */
+static gdrq_status prepare_teacher(run *r, gdrq_error *err) {
+    const teacher *t = &r->task->teacher;
+    const train_sizes *sizes = &r->task->sizes;
+    const int classes = r->task->net->outputs;
+    gdrq_status status = GDRQ_OK;
+    if (sizes->every)
+        status = teacher_resize(t, sizes->least, sizes->least, classes, err);
+    if (status == GDRQ_OK && sizes->every)
+        status = teacher_resize(t, sizes->most, sizes->most, classes, err);
+    return status == GDRQ_OK ? teacher_prepare(t, r->replicas.nets, r->replicas.n,
+                                               replicas_images(&r->replicas), err)
+                             : status;
+}
+
 /* The weights and all that a training has beside them. */
 static gdrq_status start(run *r, gdrq_error *err) {
     network *net = r->task->net;
@@ -216,8 +231,7 @@ static gdrq_status start(run *r, gdrq_error *err) {
     if (status == GDRQ_OK)
         status = replicas_open(&r->replicas, net, r->task->cfg_path, err);
     if (status == GDRQ_OK)
-        status = teacher_prepare(&r->task->teacher, r->flags->teacher_cfg, r->replicas.nets,
-                                 r->replicas.n, replicas_images(&r->replicas), err);
+        status = prepare_teacher(r, err);
     return status;
 }
 
@@ -257,9 +271,19 @@ static gdrq_status check_chart(const run *r, gdrq_error *err) {
     return output_check(&chart, 1, &inputs, err);
 }
 
+/* What is trained must not replace its teacher. */
+static gdrq_status check_teacher(const run *r, gdrq_error *err) {
+    const checkpoints *c = &r->files;
+    const char *const outputs[] = {c->last, c->best, c->final};
+    const char *const teacher[] = {r->flags->teacher_cfg, r->flags->teacher_weights};
+    return output_check(outputs, 3, &(run_inputs){.files = teacher, .n = 2}, err);
+}
+
 static gdrq_status open_files(run *r, gdrq_error *err) {
     const char *metric = r->flags->measure ? r->task->metric.name : NULL;
     gdrq_status status = checkpoints_open(&r->files, r->task->backup, r->task->cfg_path, err);
+    if (status == GDRQ_OK)
+        status = check_teacher(r, err);
     if (status == GDRQ_OK && r->flags->chart)
         status = folder_check_file(r->flags->chart, err);
     if (status == GDRQ_OK)

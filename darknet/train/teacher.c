@@ -3,9 +3,22 @@
 #include "base/status.h"
 #include "train/iteration.h"
 
-static bool ends_in_softmax(const network *net) {
-    const layer last = get_network_output_layer((network *)net);
-    return last.type == SOFTMAX && !last.softmax_tree && net->outputs == last.outputs;
+/* The layer before any [cost]. */
+static layer *output_layer(const network *net) {
+    int i = net->n - 1;
+    while (i > 0 && net->layers[i].type == COST)
+        i--;
+    return &net->layers[i];
+}
+
+static gdrq_status check_softmax(const teacher *t, const char *whose, const network *net,
+                                 gdrq_error *err) {
+    const layer *last = output_layer(net);
+    if (last->type == SOFTMAX && !last->softmax_tree && last->groups == 1)
+        return GDRQ_OK;
+    return gdrq_fail(
+        err, GDRQ_ERROR_FORMAT,
+        "%s can't teach: %s last section must be [softmax], without tree=", t->cfg_path, whose);
 }
 
 static int largest_divisor(int n, int most) {
@@ -15,54 +28,58 @@ static int largest_divisor(int n, int most) {
     return divisor;
 }
 
-/* [softmax] may stand before a [cost]. */
-static void heat(network *net, float by) {
-    for (int i = 0; i < net->n; i++)
-        if (net->layers[i].type == SOFTMAX)
-            net->layers[i].temperature *= by;
+gdrq_status teacher_resize(const teacher *t, int w, int h, int classes, gdrq_error *err) {
+    network *net = t->net;
+    gdrq_error cause;
+    if (!net)
+        return GDRQ_OK;
+    if ((net->w != w || net->h != h) && gdrq_network_resize(net, w, h, &cause) != GDRQ_OK)
+        return gdrq_fail(err, GDRQ_ERROR_FORMAT, "%s can't teach at %d x %d: %.400s", t->cfg_path,
+                         w, h, cause.message);
+    if (net->outputs == classes)
+        return GDRQ_OK;
+    return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                     "%s can't teach: at %d x %d it has %d outputs, and the network %d classes",
+                     t->cfg_path, w, h, net->outputs, classes);
 }
 
-gdrq_status teacher_prepare(const teacher *t, const char *cfg_path, network *const *students, int n,
-                            int images, gdrq_error *err) {
+gdrq_status teacher_prepare(const teacher *t, network *const *students, int n, int images,
+                            gdrq_error *err) {
     const network *student = students[0];
     if (!t->net)
         return GDRQ_OK;
-    if (!ends_in_softmax(t->net) || !ends_in_softmax(student))
-        return gdrq_fail(
-            err, GDRQ_ERROR_FORMAT,
-            "%s can't teach: both networks must end in [softmax], without tree=", cfg_path);
-    if (t->net->outputs != student->outputs)
-        return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                         "%s can't teach: it has %d classes and the network %d", cfg_path,
-                         t->net->outputs, student->outputs);
-    heat(t->net, t->temperature);
+    gdrq_status status = check_softmax(t, "its", t->net, err);
+    if (status == GDRQ_OK)
+        status = check_softmax(t, "the network's", student, err);
+    if (status == GDRQ_OK)
+        status = teacher_resize(t, student->w, student->h, student->outputs, err);
+    if (status != GDRQ_OK)
+        return status;
+    output_layer(t->net)->temperature *= t->temperature;
     for (int i = 0; i < n; i++)
-        heat(students[i], t->temperature);
+        output_layer(students[i])->temperature *= t->temperature;
     set_batch_network(t->net, largest_divisor(images, t->net->batch));
     return GDRQ_OK;
 }
 
-static void mix(const teacher *t, const float *taught, float *truth) {
-    for (int i = 0; i < t->net->outputs; i++)
+/* Of one image. */
+static void mix(const teacher *t, const float *taught, int classes, float *truth) {
+    for (int i = 0; i < classes; i++)
         truth[i] += t->share * (taught[i] - truth[i]);
 }
 
-gdrq_status teacher_teach(const teacher *t, const loader_batch *batch, gdrq_error *err) {
+gdrq_status teacher_teach(const teacher *t, const loader_batch *batch, int classes,
+                          gdrq_error *err) {
     network *net = t->net;
     if (!net)
         return GDRQ_OK;
-    if (net->w != batch->w || net->h != batch->h) {
-        const gdrq_status status = gdrq_network_resize(net, batch->w, batch->h, err);
-        if (status != GDRQ_OK)
-            return status;
-    }
-    for (int first = 0; first < batch->n; first += net->batch) {
+    const gdrq_status status = teacher_resize(t, batch->w, batch->h, classes, err);
+    for (int first = 0; status == GDRQ_OK && first < batch->n; first += net->batch) {
         iteration_feed(net, batch, first);
         const float *taught = network_predict(net, net->input);
-        for (int b = 0; b < net->batch; b++) {
-            const size_t outputs = (size_t)net->outputs;
-            mix(t, taught + (size_t)b * outputs, batch->truth + (size_t)(first + b) * outputs);
-        }
+        for (int b = 0; b < net->batch; b++)
+            mix(t, taught + (size_t)b * (size_t)classes, classes,
+                batch->truth + (size_t)(first + b) * (size_t)classes);
     }
-    return GDRQ_OK;
+    return status;
 }

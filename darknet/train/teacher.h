@@ -12,20 +12,26 @@
 #include "train/loader.h"
 
 typedef struct teacher {
-    network *net;      /* borrowed, trained; NULL: none */
-    float share;       /* of its outputs in the truth, the label's is the rest: 0..1 */
+    network *net;         /* borrowed, trained; NULL: none */
+    const char *cfg_path; /* its cfg, for messages */
+    float share;          /* of its outputs in the truth, the label's is the rest: 0..1 */
     float temperature; /* times that of [softmax], of both networks; which class is first stays */
 } teacher;
 
 /*
- * Whether the teacher of `cfg_path` can teach a network: both must end in [softmax] without a tree,
- * with as many classes. Sets the temperature of the teacher and of all `students`, which are alike,
- * and the teacher's batch so that it divides the `images` of a step.
+ * Whether it can teach a network, whose truth has one number per class: both must end in [softmax]
+ * without a tree, with as many classes at the network's size, which the teacher gets. Sets the
+ * temperature of the teacher and of all `students`, which are alike, and the teacher's batch so
+ * that it divides the `images` of a step.
  */
-gdrq_status teacher_prepare(const teacher *t, const char *cfg_path, network *const *students, int n,
-                            int images, gdrq_error *err);
+gdrq_status teacher_prepare(const teacher *t, network *const *students, int n, int images,
+                            gdrq_error *err);
 
-/* Mixes the teacher's outputs into the truth of the batch. The teacher gets its size. */
-gdrq_status teacher_teach(const teacher *t, const loader_batch *batch, gdrq_error *err);
+/* The teacher gets a size that it will teach at; fails if it can't, or has other outputs then. */
+gdrq_status teacher_resize(const teacher *t, int w, int h, int classes, gdrq_error *err);
+
+/* Mixes the teacher's outputs into the truth of a batch, which has a number per class and image. */
+gdrq_status teacher_teach(const teacher *t, const loader_batch *batch, int classes,
+                          gdrq_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
@@ -40,12 +41,20 @@ static bool is_joined(const network *net, int i) {
     return false;
 }
 
+/* Filters may then be multiplied each by a factor of its own without a loss of steps. */
+static bool has_steps_per_filter(const layer *l) {
+    const gdrq_quantised *q = gdrq_quantised_state(l);
+    return !q || q->options.quant_groups == l->n;
+}
+
 static bool is_depthwise(const layer *l) {
-    return l->type == CONVOLUTIONAL && l->groups == l->c && gdrq_quantised_state(l);
+    return l->type == CONVOLUTIONAL && l->groups == l->c && gdrq_quantised_state(l) &&
+           has_steps_per_filter(l);
 }
 
 static bool writes_plain_floats(const layer *l) {
-    return l->type == CONVOLUTIONAL && !l->binary && !l->xnor && is_homogeneous(l->activation);
+    return l->type == CONVOLUTIONAL && !l->binary && !l->xnor && is_homogeneous(l->activation) &&
+           (l->batch_normalize || has_steps_per_filter(l));
 }
 
 static bool can_equalise(const network *net, int i) {
@@ -153,9 +162,13 @@ gdrq_status gdrq_equaliser_apply(gdrq_equaliser *e, int *tensors, gdrq_error *er
         if (e->reach[i] &&
             (check(e->net, i, err) != GDRQ_OK || check(e->net, i + 1, err) != GDRQ_OK))
             return GDRQ_ERROR_STATE;
-    for (int i = 0; i < e->net->n; i++)
-        if (e->reach[i])
-            *tensors += equalise(e, i);
+    for (int i = 0; i < e->net->n; i++) {
+        if (!e->reach[i])
+            continue;
+        *tensors += equalise(e, i);
+        /* What was seen is not so any more. */
+        memset(e->reach[i], 0, (size_t)e->net->layers[i].out_c * sizeof **e->reach);
+    }
     return GDRQ_OK;
 }
 

@@ -6,7 +6,7 @@
  * largest one's, 8 bits leave one. Where a tensor has one reader and the activation before it is
  * positively homogeneous, f(s*x) = s*f(x) for s > 0, a channel may be multiplied by s and the
  * weights that read it divided by s. In general that moves the trouble to the weights; but a filter
- * of a depthwise convolution reads one channel and has a step of its own, so there it's free.
+ * of a depthwise convolution reads one channel, and where it has a step of its own it's free there.
  */
 #ifndef GDRQ_HOST_EQUALISE_H
 #define GDRQ_HOST_EQUALISE_H

@@ -8,8 +8,8 @@
 /* quant_groups = 0 stands for one group per filter (or output), k = 0 for what suits the bits. */
 static const gdrq_layer_options defaults = {.weight_bits = 4,
                                             .activation_bits = 4,
-                                            .threshold_weights = GDRQ_THRESHOLD_SCALE,
-                                            .threshold_activations = GDRQ_THRESHOLD_SCALE,
+                                            .threshold_weights = GDRQ_THRESHOLD_LEARNED,
+                                            .threshold_activations = GDRQ_THRESHOLD_LEARNED,
                                             .search_norm = 2,
                                             .threshold_rate = 1,
                                             .weight_gradient = GDRQ_WEIGHT_GRADIENT_PASS,

@@ -6,6 +6,7 @@ import fnmatch
 import importlib.util
 
 from common import Failure
+from data_sets import ClassFolders
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +76,8 @@ def check(module, path):
             raise Failure(f"{path}: {name} starts from {start}, which no experiment before it is")
         if experiment.taught and start is None:
             raise Failure(f"{path}: {name} is taught by nobody: it starts from no experiment")
+        if experiment.taught and not isinstance(module.DATA_SETS[experiment.data], ClassFolders):
+            raise Failure(f"{path}: {name} is a detector, which nobody can teach")
         known.add(name)
 
 

@@ -8,8 +8,8 @@ import statistics
 from common import Failure
 
 COLUMNS = ["experiment", "network", "data", "weight_bits", "activation_bits", "threshold", "groups",
-           "reshape", "teacher", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best", "last",
-           "minutes", "commit", "date"]
+           "reshape", "teacher", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best",
+           "last", "minutes", "commit", "date"]
 EVALUATIONS_IN_MEAN = 3
 FLOAT_BITS = 32
 
@@ -77,7 +77,7 @@ def describe_network(cfg):
     if not cfg.quantised():
         return {"weight_bits": FLOAT_BITS, "activation_bits": FLOAT_BITS, "threshold": "",
                 "groups": "", "reshape": ""}
-    common = cfg.inner("threshold", "scale")
+    common = cfg.inner("threshold", "learned")
     thresholds = [cfg.inner(f"threshold_{what}", common) for what in ("weights", "activations")]
     stage = int(cfg.inner("quantize_after", 0))
     return {"weight_bits": cfg.inner("weight_bits", 4),

@@ -79,7 +79,8 @@ def make_row(job):
     epochs = epochs_of(experiment, job.cfg, job.data_set)
     return {"experiment": experiment.name, "network": job.space.cfg.stem, "data": experiment.data,
             **describe_network(job.cfg),
-            "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}", "seed": experiment.seed,
+            "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}",
+            "seed": experiment.seed,
             **describe_history(read_outcome(job)), "commit": find_commit(),
             "date": datetime.date.today().isoformat()}
 

@@ -25,6 +25,7 @@ class Workspace:
         self.measured = self.folder / "map.json"  # of an experiment without training
         self.calibrated = self.folder / f"{base}.weights"
         self._again = self.folder / "again"
+        self._taught = self.folder / "taught"  # of an experiment that a teacher has a part in
 
     @property
     def result(self):
@@ -69,6 +70,8 @@ class Workspace:
         if not self.is_begun:
             return
         changed = differences(Cfg(self.cfg.read_text()), cfg)
+        if self._taught.exists() != self.experiment.taught:
+            changed.append(f"taught={self.experiment.taught}")
         if changed:
             raise Failure(f"{self.experiment.name}: its cfg is another one than the experiment in "
                           f"{self.folder} was begun with ({'; '.join(changed)}); --again begins "
@@ -80,6 +83,9 @@ class Workspace:
         comment = f"Experiment {self.experiment.name}, made from {self.experiment.cfg}."
         if not self.is_begun:
             write_if_changed(self.cfg, cfg.text(comment))
+            self._taught.unlink(missing_ok=True)
+            if self.experiment.taught:
+                self._taught.touch()
         write_if_changed(self.data, data_set.data_file(self.backup))
 
     def lock(self):

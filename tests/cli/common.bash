@@ -135,6 +135,14 @@ is_refused() {
     [[ "${lines[-1]}" == "darknet: "*"$1"* ]]
 }
 
+# A command that must fail: bats takes no notice of what `! COMMAND` returns.
+fails() {
+    if "$@"; then
+        echo "succeeded: $*"
+        return 1
+    fi
+}
+
 at_least() { awk "BEGIN { exit !($1 >= $2) }"; }
 
 # FILE holds N lines of JSON; each is what a Python expression of `line` wants it to be.

@@ -29,7 +29,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     darknet detector train signs.data small.cfg -seed 1 > /dev/null 2>&1
     cmp set/backup/small_final.weights trained.weights
     darknet detector train signs.data small.cfg -seed 2 > /dev/null 2>&1
-    ! cmp -s set/backup/small_final.weights trained.weights
+    fails cmp -s set/backup/small_final.weights trained.weights
 }
 
 @test "training lowers the loss" {
@@ -115,7 +115,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     wait $pid || true
     tail -n 3 log err
     grep -q '^4: .* to 202$' log
-    ! grep -q nan log
+    fails grep -q nan log
 }
 
 @test "bad labels, images and lists are found before training" {
@@ -173,7 +173,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [[ "$output" =~ (stop|yield|speed_limit|priority):\ [0-9]+%.*left_x: ]]
     darknet detector test signs.data small.cfg trained.weights $photo -thresh 1 -out none.png
     darknet detector test signs.data small.cfg trained.weights $photo -thresh 0 -out some.png
-    ! cmp -s none.png some.png
+    fails cmp -s none.png some.png
 }
 
 @test "test asks for images until the input ends, and survives a bad one" {
@@ -258,10 +258,10 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     darknet detector test signs.data four.cfg shifted.weights $photo
     for method in mean percentile search; do
         darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt $method.weights -method $method
-        ! cmp -s $method.weights set/backup/stock_final.weights
+        fails cmp -s $method.weights set/backup/stock_final.weights
     done
-    ! cmp -s mean.weights search.weights
-    ! cmp -s percentile.weights search.weights
+    fails cmp -s mean.weights search.weights
+    fails cmp -s percentile.weights search.weights
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method best
     [ "$status" -eq 1 ]
     says "-method: best is none of auto, percentile, search, mean"

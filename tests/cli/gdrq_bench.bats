@@ -48,7 +48,7 @@ END
 
 @test "with a picture it measures the way from pixels to boxes" {
     darknet gdrq bench small.cfg -runs 5 -json b.json > table 2> err
-    ! grep -q '"frame"' b.json
+    fails grep -q '"frame"' b.json
     darknet gdrq bench small.cfg -runs 5 -image "$photo" -thresh .01 -json b.json > table 2> err
     cat table
     grep -q "^A picture of 768 x 576, [1-9][0-9]* boxes:" table

@@ -138,6 +138,30 @@ static void other_tensors_stay(void **state) {
     assert_int_equal(gdrq_network_equalise(net, &tensors, &err), GDRQ_OK);
     assert_int_equal(tensors, 0);
     free_network(net);
+    /* Weights that share their steps would lose what the tensor gains. */
+    net = make(plain_text, "quant_groups=1", 6);
+    gdrq_network_unquantised(net, true);
+    assert_int_equal(equalise(net), 0);
+    free_network(net);
+}
+
+/* What was seen is used once: the channels are others after that. */
+static void twice_is_as_once(void **state) {
+    (void)state;
+    gdrq_error err;
+    int tensors = -1;
+    seed_random(616);
+    network *net = make(plain_text, "", 6);
+    gdrq_network_unquantised(net, true);
+    assert_int_equal(gdrq_network_equalising(net, true, &err), GDRQ_OK);
+    predict(net);
+    assert_int_equal(gdrq_network_equalise(net, &tensors, &err), GDRQ_OK);
+    assert_int_equal(tensors, 2);
+    const float scale = net->layers[0].scales[1];
+    assert_int_equal(gdrq_network_equalise(net, &tensors, &err), GDRQ_OK);
+    assert_int_equal(tensors, 0);
+    assert_true(net->layers[0].scales[1] == scale);
+    free_network(net);
 }
 
 static void learned_thresholds_are_refused(void **state) {
@@ -165,6 +189,7 @@ int main(void) {
         cmocka_unit_test(a_channel_of_zeros_stays),
         cmocka_unit_test(an_almost_empty_channel_stays_small),
         cmocka_unit_test(other_tensors_stay),
+        cmocka_unit_test(twice_is_as_once),
         cmocka_unit_test(learned_thresholds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ static void straight_through_is_as_stated(void **state) {
     for (int trial = 0; trial < 36; ++trial) {
         char text[1024];
         snprintf(text, sizeof text,
-                 "[net]\nbatch=%d\nwidth=%d\nheight=%d\nchannels=3\n"
+                 "[net]\nbatch=%d\nwidth=%d\nheight=%d\nchannels=3\nthreshold=scale\n"
                  "[convolutional]\nfilters=4\nsize=1\nactivation=leaky\n"
                  "[gdrq_connected]\noutput=12\nactivation=linear\nweight_bits=%d\n"
                  "activation_bits=%d\nactivation_range=%s\nquant_groups=%d\nk_activations=2\n"
@@ -120,7 +120,7 @@ static void inference_is_the_folded_formula(void **state) {
 static void calibrating_sets_thresholds_alone(void **state) {
     (void)state;
     seed_random(56);
-    network *net = parse_text("[net]\nbatch=2\nwidth=6\nheight=6\nchannels=3\n"
+    network *net = parse_text("[net]\nbatch=2\nwidth=6\nheight=6\nchannels=3\nthreshold=scale\n"
                               "[gdrq_connected]\noutput=8\nactivation=relu\nbatch_normalize=1\n"
                               "[gdrq_connected]\noutput=4\nactivation=linear\n[cost]\n");
     randomise(net);
@@ -175,7 +175,7 @@ static void readers_of_both_types_share_one_threshold(void **state) {
 static void inputs_that_are_no_pixels_get_a_threshold(void **state) {
     (void)state;
     seed_random(57);
-    const char text[] = "[net]\nbatch=2\ninputs=40\nk_activations=4\n"
+    const char text[] = "[net]\nbatch=2\ninputs=40\nk_activations=4\nthreshold=scale\n"
                         "[gdrq_connected]\noutput=8\nactivation=linear\n[cost]\n";
     network *net = parse_text(text), *other = parse_text(text);
     randomise(net);

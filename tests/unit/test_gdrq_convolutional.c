@@ -50,7 +50,7 @@ static void check_random_convolution(int bits_w, int bits_x, const char *range, 
     char text[1024];
     const int size = random_int(1, 4), stride = random_int(1, 3), g = random_int(1, 2);
     snprintf(text, sizeof text,
-             "[net]\nbatch=2\nwidth=%d\nheight=%d\nchannels=3\n"
+             "[net]\nbatch=2\nwidth=%d\nheight=%d\nchannels=3\nthreshold=scale\n"
              "[convolutional]\nfilters=4\nsize=1\nactivation=leaky\n"
              "[gdrq_convolutional]\nfilters=6\nsize=%d\nstride=%d\npadding=%d\ngroups=%d\n"
              "activation=linear\nweight_bits=%d\nactivation_bits=%d\nactivation_range=%s\n"
@@ -86,7 +86,7 @@ static void readers_share_one_threshold(void **state) {
     (void)state;
     seed_random(14);
     network *net = parse_text(
-        "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nk_activations=5\n"
+        "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nk_activations=5\nthreshold=scale\n"
         "[convolutional]\nfilters=4\nsize=1\nactivation=relu\n"
         "[gdrq_convolutional]\nfilters=4\nsize=1\nactivation=relu\nbatch_normalize=1\n"
         "[route]\nlayers=0\n"

@@ -2,7 +2,7 @@
 #include "small_network.h"
 
 static const char *const network_text =
-    "[net]\nbatch=2\nwidth=12\nheight=10\nchannels=3\n"
+    "[net]\nbatch=2\nwidth=12\nheight=10\nchannels=3\nthreshold=scale\n"
     "[gdrq_convolutional]\nbatch_normalize=1\nfilters=8\nsize=3\nstride=2\npad=1\n"
     "activation=relu\nweight_bits=8\nquant_groups=4\n"
     "[maxpool]\nsize=2\nstride=2\n"

@@ -251,7 +251,8 @@ static void thresholds_travel_with_the_weights(void **state) {
     const gdrq_quantised *q = gdrq_quantised_state(&net->layers[1]);
     network *same = parse_text(LAYERS[0]);
     network *other = parse_text(NET "weight_bits=3\n" FIRST CONVOLUTION END);
-    network *scaled = parse_text("[net]\nwidth=7\nheight=7\nchannels=3\n" FIRST CONVOLUTION END);
+    network *scaled =
+        parse_text("[net]\nwidth=7\nheight=7\nchannels=3\nthreshold=scale\n" FIRST CONVOLUTION END);
     network *wide = parse_text(NET "k_activations=13\n" FIRST CONVOLUTION END);
     network *few = parse_text(NET "activation_bits=2\n" FIRST CONVOLUTION END);
     gdrq_error err;
@@ -403,7 +404,8 @@ static void count_floats(void *user, float *data, size_t n) {
 static void optimisers_are_among_the_arrays(void **state) {
     (void)state;
     network *learned = parse_text(LAYERS[0]);
-    network *scaled = parse_text("[net]\nwidth=7\nheight=7\nchannels=3\n" FIRST CONVOLUTION END);
+    network *scaled =
+        parse_text("[net]\nwidth=7\nheight=7\nchannels=3\nthreshold=scale\n" FIRST CONVOLUTION END);
     size_t of_learned = 0, of_scaled = 0;
     gdrq_network_arrays(learned, GDRQ_ARRAYS_OPTIMISER, count_floats, &of_learned);
     gdrq_network_arrays(scaled, GDRQ_ARRAYS_OPTIMISER, count_floats, &of_scaled);

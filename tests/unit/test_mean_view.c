@@ -3,7 +3,9 @@
 #include "network_numbers.h"
 #include "small_network.h"
 #include "train/mean_view.h"
+#include "train/stop.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 enum { IMAGES = 10, BATCH = 2, SIDE = 8, CHANNELS = 5, SEED = 11 };
@@ -134,6 +136,11 @@ static void a_shown_mean_has_statistics_of_its_own(void **state) {
         free(again.values);
     }
     assert_memory_equal(shown[0].values, shown[1].values, shown[0].n * sizeof(float));
+    /* When the mean has moved, they are measured anew. */
+    ema_step(&mean, net);
+    assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
+    check_statistics(net);
+    mean_view_hide(&view, net);
     /* Of all else, it is the mean: two layers with a mean and a variance per channel. */
     size_t differing = 0;
     for (size_t i = 0; i < mean.n; i++)
@@ -190,11 +197,36 @@ static void a_failure_hides_the_mean(void **state) {
     free_network(net);
 }
 
+/* The last test: the signal stays. What is stopped half-way is made up for from the start. */
+static void a_stop_signal_ends_what_may_be_stopped(void **state) {
+    (void)state;
+    seed_random(404);
+    ema mean;
+    mean_view view;
+    gdrq_error err;
+    network *net = make(IMAGES, &mean);
+    const loader_options options = options_of(net);
+    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    stop_watch();
+    raise(SIGTERM);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(mean_view_show(&view, net, true, &err), GDRQ_ERROR_STATE);
+        assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
+        check_statistics(net);
+        mean_view_hide(&view, net);
+        ema_step(&mean, net);
+    }
+    mean_view_close(&view);
+    ema_free(&mean);
+    free_network(net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_shown_mean_has_statistics_of_its_own),
         cmocka_unit_test(without_images_statistics_are_a_mean_as_well),
         cmocka_unit_test(a_failure_hides_the_mean),
+        cmocka_unit_test(a_stop_signal_ends_what_may_be_stopped),
     };
     return cmocka_run_group_tests(tests, make_picture, remove_picture);
 }

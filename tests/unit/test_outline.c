@@ -228,7 +228,9 @@ static void quantised_options_have_defaults(void **state) {
     assert_int_equal(q->activation_bits, 4);
     assert_int_equal(q->quant_groups, 12);
     assert_true(q->k_weights == 2 && q->k_activations == 6 && q->activation_momentum == .001f);
-    assert_int_equal(q->threshold_weights, GDRQ_THRESHOLD_SCALE);
+    assert_int_equal(q->threshold_weights, GDRQ_THRESHOLD_LEARNED);
+    assert_int_equal(q->threshold_activations, GDRQ_THRESHOLD_LEARNED);
+    assert_int_equal(q->weight_gradient, GDRQ_WEIGHT_GRADIENT_MASK);
     assert_int_equal(q->activation_range, GDRQ_RANGE_AUTO);
     assert_int_equal(q->quantize_after, 0);
     assert_int_equal(q->reshape, GDRQ_RESHAPE_PROJECT);
@@ -249,11 +251,12 @@ static void the_weights_gradient_follows_the_threshold(void **state) {
     static const struct {
         const char *net, *section;
         gdrq_weight_gradient expected;
-    } cases[] = {{"", "", GDRQ_WEIGHT_GRADIENT_PASS},
+    } cases[] = {{"", "", GDRQ_WEIGHT_GRADIENT_MASK},
+                 {"threshold=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
                  {"threshold=search\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
                  {"threshold=learned\n", "", GDRQ_WEIGHT_GRADIENT_MASK},
-                 {"threshold_activations=learned\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"", "threshold_weights=learned\n", GDRQ_WEIGHT_GRADIENT_MASK},
+                 {"threshold_weights=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=scale\n", "threshold_weights=learned\n", GDRQ_WEIGHT_GRADIENT_MASK},
                  {"threshold=learned\n", "threshold=scale\n", GDRQ_WEIGHT_GRADIENT_PASS},
                  {"threshold=learned\n", "weight_gradient=pass\n", GDRQ_WEIGHT_GRADIENT_PASS},
                  {"threshold=learned\nweight_gradient=pass\n", "", GDRQ_WEIGHT_GRADIENT_PASS},

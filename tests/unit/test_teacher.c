@@ -46,11 +46,11 @@ static void truth_is_mixed(void **state) {
     loader_batch batch = make_batch();
     float before[IMAGES * CLASSES];
     memcpy(before, batch.truth, sizeof before);
-    const teacher t = {net, .7f, 2};
-    assert_int_equal(teacher_prepare(&t, "teacher.cfg", &alone, 1, IMAGES, &err), GDRQ_OK);
+    const teacher t = {net, "teacher.cfg", .7f, 2};
+    assert_int_equal(teacher_prepare(&t, &alone, 1, IMAGES, &err), GDRQ_OK);
     assert_int_equal(net->batch, 3);
     assert_float_equal(alone->layers[alone->n - 1].temperature, 2, 0);
-    assert_int_equal(teacher_teach(&t, &batch, &err), GDRQ_OK);
+    assert_int_equal(teacher_teach(&t, &batch, CLASSES, &err), GDRQ_OK);
     for (int i = 0; i < IMAGES; i++) {
         float x[CODES];
         for (int k = 0; k < CODES; k++)
@@ -74,8 +74,8 @@ static void without_a_teacher_truth_stays(void **state) {
     float before[IMAGES * CLASSES];
     memcpy(before, batch.truth, sizeof before);
     gdrq_error err;
-    assert_int_equal(teacher_prepare(&(teacher){0}, NULL, &student, 1, IMAGES, &err), GDRQ_OK);
-    assert_int_equal(teacher_teach(&(teacher){0}, &batch, &err), GDRQ_OK);
+    assert_int_equal(teacher_prepare(&(teacher){0}, &student, 1, IMAGES, &err), GDRQ_OK);
+    assert_int_equal(teacher_teach(&(teacher){0}, &batch, CLASSES, &err), GDRQ_OK);
     assert_memory_equal(batch.truth, before, sizeof before);
     free_batch(&batch);
     free_network(student);
@@ -86,16 +86,21 @@ static void who_can_not_teach_is_refused(void **state) {
     static const struct {
         const char *text, *message;
     } cases[] = {{CLASSIFIER("2", "5", "[softmax]\n"),
-                  "five.cfg can't teach: it has 5 classes and the network 4"},
+                  "five.cfg can't teach: at 6 x 5 it has 5 outputs, and the network 4 classes"},
                  {CLASSIFIER("2", "4", "[logistic]\n"),
-                  "five.cfg can't teach: both networks must end in [softmax]"}};
+                  "five.cfg can't teach: its last section must be [softmax]"},
+                 {"[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\n[convolutional]\nfilters=4\n"
+                  "size=8\nactivation=linear\n[softmax]\n",
+                  "five.cfg can't teach at 6 x 5"},
+                 {"[net]\nbatch=2\nwidth=3\nheight=3\nchannels=3\n[convolutional]\nfilters=4\n"
+                  "size=3\nactivation=linear\n[softmax]\n",
+                  "five.cfg can't teach: at 6 x 5 it has 48 outputs"}};
     network *student = make(CLASSIFIER("2", "4", "[softmax]\n"));
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         network *net = make(cases[i].text);
         gdrq_error err;
-        const teacher t = {net, .5f, 2};
-        assert_int_equal(teacher_prepare(&t, "five.cfg", &student, 1, IMAGES, &err),
-                         GDRQ_ERROR_FORMAT);
+        const teacher t = {net, "five.cfg", .5f, 2};
+        assert_int_equal(teacher_prepare(&t, &student, 1, IMAGES, &err), GDRQ_ERROR_FORMAT);
         assert_non_null(strstr(err.message, cases[i].message));
         free_network(net);
     }

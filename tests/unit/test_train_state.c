@@ -5,11 +5,12 @@
 #include "small_network.h"
 #include "train/state.h"
 
-static const char cfg_text[] = "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nadam=%d\nema=%s\n"
-                               "[gdrq_convolutional]\nbatch_normalize=1\nfilters=5\nsize=3\npad=1\n"
-                               "activation=leaky\n"
-                               "[convolutional]\nfilters=4\nsize=1\nactivation=linear\ndontsave=1\n"
-                               "[connected]\noutput=3\nactivation=linear\n[softmax]\n";
+static const char cfg_text[] =
+    "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nthreshold=scale\nadam=%d\nema=%s\n"
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=5\nsize=3\npad=1\n"
+    "activation=leaky\n"
+    "[convolutional]\nfilters=4\nsize=1\nactivation=linear\ndontsave=1\n"
+    "[connected]\noutput=3\nactivation=linear\n[softmax]\n";
 
 static network *make(int adam, const char *mean) {
     char text[600];

@@ -6,7 +6,7 @@
 #include "small_network.h"
 
 static const char NET[] =
-    "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\n"
+    "[net]\nbatch=2\nwidth=8\nheight=8\nchannels=3\nthreshold=scale\n"
     "[gdrq_convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\nbatch_normalize=1\n"
     "[maxpool]\nsize=2\nstride=2\n"
     "[gdrq_convolutional]\nfilters=6\nsize=1\nactivation=relu\n"
@@ -209,9 +209,9 @@ static void old_headers_are_read(void **state) {
     free_network(other);
 }
 
-#define CONNECTED_NET(kind)                                                          \
-    "[net]\nbatch=2\nwidth=4\nheight=3\nchannels=3\n[" kind "]\noutput=7\n"          \
-    "activation=leaky\nbatch_normalize=1\n[" kind "]\noutput=5\nactivation=linear\n" \
+#define CONNECTED_NET(kind)                                                                  \
+    "[net]\nbatch=2\nwidth=4\nheight=3\nchannels=3\nthreshold=scale\n[" kind "]\noutput=7\n" \
+    "activation=leaky\nbatch_normalize=1\n[" kind "]\noutput=5\nactivation=linear\n"         \
     "[cost]\n"
 
 /* The host's own loader and writer and ours understand each other, quantised layers or not. */
