@@ -380,8 +380,8 @@ gdrq_status train_loop(const train_job *job, train_outcome *outcome, gdrq_error 
               .drawn_at = seconds_now(),
               .saved_at = seconds_now()};
     const bool measures = has_to_be_made_up_for(&l, start), trains = !is_last(&l, start);
-    /* The run before could not write it. */
-    const bool ends = !trains && start > 0 && access(job->files->final, F_OK) != 0;
+    /* What the run before, which this one goes on with, could not write. */
+    const bool ends = !trains && !job->best_is_old && access(job->files->final, F_OK) != 0;
     if (!trains && !measures && !ends)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "nothing to train: the weights are at iteration %zu and the cfg's "

@@ -238,6 +238,8 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     sed -i 's/start="shades.float"/start="shades\/flaot"/' shades.py
     refuses "shades/w2a4 starts from shades/flaot, which no experiment before it is"
     sed -i 's/start="shades.flaot"/start="MODELS\/shades.weights"/' shades.py
+    refuses "shades/w2a4 is taught by nobody"
+    sed -i 's/ taught=True,//' shades.py
     refuses "shades.weights is needed: give the folder that has it with --models" shades/w2a4
     refuses "data/shades.weights: no such file" shades/w2a4 --models data
     [ ! -e results.csv ]

@@ -93,8 +93,8 @@ EOF
         diff <(grep -v 'seconds' trained.log) <(grep -v 'seconds' folded.log)
         [ -s folded.log ]
     done
-    darknet detector test signs.data small.cfg trained.weights $photo -thresh .01 -out trained.png > trained.log 2> err
-    darknet detector test signs.data folded.cfg folded.weights $photo -thresh .01 -out folded.png > folded.log 2> err
+    darknet detector test signs.data small.cfg trained.weights $photo -thresh .001 -out trained.png > trained.log 2> err
+    darknet detector test signs.data folded.cfg folded.weights $photo -thresh .001 -out folded.png > folded.log 2> err
     cmp trained.png folded.png
     [ "$(grep -c % folded.log)" -gt 0 ]
     diff <(grep % trained.log) <(grep % folded.log)

@@ -123,6 +123,13 @@ write_resumable() {
     diff <(metrics whole/small.csv) <(metrics set/backup/small.csv)
     cmp whole/small_best.weights set/backup/small_best.weights
     cmp whole/small_final.weights set/backup/small_final.weights
+    # A final file that could not be written is what the same command writes next.
+    rm set/backup/small_final.weights
+    darknet detector train long.data small.cfg set/backup/small_last.weights -map > log 2> err
+    cmp whole/small_final.weights set/backup/small_final.weights
+    run darknet detector train long.data small.cfg set/backup/small_last.weights -map
+    [ "$status" -eq 1 ]
+    says "nothing to train"
 }
 
 @test "what -map measures is what map says of the weights that are kept" {

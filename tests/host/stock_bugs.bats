@@ -219,7 +219,7 @@ EOF
     sed -i 's/\[convolutional\]/[gdrq_convolutional]/' net.cfg
     plugged bugs save net.cfg w.weights
     # The iteration is the 8 bytes behind the trailer's magic.
-    at=$(grep -abo GDRQWTS1 w.weights | cut -d: -f1)
+    at=$(grep -abo 'GDRQWTS[12]' w.weights | cut -d: -f1)
     [ -n "$at" ]
     plugged bugs resave net.cfg w.weights again.weights
     [ "$(tail -c +$((at + 9)) again.weights | head -c 8 | od -An -td8 | tr -d ' ')" -eq 1 ]
