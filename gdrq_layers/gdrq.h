@@ -158,8 +158,8 @@ GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int w
 /*
  * What network_predict() does with batch norm's statistics from now on. Quantising a trained float
  * network shifts what its layers compute; these shift it back, each layer before the next one runs.
- * Batch norm inside recurrent layers stays as it is. Fails for want of memory, and SHIFT without
- * REFERENCE before it.
+ * Batch norm inside recurrent and deconvolutional layers stays as it is. Fails for want of memory,
+ * and SHIFT without REFERENCE before it.
  */
 typedef enum gdrq_measuring {
     GDRQ_MEASURE_NOTHING,   /* as ever; forgets what was measured */
