@@ -196,7 +196,7 @@ static gdrq_status resume(run *r, gdrq_error *err) {
     return status;
 }
 
-/* For all sizes that it will teach at; the network's own is the first. */
+/* It can teach at all sizes of the training, and is left at the network's own. */
 static gdrq_status prepare_teacher(run *r, gdrq_error *err) {
     const teacher *t = &r->task->teacher;
     const train_sizes *sizes = &r->task->sizes;
