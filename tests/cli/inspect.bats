@@ -4,6 +4,7 @@ setup() {
     load common
     cd "$BATS_TEST_TMPDIR"
     write_cfg small.cfg
+    sed -i "s/^momentum/threshold=scale\nmomentum/" small.cfg
     write_weights small.cfg small.weights 1
 }
 

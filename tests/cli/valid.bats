@@ -77,7 +77,7 @@ for i in range(8):
 END
     ls flip/images/*.png > flip.txt
     sed 's/^valid.*/valid = flip.txt/' coco.data > flip.data
-    darknet detector valid2 flip.data small.cfg trained.weights -out flip -thresh .02
+    darknet detector valid2 flip.data small.cfg trained.weights -out flip -thresh .004
     /usr/bin/python3 - << 'END'
 import json
 found = json.load(open("results/flip.json"))
