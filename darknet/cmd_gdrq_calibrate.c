@@ -92,8 +92,7 @@ static gdrq_status equalise(work *w, gdrq_error *err) {
         status = gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                            "-equalize: no depthwise layer (groups= as many as channels, a "
                            "quant_group per filter) is the only reader of a convolution that is "
-                           "linear, relu or leaky; leave it "
-                           "out");
+                           "linear, relu or leaky; leave it out");
     gdrq_network_equalising(w->net, false, NULL);
     return status;
 }

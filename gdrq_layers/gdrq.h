@@ -192,8 +192,8 @@ GDRQ_API float gdrq_network_ema(const struct network *net);
 
 /*
  * On how many training images batch norm's statistics are measured before the mean of weights is
- * measured or saved, as [net] ema_images= says; 0: they are a running mean, too, as always of a
- * network on a GPU, where gdrq_network_measuring() has no effect.
+ * measured or saved, as [net] ema_images= says. 0: they are a running mean, too, as always of a
+ * network on a GPU, or there is no batch norm that gdrq_network_measuring() measures.
  */
 GDRQ_API int gdrq_network_ema_images(const struct network *net);
 

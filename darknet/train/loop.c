@@ -65,8 +65,8 @@ static gdrq_status save_last(loop *l, gdrq_error *err) {
     note_state(l);
     gdrq_status status = replicas_join(l->job->replicas, err);
     if (status == GDRQ_OK)
-        status =
-            state_save(files->last, files->last_state, l->net, l->job->state, l->job->mean, err);
+        status = state_save(files->last, files->last_state, l->net, l->job->state,
+                            l->job->view->mean, err);
     if (status != GDRQ_OK)
         return status;
     l->outcome->saved = get_current_batch(l->net);
@@ -307,8 +307,8 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
     if (!isfinite(loss))
         return stop_diverged(l, start + 1, loss, err);
     l->done++;
-    if (job->mean)
-        ema_step(job->mean, l->net);
+    if (job->view->mean)
+        ema_step(job->view->mean, l->net);
     status = record(l, end, stage, loss, err);
     return status == GDRQ_OK ? checkpoint(l, end, err) : status;
 }

@@ -5,7 +5,6 @@
 #include "darknet.h"
 #include "gdrq.h"
 #include "train/checkpoints.h"
-#include "train/ema.h"
 #include "train/history.h"
 #include "train/loader.h"
 #include "train/mean_view.h"
@@ -45,8 +44,7 @@ typedef struct train_job {
     const char *chart;  /* path of the chart */
     const char *title;  /* that the chart bears */
     train_state *state; /* of the training so far; its seed is the samples' */
-    ema *mean;          /* NULL: none */
-    mean_view *view;    /* of it; what is measured and kept */
+    mean_view *view;    /* of the mean of weights: what is measured and kept */
     bool best_is_old;   /* BASE_best.weights, if it is there, may be better than what `state` knows:
                            it is kept as BASE_best.weights.old */
 

@@ -8,17 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool has_batch_norm(const network *net) {
-    for (int i = 0; i < net->n; i++)
-        if (net->layers[i].type == BATCHNORM || net->layers[i].batch_normalize)
-            return true;
-    return false;
-}
-
 gdrq_status mean_view_open(mean_view *v, ema *mean, const network *net,
                            const loader_options *samples, gdrq_error *err) {
     *v = (mean_view){.mean = mean, .images = gdrq_network_ema_images(net)};
-    if (!mean || v->images == 0 || !has_batch_norm(net))
+    if (!mean || v->images == 0)
         return GDRQ_OK;
     v->kept = gdrq_alloc(mean->n, sizeof *v->kept);
     v->measured = gdrq_alloc(mean->n, sizeof *v->measured);

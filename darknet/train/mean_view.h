@@ -24,8 +24,8 @@ typedef struct mean_view {
 } mean_view;
 
 /*
- * `samples`: as the training's, with its seed. The statistics are measured on [net] ema_images=
- * images, if that is not 0 and the network has batch norm. Close it also after an error.
+ * `samples`: as the training's, with its seed. The statistics are measured on as many images as
+ * gdrq_network_ema_images() says. Close it also after an error.
  */
 gdrq_status mean_view_open(mean_view *v, ema *mean, const network *net,
                            const loader_options *samples, gdrq_error *err);

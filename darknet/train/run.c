@@ -323,7 +323,6 @@ static gdrq_status train(run *r, gdrq_error *err) {
                            .chart = chart_path(r),
                            .title = r->task->cfg_path,
                            .state = &r->state,
-                           .mean = r->view.mean,
                            .view = &r->view,
                            .best_is_old = !r->resumed_whole,
                            .metric = r->flags->measure ? &r->task->metric : NULL,

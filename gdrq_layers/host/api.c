@@ -132,7 +132,8 @@ float gdrq_network_ema(const struct network *net) {
 
 int gdrq_network_ema_images(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
-    return state && !gdrq_is_on_gpu(net) ? state->ema_images : 0;
+    const bool measurable = !gdrq_is_on_gpu(net) && gdrq_statistics_any(net);
+    return state && measurable ? state->ema_images : 0;
 }
 
 int gdrq_network_max_shift(const struct network *net) {

@@ -39,6 +39,13 @@ static bool is_normalised(const layer *l) {
            ((l->type == CONVOLUTIONAL || l->type == CONNECTED) && l->batch_normalize);
 }
 
+bool gdrq_statistics_any(const network *net) {
+    for (int i = 0; i < net->n; i++)
+        if (is_normalised(&net->layers[i]))
+            return true;
+    return false;
+}
+
 static bool make_room(layer_statistics *s, int channels) {
     const size_t n = (size_t)channels;
     s->channels = channels;

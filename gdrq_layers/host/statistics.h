@@ -11,6 +11,9 @@ typedef struct gdrq_statistics gdrq_statistics;
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how,
                                 gdrq_statistics **statistics, gdrq_error *err);
 
+/* Whether any layer of the network has statistics that can be measured. */
+bool gdrq_statistics_any(const network *net);
+
 /* From REFERENCE to SHIFT. */
 gdrq_status gdrq_statistics_shift(gdrq_statistics *statistics, gdrq_error *err);
 

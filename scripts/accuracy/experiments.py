@@ -16,8 +16,8 @@ DATA_SETS = {
 }
 
 # Quantised networks start from the weights of a float one, whose rate was ten times as high, and
-# see a quarter of its epochs or fewer. float-finetune is the same training without quantising.
-# Classifiers of few bits are taught by the float one, and are as good as they get after some epochs.
+# see a quarter of its epochs or fewer. float-finetune is the same training without quantising
+# and without the teacher that classifiers of few bits have: the float one.
 FINE_TUNE_EPOCHS = 10
 FINE_TUNE_RATE = 0.01
 FINE_TUNE = {"burn_in": 0, "policy": "poly", "power": 1}

@@ -204,6 +204,34 @@ static void rate_and_decay_are_their_own(void **state) {
     free_network(shrinking);
 }
 
+/* A learned T moves by the weights' gradients, which those beyond it then don't follow. */
+static void the_mask_is_the_default_of_learned_thresholds(void **state) {
+    (void)state;
+    static const struct {
+        const char *net, *section;
+        gdrq_weight_gradient expected;
+    } cases[] = {{"", "", GDRQ_WEIGHT_GRADIENT_MASK},
+                 {"threshold=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=search\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=learned\n", "", GDRQ_WEIGHT_GRADIENT_MASK},
+                 {"threshold_weights=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=scale\n", "threshold_weights=learned\n", GDRQ_WEIGHT_GRADIENT_MASK},
+                 {"threshold=learned\n", "threshold=scale\n", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=learned\n", "weight_gradient=pass\n", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"threshold=learned\nweight_gradient=pass\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
+                 {"weight_gradient=mask\n", "", GDRQ_WEIGHT_GRADIENT_MASK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[500];
+        snprintf(text, sizeof text,
+                 "[net]\nwidth=7\nheight=7\nchannels=3\n%s" FIRST CONVOLUTION "%s", cases[i].net,
+                 cases[i].section);
+        network *net = parse_text(text);
+        assert_int_equal(gdrq_quantised_state(&net->layers[1])->options.weight_gradient,
+                         cases[i].expected);
+        free_network(net);
+    }
+}
+
 /* Of weights beyond T the gradient is dropped, that of others is as without the mask. */
 static void masked_weight_gradients(void **state) {
     (void)state;
@@ -447,6 +475,7 @@ int main(void) {
         cmocka_unit_test(learning_starts_from_search),
         cmocka_unit_test(thresholds_move_by_their_gradients),
         cmocka_unit_test(rate_and_decay_are_their_own),
+        cmocka_unit_test(the_mask_is_the_default_of_learned_thresholds),
         cmocka_unit_test(masked_weight_gradients),
         cmocka_unit_test(thresholds_travel_with_the_weights),
         cmocka_unit_test(damaged_tables_are_refused),

@@ -55,20 +55,42 @@ static loader_options options_of(const network *net) {
                             .threads = 2};
 }
 
-/* A network and the mean of some others that it was. */
-static network *make(int images, ema *mean) {
-    char text[500];
+/* A network, the mean of some others that it was, and the view of it. */
+typedef struct subject {
+    network *net;
+    ema mean;
+    mean_view view;
     gdrq_error err;
+} subject;
+
+/* `path`: of the picture that samples are made of. */
+static void open_subject(subject *s, int images, char *const *path) {
+    char text[500];
     snprintf(text, sizeof text, cfg_text, images);
-    network *net = parse_text(text);
-    assert_int_equal(gdrq_network_ema_images(net), images);
-    randomise(net);
-    assert_int_equal(ema_start(mean, net, .9, &err), GDRQ_OK);
+    s->net = parse_text(text);
+    assert_int_equal(gdrq_network_ema_images(s->net), images);
+    randomise(s->net);
+    assert_int_equal(ema_start(&s->mean, s->net, .9, &s->err), GDRQ_OK);
     for (int i = 0; i < 5; i++) {
-        randomise(net);
-        ema_step(mean, net);
+        randomise(s->net);
+        ema_step(&s->mean, s->net);
     }
-    return net;
+    loader_options options = options_of(s->net);
+    options.paths = path;
+    assert_int_equal(mean_view_open(&s->view, &s->mean, s->net, &options, &s->err), GDRQ_OK);
+}
+
+static void close_subject(subject *s) {
+    mean_view_close(&s->view);
+    ema_free(&s->mean);
+    free_network(s->net);
+}
+
+static float *copy_of_mean(const ema *mean) {
+    float *copy = malloc(mean->n * sizeof *copy);
+    assert_non_null(copy);
+    memcpy(copy, mean->mean, mean->n * sizeof *copy);
+    return copy;
 }
 
 /* Sums over the batch, per channel of the first layer's output and of its square. */
@@ -113,112 +135,83 @@ static void check_statistics(network *net) {
 static void a_shown_mean_has_statistics_of_its_own(void **state) {
     (void)state;
     seed_random(401);
-    ema mean;
-    mean_view view;
-    gdrq_error err;
-    network *net = make(IMAGES, &mean);
-    const loader_options options = options_of(net);
-    numbers raw = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
-    float *before = malloc(mean.n * sizeof *before);
-    assert_non_null(before);
-    memcpy(before, mean.mean, mean.n * sizeof *before);
-    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    subject s;
+    open_subject(&s, IMAGES, paths);
+    numbers raw = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
+    float *before = copy_of_mean(&s.mean);
     /* Twice is as once: what was measured has no part in the mean. */
     numbers shown[2];
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
-        check_statistics(net);
-        shown[i] = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
-        mean_view_hide(&view, net);
-        numbers again = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+        assert_int_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
+        check_statistics(s.net);
+        shown[i] = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
+        mean_view_hide(&s.view, s.net);
+        numbers again = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
         assert_memory_equal(again.values, raw.values, raw.n * sizeof(float));
-        assert_memory_equal(mean.mean, before, mean.n * sizeof(float));
+        assert_memory_equal(s.mean.mean, before, s.mean.n * sizeof(float));
         free(again.values);
     }
     assert_memory_equal(shown[0].values, shown[1].values, shown[0].n * sizeof(float));
     /* When the mean has moved, they are measured anew. */
-    ema_step(&mean, net);
-    assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
-    check_statistics(net);
-    mean_view_hide(&view, net);
+    ema_step(&s.mean, s.net);
+    assert_int_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
+    check_statistics(s.net);
+    mean_view_hide(&s.view, s.net);
     /* Of all else, it is the mean: two layers with a mean and a variance per channel. */
     size_t differing = 0;
-    for (size_t i = 0; i < mean.n; i++)
+    for (size_t i = 0; i < s.mean.n; i++)
         differing += shown[0].values[i] != before[i];
     assert_int_equal(differing, 2 * 2 * CHANNELS);
     free(shown[0].values), free(shown[1].values), free(raw.values), free(before);
-    mean_view_close(&view);
-    ema_free(&mean);
-    free_network(net);
+    close_subject(&s);
 }
 
 static void without_images_statistics_are_a_mean_as_well(void **state) {
     (void)state;
     seed_random(402);
-    ema mean;
-    mean_view view;
-    gdrq_error err;
-    network *net = make(0, &mean);
-    const loader_options options = options_of(net);
-    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
-    float *before = malloc(mean.n * sizeof *before);
-    assert_non_null(before);
-    memcpy(before, mean.mean, mean.n * sizeof *before);
-    assert_int_equal(mean_view_show(&view, net, true, &err), GDRQ_OK);
-    numbers shown = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
-    assert_memory_equal(shown.values, before, mean.n * sizeof(float));
-    mean_view_hide(&view, net);
+    subject s;
+    open_subject(&s, 0, paths);
+    float *before = copy_of_mean(&s.mean);
+    assert_int_equal(mean_view_show(&s.view, s.net, true, &s.err), GDRQ_OK);
+    numbers shown = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
+    assert_memory_equal(shown.values, before, s.mean.n * sizeof(float));
+    mean_view_hide(&s.view, s.net);
     free(shown.values), free(before);
-    mean_view_close(&view);
-    ema_free(&mean);
-    free_network(net);
+    close_subject(&s);
 }
 
 /* An image that can't be read leaves the network as it was. */
 static void a_failure_hides_the_mean(void **state) {
     (void)state;
     seed_random(403);
-    ema mean;
-    mean_view view;
-    gdrq_error err;
-    network *net = make(IMAGES, &mean);
-    loader_options options = options_of(net);
     char *const missing[] = {"/nonexistent/picture.png"};
-    options.paths = missing;
-    numbers raw = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
-    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
-    assert_int_not_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
-    assert_non_null(strstr(err.message, "/nonexistent/picture.png"));
-    numbers after = numbers_of(net, GDRQ_ARRAYS_WEIGHTS);
+    subject s;
+    open_subject(&s, IMAGES, missing);
+    numbers raw = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
+    assert_int_not_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
+    assert_non_null(strstr(s.err.message, "/nonexistent/picture.png"));
+    numbers after = numbers_of(s.net, GDRQ_ARRAYS_WEIGHTS);
     assert_memory_equal(after.values, raw.values, raw.n * sizeof(float));
     free(raw.values), free(after.values);
-    mean_view_close(&view);
-    ema_free(&mean);
-    free_network(net);
+    close_subject(&s);
 }
 
 /* The last test: the signal stays. What is stopped half-way is made up for from the start. */
 static void a_stop_signal_ends_what_may_be_stopped(void **state) {
     (void)state;
     seed_random(404);
-    ema mean;
-    mean_view view;
-    gdrq_error err;
-    network *net = make(IMAGES, &mean);
-    const loader_options options = options_of(net);
-    assert_int_equal(mean_view_open(&view, &mean, net, &options, &err), GDRQ_OK);
+    subject s;
+    open_subject(&s, IMAGES, paths);
     stop_watch();
     raise(SIGTERM);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(mean_view_show(&view, net, true, &err), GDRQ_ERROR_STATE);
-        assert_int_equal(mean_view_show(&view, net, false, &err), GDRQ_OK);
-        check_statistics(net);
-        mean_view_hide(&view, net);
-        ema_step(&mean, net);
+        assert_int_equal(mean_view_show(&s.view, s.net, true, &s.err), GDRQ_ERROR_STATE);
+        assert_int_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
+        check_statistics(s.net);
+        mean_view_hide(&s.view, s.net);
+        ema_step(&s.mean, s.net);
     }
-    mean_view_close(&view);
-    ema_free(&mean);
-    free_network(net);
+    close_subject(&s);
 }
 
 int main(void) {

@@ -245,33 +245,6 @@ static void quantised_options_have_defaults(void **state) {
     gdrq_outline_free(&o);
 }
 
-/* A learned T moves by the weights' gradients, which those beyond it then don't follow. */
-static void the_weights_gradient_follows_the_threshold(void **state) {
-    (void)state;
-    static const struct {
-        const char *net, *section;
-        gdrq_weight_gradient expected;
-    } cases[] = {{"", "", GDRQ_WEIGHT_GRADIENT_MASK},
-                 {"threshold=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"threshold=search\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"threshold=learned\n", "", GDRQ_WEIGHT_GRADIENT_MASK},
-                 {"threshold_weights=scale\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"threshold=scale\n", "threshold_weights=learned\n", GDRQ_WEIGHT_GRADIENT_MASK},
-                 {"threshold=learned\n", "threshold=scale\n", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"threshold=learned\n", "weight_gradient=pass\n", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"threshold=learned\nweight_gradient=pass\n", "", GDRQ_WEIGHT_GRADIENT_PASS},
-                 {"weight_gradient=mask\n", "", GDRQ_WEIGHT_GRADIENT_MASK}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char text[400];
-        snprintf(text, sizeof text, "%s%s" CONV8 "[gdrq_convolutional]\nfilters=6\n%s", NET,
-                 cases[i].net, cases[i].section);
-        gdrq_outline o;
-        parse(text, &o);
-        assert_int_equal(o.layers[1].options.weight_gradient, cases[i].expected);
-        gdrq_outline_free(&o);
-    }
-}
-
 /* With more bits the tails are worth keeping. */
 static void k_follows_the_bits(void **state) {
     (void)state;
@@ -590,7 +563,6 @@ int main(void) {
         cmocka_unit_test(layers_know_what_they_read),
         cmocka_unit_test(tensor_classes_start_at_their_lowest_layer),
         cmocka_unit_test(quantised_options_have_defaults),
-        cmocka_unit_test(the_weights_gradient_follows_the_threshold),
         cmocka_unit_test(k_follows_the_bits),
         cmocka_unit_test(net_sets_the_defaults_of_quantised_layers),
         cmocka_unit_test(translation_is_stock),
