@@ -18,16 +18,21 @@ typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, KEEP, METHODS 
 
 static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean", "keep"};
 
+/* What becomes of batch norm's statistics. */
+typedef enum batch_norm { BY_METHOD, SHIFT, MEASURE, LEAVE, BATCH_NORMS } batch_norm;
+
+static const char *const batch_norm_names[BATCH_NORMS] = {"auto", "shift", "measure", "keep"};
+
 static const gdrq_calibration calibrations[] = {[BY_BITS] = GDRQ_CALIBRATE_BY_BITS,
                                                 [BY_PERCENTILE] = GDRQ_CALIBRATE_PERCENTILE,
                                                 [BY_SEARCH] = GDRQ_CALIBRATE_SEARCH};
 
 typedef struct flags {
-    const char *method_name;
+    const char *method_name, *batch_norm_name;
     method method;
-    float percentile; /* 0..100 */
+    batch_norm batch_norm; /* never BY_METHOD once flags were checked */
+    float percentile;      /* 0..100 */
     bool equalise;
-    bool shift, anew; /* of batch norm's statistics */
 } flags;
 
 /* What is worked on. */
@@ -39,8 +44,10 @@ typedef struct work {
 
 /* How often the network sees each picture. */
 static int count_passes(const flags *f) {
-    return (f->method == KEEP ? 0 : 1) + (f->equalise ? 1 : 0) + (f->shift ? 2 : 0) +
-           (f->anew ? 1 : 0);
+    return (f->method == KEEP ? 0 : 1) + (f->equalise ? 1 : 0) +
+           (f->batch_norm == SHIFT     ? 2
+            : f->batch_norm == MEASURE ? 1
+                                       : 0);
 }
 
 static gdrq_status predict_all(work *w, gdrq_error *err) {
@@ -129,9 +136,9 @@ static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
         status = set_thresholds(w, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(w->net, err);
-    if (status == GDRQ_OK && f->shift)
+    if (status == GDRQ_OK && f->batch_norm == SHIFT)
         status = shift_batch_norm(w, err);
-    if (status == GDRQ_OK && f->anew)
+    if (status == GDRQ_OK && f->batch_norm == MEASURE)
         status = measure_batch_norm(w, err);
     return status;
 }
@@ -142,9 +149,9 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
 }
 
 /* Batch norm's statistics can be measured anew in any network that is not folded. */
-static gdrq_status check_network(const network *net, const char *cfg_path, bool anew,
+static gdrq_status check_network(const network *net, const char *cfg_path, bool measure,
                                  gdrq_error *err) {
-    return anew && !gdrq_network_is_folded(net)
+    return measure && !gdrq_network_is_folded(net)
                ? GDRQ_OK
                : quantised_network_check(net, cfg_path, "calibrate", err);
 }
@@ -154,7 +161,7 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], f->anew, err);
+        status = check_network(net, operands->at[0], f->batch_norm == MEASURE, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, NULL, err);
     if (status == GDRQ_OK)
@@ -182,32 +189,45 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     return status;
 }
 
-static gdrq_status find_method(flags *f, gdrq_error *err) {
-    for (int i = 0; i < METHODS; i++)
-        if (!strcmp(f->method_name, method_names[i])) {
-            f->method = (method)i;
-            return GDRQ_OK;
-        }
-    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                     "-method: %s is none of auto, percentile, search, mean, keep", f->method_name);
+/* The place of a name among n, or -1. */
+static int find_name(const char *name, const char *const *names, int n) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(name, names[i]))
+            return i;
+    return -1;
 }
 
-static const float usual_percentile = 99.99f;
+static gdrq_status find_names(flags *f, gdrq_error *err) {
+    const int method = find_name(f->method_name, method_names, METHODS);
+    const int batch_norm = find_name(f->batch_norm_name, batch_norm_names, BATCH_NORMS);
+    if (method < 0)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-method: %s is none of auto, percentile, search, mean, keep",
+                         f->method_name);
+    if (batch_norm < 0)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "-batch_norm: %s is none of auto, shift, measure, keep",
+                         f->batch_norm_name);
+    f->method = (enum method)method;
+    f->batch_norm = (enum batch_norm)batch_norm;
+    if (f->batch_norm == BY_METHOD)
+        f->batch_norm = f->method == KEEP ? MEASURE : SHIFT;
+    return GDRQ_OK;
+}
+
+static const float usual_percentile = 99.995f;
 
 static gdrq_status check_flags(flags *f, gdrq_error *err) {
-    if (find_method(f, err) != GDRQ_OK)
+    if (find_names(f, err) != GDRQ_OK)
         return GDRQ_ERROR_ARGUMENT;
-    if (f->shift && f->anew)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-batch_norm_shift and -batch_norm: either keeps what a training measured "
-                         "or not; give one of them");
     if (f->method == KEEP && f->equalise)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-method keep: -equalize changes what the thresholds are for; leave one "
                          "of them out");
-    if (f->method == KEEP && !f->shift && !f->anew)
+    if (f->method == KEEP && f->batch_norm == LEAVE)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-method keep changes nothing but with -batch_norm or -batch_norm_shift");
+                         "-method keep with -batch_norm keep changes nothing; leave one of them "
+                         "out");
     if (f->percentile != usual_percentile && f->method != BY_PERCENTILE && f->method != BY_BITS)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-percentile: -method %s doesn't clip by it; leave one of them out",
@@ -216,7 +236,7 @@ static gdrq_status check_flags(flags *f, gdrq_error *err) {
 }
 
 int cmd_gdrq_calibrate(int argc, char **argv) {
-    flags f = {.method_name = "auto", .percentile = usual_percentile};
+    flags f = {.method_name = "auto", .batch_norm_name = "auto", .percentile = usual_percentile};
     const arg_flag declared[] = {
         {.name = "method",
          .value_name = "NAME",
@@ -232,12 +252,12 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "equalize",
          .on = &f.equalise,
          .help = "before all, give the channels that depthwise layers read the same reach"},
-        {.name = "batch_norm_shift",
-         .on = &f.shift,
-         .help = "then move batch norm's statistics back by what quantising shifts them"},
         {.name = "batch_norm",
-         .on = &f.anew,
-         .help = "then measure batch norm's statistics anew from the pictures, which takes many"},
+         .value_name = "NAME",
+         .text = &f.batch_norm_name,
+         .help = "its statistics: shift: moved back by what quantising shifts them; measure: anew "
+                 "from the pictures, which takes many; keep; or auto: shift, but measure with "
+                 "-method keep"},
     };
     const arg_spec spec = {
         .command = "gdrq calibrate",

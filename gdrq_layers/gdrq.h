@@ -129,7 +129,8 @@ GDRQ_API void gdrq_network_unquantised(struct network *net, bool on);
 
 /*
  * While on, forward passes of the unquantised network count the values of the tensors that
- * quantised layers read; turning it on begins with none, and off forgets them. Only turning it on
+ * quantised layers read; turning it on begins with none, and off forgets them. Values of channels
+ * that a convolution's weights make more of count more (train/count_input.h). Only turning it on
  * can fail, for want of memory: half a megabyte per tensor.
  */
 GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err);

@@ -1,6 +1,7 @@
 #include "quant/histogram.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,14 +9,14 @@
 
 enum { DROPPED_BITS = 16, SIGN_BIN = GDRQ_HISTOGRAM_BINS / 2 };
 
-void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n) {
+void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weight) {
     for (size_t i = 0; i < n; ++i) {
         uint32_t bits;
         memcpy(&bits, &x[i], sizeof bits);
         if (!isfinite(x[i]))
             continue;
-        ++h->counts[bits >> DROPPED_BITS];
-        ++h->total;
+        h->counts[bits >> DROPPED_BITS] += weight;
+        h->total += weight;
     }
 }
 
@@ -31,15 +32,18 @@ static float value_of_bin(int bin) {
 
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share) {
     /* Bins of one sign are in the order of |x|; the first of each is that of zeros. */
-    const double zeros = (double)(h->counts[0] + h->counts[SIGN_BIN]);
-    const double enough = share * ((double)h->total - zeros);
+    const double zeros = h->counts[0] + h->counts[SIGN_BIN];
+    const double enough = share * (h->total - zeros);
     double below = 0;
-    for (int bin = 1; bin < SIGN_BIN; ++bin) {
-        below += (double)(h->counts[bin] + h->counts[bin + SIGN_BIN]);
-        if (below > 0 && below >= enough)
-            return value_of_bin(bin);
+    float threshold = 0;
+    /* Rounded sums may stay below `enough`: the highest value is it then. */
+    for (int bin = 1; bin < SIGN_BIN && !(below > 0 && below >= enough); ++bin) {
+        const double count = h->counts[bin] + h->counts[bin + SIGN_BIN];
+        below += count;
+        if (count > 0)
+            threshold = value_of_bin(bin);
     }
-    return 0;
+    return threshold;
 }
 
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm) {
@@ -53,7 +57,7 @@ float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *fam
         for (int bin = 0; bin < GDRQ_HISTOGRAM_BINS; ++bin)
             if (h->counts[bin] > 0) {
                 x[n] = value_of_bin(bin);
-                counts[n++] = (double)h->counts[bin];
+                counts[n++] = h->counts[bin];
             }
         threshold = gdrq_search_counted_threshold(x, counts, n, family, norm);
     }

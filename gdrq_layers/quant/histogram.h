@@ -8,7 +8,6 @@
 #define GDRQ_QUANT_HISTOGRAM_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "quant/search.h"
 
@@ -19,15 +18,16 @@ extern "C" {
 enum { GDRQ_HISTOGRAM_BINS = 1 << 16 };
 
 typedef struct gdrq_histogram {
-    uint64_t counts[GDRQ_HISTOGRAM_BINS];
-    uint64_t total; /* of all bins */
+    double counts[GDRQ_HISTOGRAM_BINS]; /* sums of weights */
+    double total;                       /* of all bins */
 } gdrq_histogram;
 
-/* Adds n values. Those that are not finite are left out. */
-void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n);
+/* Adds n values, each `weight` (>= 0) times. Those that are not finite are left out. */
+void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weight);
 
 /*
- * The T that `share` (0..1) of all |x| > 0 are not above, to within a bin; 0 if there are none.
+ * The T that `share` (0..1) of all |x| > 0 are not above, to within a bin, values
+ * counted by their weights; 0 if there are none.
  * Behind relu half and more of a tensor are zeros, which no T clips.
  */
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share);

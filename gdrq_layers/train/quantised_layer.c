@@ -12,6 +12,7 @@
 #include "quant/fingerprint.h"
 #include "quant/quantise.h"
 #include "quant/gradient.h"
+#include "train/count_input.h"
 #include "train/learn_threshold.h"
 #ifdef GPU
 #include "primitives/batchnorm_gpu.h"
@@ -263,7 +264,7 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
     const bool as_it_is = !net->train && q->training->unquantised;
     const size_t n = (size_t)l->batch * (size_t)l->inputs;
     if (as_it_is && q->input->histogram)
-        gdrq_histogram_add(q->input->histogram, net->input, n);
+        gdrq_count_input(q->input->histogram, l, net->input);
     if (as_it_is || (!net->train && q->float_input))
         take_input(q, net->input, n);
     else

@@ -29,6 +29,8 @@ class Experiment:
     reshape_epochs: float = 0  # becomes quantize_after
     convert: tuple | None = None  # the bits that `darknet gdrq convert` makes a float cfg's
     calibrate: tuple | None = None  # flags of `darknet gdrq calibrate`, on the training images
+    # More than 1: so many calibrations, each on a half of these images; their mean is the result.
+    calibrations: int = 1
     taught: bool = False  # by the network whose weights it starts from (classifiers)
     measure_epochs: float = 1  # from one evaluation to the next
     seed: int = 1

@@ -19,7 +19,7 @@ class History:
     """What a training or a measurement left behind."""
 
     metric: str
-    values: list  # of the metric, in order
+    values: list  # of the metric, in order; without iterations, of calibrations
     iterations: int
     minutes: float
 
@@ -90,7 +90,8 @@ def describe_network(cfg):
 def describe_history(history):
     """Numbers as written, rounded to what they mean."""
     values = history.values
+    counted = values[-EVALUATIONS_IN_MEAN:] if history.iterations else values
     return {"iterations": history.iterations, "metric": history.metric,
-            "mean_of_last_3": f"{statistics.fmean(values[-EVALUATIONS_IN_MEAN:]):.5f}",
+            "mean_of_last_3": f"{statistics.fmean(counted):.5f}",
             "best": f"{max(values):.5f}", "last": f"{values[-1]:.5f}",
             "minutes": f"{history.minutes:.1f}"}

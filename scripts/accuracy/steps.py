@@ -2,17 +2,41 @@
 
 import datetime
 import json
+import random
 import subprocess
 import time
 
 from child import run_quietly
-from common import TOP, Failure
+from common import TOP, Failure, write_if_changed
+from data_sets import write_list
 from results import History, append_result, describe_history, describe_network, read_history
 from workspace import epochs_of
 
 
+def calibration_images(job, i):
+    """The list for the i-th calibration: the training images, or halves of them at random."""
+    experiment, images = job.experiment, job.data_set.train
+    if experiment.calibrations == 1:
+        return images
+    half, lines = job.space.folder / "calibration.txt", images.read_text().splitlines()
+    write_list(half, random.Random(experiment.seed + i).sample(lines, (len(lines) + 1) // 2))
+    return half
+
+
+def calibrate(job, darknet, i=0):
+    """The weights that the experiment starts from, with thresholds from training images."""
+    space, flags = job.space, job.experiment.calibrate
+    if flags is None:
+        return job.start
+    run_quietly([darknet, "gdrq", "calibrate", space.cfg, job.start, calibration_images(job, i),
+                 space.calibrated, *flags], job.experiment.name)
+    return space.calibrated
+
+
 def training_command(job, darknet):
-    """Without -clear for a training that goes on: its weights have their count of iterations."""
+    """Without -clear for a training that goes on: its weights have their count of iterations. A new
+    one of stock weights in a network of few bits begins with thresholds and statistics that suit
+    them if the experiment is to calibrate."""
     space, experiment = job.space, job.experiment
     command = [darknet, job.data_set.task, "train", space.data, space.cfg]
     if space.last.is_file():
@@ -20,7 +44,7 @@ def training_command(job, darknet):
     elif job.start is None:
         command += ["-clear"]
     else:
-        command += [job.start, "-clear"]
+        command += [calibrate(job, darknet), "-clear"]
     if job.experiment.taught:
         command += ["-teacher_cfg", job.start_cfg, "-teacher_weights", job.start]
     measure = "-topk" if job.data_set.task == "classifier" else "-map"
@@ -33,36 +57,28 @@ def train(job, darknet, children, lock):
         raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
 
 
-def calibrate(job, darknet):
-    """The weights that the experiment starts from, with thresholds from the training images."""
-    space, flags = job.space, job.experiment.calibrate
-    if flags is None:
-        return job.start
-    run_quietly([darknet, "gdrq", "calibrate", space.cfg, job.start, job.data_set.train,
-                 space.calibrated, *flags], job.experiment.name)
-    return space.calibrated
-
-
 def measure(job, darknet, children, lock):
     """A detector that is not trained."""
-    space, started = job.space, time.monotonic()
-    weights, found = calibrate(job, darknet), space.folder / "map.new"
-    status = children.run([darknet, "detector", "map", space.data, space.cfg, weights, "-json",
-                           found], keep_open=(lock,))
-    if children.stopped_by:
-        return
-    if status:
-        raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
-    numbers = json.loads(found.read_text()) | {"minutes": (time.monotonic() - started) / 60}
+    space, started, values = job.space, time.monotonic(), []
+    found = space.folder / "map.new"
+    for i in range(job.experiment.calibrations):
+        status = children.run([darknet, "detector", "map", space.data, space.cfg,
+                               calibrate(job, darknet, i), "-json", found], keep_open=(lock,))
+        if children.stopped_by:
+            return
+        if status:
+            raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
+        values.append(json.loads(found.read_text())["map50"])
     found.unlink()
-    space.measured.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_if_changed(space.measured, json.dumps(
+        {"map50": values, "minutes": (time.monotonic() - started) / 60}, indent=1) + "\n")
 
 
 def read_outcome(job):
     if job.experiment.epochs != 0:
         return read_history(job.space.history)
     numbers = json.loads(job.space.measured.read_text())
-    return History("mAP@0.50", [numbers["map50"]], 0, numbers["minutes"])
+    return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
 
 def find_commit():

@@ -83,7 +83,7 @@ def fold(cfg, weights, bits=4):
     folded = cfg.with_name(f"{quantised.stem}-folded.cfg")
     pair = [folded, folded.with_suffix(".weights")]
     run_command([darknet, "gdrq", "calibrate", quantised, weights, photo, calibrated,
-                 "-batch_norm"])
+                 "-batch_norm", "measure"])
     run_command([darknet, "gdrq", "fold", quantised, calibrated, *pair])
     run_command([darknet, "gdrq", "verify", quantised, calibrated, *pair, photo, "-thresh", "1"])
     print(f"{folded.name}: computes what {quantised.name} does")

@@ -289,7 +289,7 @@ DATA_SETS = {"signs": DarknetLabels("signs", images="{}/images", labels="{}/labe
                                     valid="valid", names=HERE / "data/signs/signs.names")}
 FLOAT = Experiment("float", "signs", "MODELS/signs.cfg")
 EIGHT = Experiment("w8a8", "signs", "MODELS/signs.cfg", start="float", epochs=0, convert=(8, 8),
-                   calibrate=("-batch_norm",))
+                   calibrate=("-batch_norm", "measure"), calibrations=2)
 EXPERIMENTS = [FLOAT, EIGHT]
 END
     run run_shades --models models
@@ -299,7 +299,13 @@ END
     [ "$(column metric w8a8) $(column iterations w8a8) $(column epochs w8a8)" = "mAP@0.50 0 0" ]
     [ "$(column weight_bits w8a8)" = 8 ]
     [ "$(column iterations float)" = 6 ]
-    [ -s work/w8a8/map.json ]
+    # The mean of both calibrations, of halves that differ.
+    [ "$(wc -l < work/w8a8/calibration.txt)" = $((($(wc -l < work/data/signs/train.txt) + 1) / 2)) ]
+    python3 - "$(column mean_of_last_3 w8a8)" << 'END'
+import json, sys
+values = json.load(open("work/w8a8/map.json"))["map50"]
+assert len(values) == 2 and abs(sum(values) / 2 - float(sys.argv[1])) < 1e-5, values
+END
     [ -f "work/data/signs/train/labels/$bare" ] && [ ! -s "work/data/signs/train/labels/$bare" ]
 }
 

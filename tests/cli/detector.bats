@@ -245,14 +245,14 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
         run darknet detector test signs.data four.cfg four.weights $photo
         [ "$status" -eq 0 ]
     done
-    # Statistics of batch norm change only if asked.
-    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt four.weights
-    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt renewed.weights -batch_norm
+    # Statistics of batch norm are shifted unless asked otherwise.
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt four.weights -batch_norm keep
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt renewed.weights -batch_norm measure
     statistics() { od -A n -t f4 -j $((20 + 4 * 16)) -N 64 "$1"; }
     [ "$(statistics four.weights)" = "$(statistics set/backup/stock_final.weights)" ]
     [ "$(statistics renewed.weights)" != "$(statistics four.weights)" ]
     darknet detector test signs.data four.cfg renewed.weights $photo
-    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt shifted.weights -batch_norm_shift
+    darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt shifted.weights
     [ "$(statistics shifted.weights)" != "$(statistics four.weights)" ]
     [ "$(statistics shifted.weights)" != "$(statistics renewed.weights)" ]
     darknet detector test signs.data four.cfg shifted.weights $photo
@@ -268,18 +268,18 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method mean -percentile 99
     [ "$status" -eq 1 ]
     says "-percentile: -method mean doesn't clip by it"
-    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm -batch_norm_shift
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm anew
     [ "$status" -eq 1 ]
-    says "give one of them"
+    says "-batch_norm: anew is none of auto, shift, measure, keep"
     # A trained network's thresholds stay.
-    darknet gdrq calibrate four.cfg mean.weights some.txt kept.weights -method keep -batch_norm
+    darknet gdrq calibrate four.cfg mean.weights some.txt kept.weights -method keep
     trailer() { tail -c +$(($(stat -c %s set/backup/stock_final.weights) + 1)) "$1"; }
     cmp <(trailer kept.weights | head -c -8) <(trailer mean.weights | head -c -8)
     [ "$(statistics kept.weights)" != "$(statistics mean.weights)" ]
-    run darknet gdrq calibrate four.cfg mean.weights some.txt out.weights -method keep
+    run darknet gdrq calibrate four.cfg mean.weights some.txt out.weights -method keep -batch_norm keep
     [ "$status" -eq 1 ]
-    says "-method keep changes nothing but with -batch_norm"
-    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method keep -batch_norm
+    says "-method keep with -batch_norm keep changes nothing"
+    run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method keep
     [ "$status" -eq 1 ]
     says "calibrate"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -equalize

@@ -176,7 +176,7 @@ EOF
     [ -z "$SANITIZE" ] || skip "sanitizers need memory of their own"
     stock_cfg=/usr/share/darknet/cfg/yolov3-tiny.cfg
     plugged outputs run $stock_cfg float.weights out
-    darknet gdrq calibrate "$top/cfg/yolov3-tiny.cfg" float.weights $photo four.weights -batch_norm 2> err
+    darknet gdrq calibrate "$top/cfg/yolov3-tiny.cfg" float.weights $photo four.weights -batch_norm measure 2> err
     darknet gdrq fold "$top/cfg/yolov3-tiny.cfg" four.weights tiny.cfg tiny.weights 2> err
     ls -l float.weights tiny.weights
     [ "$(($(stat -c %s tiny.weights) * 75))" -le "$(($(stat -c %s float.weights) * 10))" ]

@@ -144,7 +144,7 @@ static gdrq_histogram *histogram_of(const float *x, int n) {
     /* In parts of any size. */
     for (int i = 0; i < n;) {
         const int part = random_int(1, n - i);
-        gdrq_histogram_add(h, x + i, (size_t)part);
+        gdrq_histogram_add(h, x + i, (size_t)part, 1);
         i += part;
     }
     return h;
@@ -211,7 +211,7 @@ static void histograms_leave_out_what_is_not_finite(void **state) {
     const float x[] = {NAN, INFINITY, -INFINITY, 1, 0, -0.f};
     gdrq_histogram *h = calloc(1, sizeof *h);
     assert_true(gdrq_histogram_percentile(h, .5) == 0);
-    gdrq_histogram_add(h, x, 6);
+    gdrq_histogram_add(h, x, 6, 1);
     assert_int_equal(h->total, 3);
     assert_float_equal(gdrq_histogram_percentile(h, .5), 1, 1. / 128);
     assert_float_equal(gdrq_histogram_percentile(h, 1), 1, 1. / 128);
