@@ -19,18 +19,18 @@ typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, KEEP, METHODS 
 static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean", "keep"};
 
 /* What becomes of batch norm's statistics. */
-typedef enum batch_norm { BY_METHOD, SHIFT, MEASURE, LEAVE, BATCH_NORMS } batch_norm;
+typedef enum statistics { BY_WEIGHTS, SHIFT, MEASURE, LEAVE, STATISTICS } statistics;
 
-static const char *const batch_norm_names[BATCH_NORMS] = {"auto", "shift", "measure", "keep"};
+static const char *const statistics_names[STATISTICS] = {"auto", "shift", "measure", "keep"};
 
 static const gdrq_calibration calibrations[] = {[BY_BITS] = GDRQ_CALIBRATE_BY_BITS,
                                                 [BY_PERCENTILE] = GDRQ_CALIBRATE_PERCENTILE,
                                                 [BY_SEARCH] = GDRQ_CALIBRATE_SEARCH};
 
 typedef struct flags {
-    const char *method_name, *batch_norm_name;
+    const char *method_name, *statistics_name;
     method method;
-    batch_norm batch_norm; /* never BY_METHOD once flags were checked */
+    statistics statistics; /* not BY_WEIGHTS any more once these are loaded */
     float percentile;      /* 0..100 */
     bool equalise;
 } flags;
@@ -44,10 +44,8 @@ typedef struct work {
 
 /* How often the network sees each picture. */
 static int count_passes(const flags *f) {
-    return (f->method == KEEP ? 0 : 1) + (f->equalise ? 1 : 0) +
-           (f->batch_norm == SHIFT     ? 2
-            : f->batch_norm == MEASURE ? 1
-                                       : 0);
+    static const int of_statistics[STATISTICS] = {[SHIFT] = 2, [MEASURE] = 1};
+    return (f->method != KEEP) + f->equalise + of_statistics[f->statistics];
 }
 
 static gdrq_status predict_all(work *w, gdrq_error *err) {
@@ -136,9 +134,9 @@ static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
         status = set_thresholds(w, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(w->net, err);
-    if (status == GDRQ_OK && f->batch_norm == SHIFT)
+    if (status == GDRQ_OK && f->statistics == SHIFT)
         status = shift_batch_norm(w, err);
-    if (status == GDRQ_OK && f->batch_norm == MEASURE)
+    if (status == GDRQ_OK && f->statistics == MEASURE)
         status = measure_batch_norm(w, err);
     return status;
 }
@@ -149,21 +147,47 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
 }
 
 /* Batch norm's statistics can be measured anew in any network that is not folded. */
-static gdrq_status check_network(const network *net, const char *cfg_path, bool measure,
+static gdrq_status check_network(const network *net, const char *cfg_path, statistics wanted,
                                  gdrq_error *err) {
-    return measure && !gdrq_network_is_folded(net)
-               ? GDRQ_OK
-               : quantised_network_check(net, cfg_path, "calibrate", err);
+    const bool has_statistics = gdrq_network_has_statistics(net);
+    if (wanted != MEASURE || !has_statistics || gdrq_network_is_folded(net)) {
+        const gdrq_status status = quantised_network_check(net, cfg_path, "calibrate", err);
+        if (status != GDRQ_OK)
+            return status;
+    }
+    if ((wanted == SHIFT || wanted == MEASURE) && !has_statistics)
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                         "%s: no layer has batch norm whose statistics could be shifted or "
+                         "measured; leave out -batch_norm and -method keep",
+                         cfg_path);
+    return GDRQ_OK;
 }
 
-static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error *err) {
+/* Those of weights that have thresholds are a quantised network's already, trained or shifted. */
+static statistics choose_statistics(const network *net, const gdrq_load_report *weights) {
+    return gdrq_network_has_statistics(net) && !weights->has_thresholds ? SHIFT : LEAVE;
+}
+
+static void tell(const network *net, const arg_operands *operands, int pictures, const flags *f) {
+    printf("Wrote %s, calibrated on %d pictures\n", operands->at[3], pictures);
+    if (f->statistics == LEAVE && strcmp(f->statistics_name, "keep") != 0 &&
+        gdrq_network_has_statistics(net))
+        report_note(NULL, "batch norm's statistics stay, since the weights had thresholds: they "
+                          "were quantised before; -batch_norm shift moves them all the same");
+    suggest_measuring(net, operands->at[0], operands->at[3]);
+}
+
+static gdrq_status run(const arg_operands *operands, flags *f, gdrq_error *err) {
     network *net = NULL;
+    gdrq_load_report weights;
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], f->batch_norm == MEASURE, err);
+        status = check_network(net, operands->at[0], f->statistics, err);
     if (status == GDRQ_OK)
-        status = gdrq_network_load(net, operands->at[1], false, NULL, err);
+        status = gdrq_network_load(net, operands->at[1], false, &weights, err);
+    if (status == GDRQ_OK && f->statistics == BY_WEIGHTS)
+        f->statistics = choose_statistics(net, &weights);
     if (status == GDRQ_OK)
         status = picture_paths_find(operands->at[2], &paths, err);
     if (status == GDRQ_OK)
@@ -179,10 +203,8 @@ static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error 
     }
     if (status == GDRQ_OK)
         status = gdrq_network_save(net, operands->at[3], err);
-    if (status == GDRQ_OK) {
-        printf("Wrote %s, calibrated on %d pictures\n", operands->at[3], paths.n);
-        suggest_measuring(net, operands->at[0], operands->at[3]);
-    }
+    if (status == GDRQ_OK)
+        tell(net, operands, paths.n, f);
     picture_paths_free(&paths);
     if (net)
         free_network(net);
@@ -199,19 +221,19 @@ static int find_name(const char *name, const char *const *names, int n) {
 
 static gdrq_status find_names(flags *f, gdrq_error *err) {
     const int method = find_name(f->method_name, method_names, METHODS);
-    const int batch_norm = find_name(f->batch_norm_name, batch_norm_names, BATCH_NORMS);
+    const int statistics = find_name(f->statistics_name, statistics_names, STATISTICS);
     if (method < 0)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-method: %s is none of auto, percentile, search, mean, keep",
                          f->method_name);
-    if (batch_norm < 0)
+    if (statistics < 0)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-batch_norm: %s is none of auto, shift, measure, keep",
-                         f->batch_norm_name);
+                         f->statistics_name);
     f->method = (enum method)method;
-    f->batch_norm = (enum batch_norm)batch_norm;
-    if (f->batch_norm == BY_METHOD)
-        f->batch_norm = f->method == KEEP ? MEASURE : SHIFT;
+    f->statistics = (enum statistics)statistics;
+    if (f->method == KEEP && f->statistics == BY_WEIGHTS)
+        f->statistics = MEASURE;
     return GDRQ_OK;
 }
 
@@ -224,7 +246,7 @@ static gdrq_status check_flags(flags *f, gdrq_error *err) {
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-method keep: -equalize changes what the thresholds are for; leave one "
                          "of them out");
-    if (f->method == KEEP && f->batch_norm == LEAVE)
+    if (f->method == KEEP && f->statistics == LEAVE)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-method keep with -batch_norm keep changes nothing; leave one of them "
                          "out");
@@ -236,7 +258,7 @@ static gdrq_status check_flags(flags *f, gdrq_error *err) {
 }
 
 int cmd_gdrq_calibrate(int argc, char **argv) {
-    flags f = {.method_name = "auto", .batch_norm_name = "auto", .percentile = usual_percentile};
+    flags f = {.method_name = "auto", .statistics_name = "auto", .percentile = usual_percentile};
     const arg_flag declared[] = {
         {.name = "method",
          .value_name = "NAME",
@@ -254,20 +276,24 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
          .help = "before all, give the channels that depthwise layers read the same reach"},
         {.name = "batch_norm",
          .value_name = "NAME",
-         .text = &f.batch_norm_name,
-         .help = "its statistics: shift: moved back by what quantising shifts them; measure: anew "
-                 "from the pictures, which takes many; keep; or auto: shift, but measure with "
-                 "-method keep"},
+         .text = &f.statistics_name,
+         .help = "batch norm's statistics: shift, measure, keep, or auto: shift those of float "
+                 "weights"},
     };
     const arg_spec spec = {
         .command = "gdrq calibrate",
         .operands = "CFG WEIGHTS IMAGES OUT.weights",
         .help =
             "Sets the activation thresholds of a network with gdrq layers from the pictures "
-            "IMAGES (one, a\nfolder of them, or a file that lists them): what stock weights "
-            "need to run without training.\npercentile: few values are clipped; search: "
-            "clipping and rounding lose least; mean: as in training;\nkeep: a trained network's "
-            "own thresholds stay, and only batch norm's statistics change.",
+            "IMAGES (one, a\nfolder of them, or a file that lists them), and moves batch norm's "
+            "statistics back by what\nquantising shifts them: what stock weights need to run "
+            "without training.\n\n"
+            "-method      percentile: few values are clipped; search: clipping and rounding lose "
+            "least;\n             mean: as in training; keep: a trained network's own thresholds "
+            "stay, and only\n             batch norm's statistics are measured\n"
+            "-batch_norm  shift: by the difference between the network in float and quantised; "
+            "measure: anew,\n             which takes many pictures, like those of the training; "
+            "keep: they stay",
         .flags = declared,
         .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;

@@ -130,6 +130,10 @@ float gdrq_network_ema(const struct network *net) {
     return state ? state->ema : 0;
 }
 
+bool gdrq_network_has_statistics(const struct network *net) {
+    return gdrq_statistics_any(net);
+}
+
 int gdrq_network_ema_images(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
     const bool measurable = !gdrq_is_on_gpu(net) && gdrq_statistics_any(net);

@@ -11,7 +11,15 @@
 #include "base/status.h"
 #include "host/network_state.h"
 
-static void stop_counting(gdrq_network_state *state) {
+static bool weight_channels(network *net, bool on) {
+    bool ok = true;
+    for (int i = 0; i < net->n; i++)
+        ok &= gdrq_quantised_weight_channels(&net->layers[i], on);
+    return ok;
+}
+
+static void stop_counting(network *net, gdrq_network_state *state) {
+    weight_channels(net, false);
     for (int i = 0; i < state->tensors.n; i++) {
         free(state->tensors.classes[i].histogram);
         state->tensors.classes[i].histogram = NULL;
@@ -22,19 +30,20 @@ gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err)
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    stop_counting(state);
-    for (int i = 0; on && i < state->tensors.n; i++) {
+    stop_counting(net, state);
+    bool ok = !on || weight_channels(net, true);
+    for (int i = 0; on && ok && i < state->tensors.n; i++) {
         gdrq_running_threshold *t = &state->tensors.classes[i];
         if (t->fixed)
             continue;
         t->histogram = gdrq_alloc(1, sizeof *t->histogram);
-        if (t->histogram)
-            continue;
-        stop_counting(state);
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to count the values of %d tensors",
-                         state->tensors.n);
+        ok = t->histogram != NULL;
     }
-    return GDRQ_OK;
+    if (ok)
+        return GDRQ_OK;
+    stop_counting(net, state);
+    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to count the values of %d tensors",
+                     state->tensors.n);
 }
 
 void gdrq_network_unquantised(struct network *net, bool on) {

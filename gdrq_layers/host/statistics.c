@@ -151,6 +151,9 @@ static void set_anew(const layer_statistics *s, const layer *l) {
     }
 }
 
+/* Of a channel, before its variance is taken for a measured one: that of few may be next to 0. */
+enum { ENOUGH_VALUES = 32 };
+
 /* Forwards beyond those of the reference are compared with all of it. */
 static void shift(layer_statistics *s, const layer *l) {
     if (s->forwards == 0)
@@ -161,7 +164,7 @@ static void shift(layer_statistics *s, const layer *l) {
     for (int c = 0; c < s->channels; c++) {
         const double before = reference[s->channels + c], variance = variance_of(s, c);
         l->rolling_mean[c] = (float)(s->rolling_mean[c] + s->mean[c] - reference[c]);
-        if (before > 0 && variance > 0)
+        if (s->count >= ENOUGH_VALUES && before > 0 && variance > 0)
             l->rolling_variance[c] = (float)(s->rolling_variance[c] * variance / before);
     }
 }

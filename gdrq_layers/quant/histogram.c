@@ -31,19 +31,17 @@ static float value_of_bin(int bin) {
 }
 
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share) {
-    /* Bins of one sign are in the order of |x|; the first of each is that of zeros. */
-    const double zeros = h->counts[0] + h->counts[SIGN_BIN];
-    const double enough = share * (h->total - zeros);
-    double below = 0;
-    float threshold = 0;
-    /* Rounded sums may stay below `enough`: the highest value is it then. */
-    for (int bin = 1; bin < SIGN_BIN && !(below > 0 && below >= enough); ++bin) {
-        const double count = h->counts[bin] + h->counts[bin + SIGN_BIN];
-        below += count;
-        if (count > 0)
-            threshold = value_of_bin(bin);
+    /* Bins of one sign are in the order of |x|; the first of each is that of zeros. Both sums are
+       rounded alike, so that the highest values reach a share of 1. */
+    double all = 0, below = 0;
+    for (int bin = 1; bin < SIGN_BIN; ++bin)
+        all += h->counts[bin] + h->counts[bin + SIGN_BIN];
+    for (int bin = 1; bin < SIGN_BIN; ++bin) {
+        below += h->counts[bin] + h->counts[bin + SIGN_BIN];
+        if (below > 0 && below >= share * all)
+            return value_of_bin(bin);
     }
-    return threshold;
+    return 0;
 }
 
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm) {

@@ -12,7 +12,7 @@
 #include "quant/fingerprint.h"
 #include "quant/quantise.h"
 #include "quant/gradient.h"
-#include "train/count_input.h"
+#include "train/channel_weights.h"
 #include "train/learn_threshold.h"
 #ifdef GPU
 #include "primitives/batchnorm_gpu.h"
@@ -47,6 +47,7 @@ static void free_state(gdrq_quantised *q) {
     free(q->weight_thresholds);
     free(q->searched_thresholds);
     free(q->weight_optimisers);
+    free(q->channel_weights);
     free(q->factor);
     free(q->scale);
     free(q->bias);
@@ -125,6 +126,20 @@ void gdrq_quantised_forget(const layer *l) {
         return;
     q->weight_thresholds_set = false;
     memset(q->weight_optimisers, 0, (size_t)q->options.quant_groups * sizeof *q->weight_optimisers);
+}
+
+bool gdrq_quantised_weight_channels(layer *l, bool on) {
+    gdrq_quantised *q = gdrq_quantised_state(l);
+    if (!q)
+        return true;
+    free(q->channel_weights);
+    q->channel_weights = NULL;
+    if (!on || l->type != CONVOLUTIONAL)
+        return true;
+    q->channel_weights = gdrq_alloc((size_t)l->c, sizeof *q->channel_weights);
+    if (q->channel_weights)
+        gdrq_channel_weights(l, q->scale, q->bias, q->channel_weights);
+    return q->channel_weights != NULL;
 }
 
 void gdrq_quantised_free(layer *l) {
@@ -256,6 +271,15 @@ static void start_learning(gdrq_quantised *q) {
     q->weight_thresholds_set = true;
 }
 
+/* [batch][channels][spatial], or values that all count alike. */
+static void count_input(const gdrq_quantised *q, const layer *l, const float *x) {
+    const size_t channels = q->channel_weights ? (size_t)l->c : 1;
+    const size_t spatial = (size_t)l->inputs / channels;
+    for (size_t i = 0; i < (size_t)l->batch * channels; i++)
+        gdrq_histogram_add(q->input->histogram, x + i * spatial, spatial,
+                           q->channel_weights ? q->channel_weights[i % channels] : 1);
+}
+
 void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const network *net) {
     gdrq_error err;
     gdrq_must(gdrq_quantised_resize(q, l->batch, l->inputs, &err), &err);
@@ -264,7 +288,7 @@ void gdrq_quantised_begin_forward(gdrq_quantised *q, const layer *l, const netwo
     const bool as_it_is = !net->train && q->training->unquantised;
     const size_t n = (size_t)l->batch * (size_t)l->inputs;
     if (as_it_is && q->input->histogram)
-        gdrq_count_input(q->input->histogram, l, net->input);
+        count_input(q, l, net->input);
     if (as_it_is || (!net->train && q->float_input))
         take_input(q, net->input, n);
     else

@@ -53,10 +53,11 @@ typedef struct gdrq_quantised {
         int bits;
         uint64_t weights; /* fingerprint */
     } searched;
-    float *factor;         /* filters: weight step * activation step */
-    float *scale, *bias;   /* filters: what batch norm comes to */
-    float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
-    size_t input_capacity; /* floats in input_codes */
+    float *channel_weights; /* l->c, while a convolution's input is counted; else NULL */
+    float *factor;          /* filters: weight step * activation step */
+    float *scale, *bias;    /* filters: what batch norm comes to */
+    float *input_codes;     /* batch * inputs; backward leaves the input's gradient here */
+    size_t input_capacity;  /* floats in input_codes */
     struct gdrq_quantised_gpu
         *gpu; /* train/cuda/quantised_gpu.h; NULL: the network is not on one */
 } gdrq_quantised;
@@ -71,6 +72,13 @@ gdrq_status gdrq_quantised_resize(gdrq_quantised *q, int batch, int inputs, gdrq
 
 /* Learned weight thresholds are unset again; nothing for any other layer. */
 void gdrq_quantised_forget(const layer *l);
+
+/*
+ * While on, values of a convolution's input that are counted count by their channels
+ * (train/channel_weights.h) as its weights are now; nothing for any other layer. False: out of
+ * memory.
+ */
+bool gdrq_quantised_weight_channels(layer *l, bool on);
 
 /* Frees what a quantised layer has beyond a stock one; nothing for any other layer. */
 void gdrq_quantised_free(layer *l);

@@ -28,7 +28,8 @@ class Experiment:
     layers: dict = dataclasses.field(default_factory=dict)
     reshape_epochs: float = 0  # becomes quantize_after
     convert: tuple | None = None  # the bits that `darknet gdrq convert` makes a float cfg's
-    calibrate: tuple | None = None  # flags of `darknet gdrq calibrate`, on the training images
+    # Flags of `darknet gdrq calibrate` on the training images, (): its defaults; None: don't.
+    calibrate: tuple | None = None
     # More than 1: so many calibrations, each on a half of these images; their mean is the result.
     calibrations: int = 1
     taught: bool = False  # by the network whose weights it starts from (classifiers)
@@ -80,7 +81,18 @@ def check(module, path):
             raise Failure(f"{path}: {name} is taught by nobody: it starts from no experiment")
         if experiment.taught and not isinstance(module.DATA_SETS[experiment.data], ClassFolders):
             raise Failure(f"{path}: {name} is a detector, which nobody can teach")
+        check_measurement(experiment, module.DATA_SETS[experiment.data], path)
         known.add(name)
+
+
+def check_measurement(experiment, data_set, path):
+    """What is not trained is measured as a detector, and calibrated once or more."""
+    name, times = experiment.name, experiment.calibrations
+    if experiment.epochs == 0 and isinstance(data_set, ClassFolders):
+        raise Failure(f"{path}: {name} is a classifier, which can't be measured without training")
+    if times < 1 or (times > 1 and (experiment.calibrate is None or experiment.epochs != 0)):
+        raise Failure(f"{path}: {name}: calibrations={times} needs calibrate= and epochs=0, and to "
+                      "be 1 or more")
 
 
 def select(experiments, patterns):

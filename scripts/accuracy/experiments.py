@@ -104,23 +104,23 @@ def yolo_fastest():
     """A published detector, of which --models FOLDER has the cfg and the weights."""
     published = Experiment("yolo-fastest/float", "coco128", "MODELS/yolo-fastest-1.1-xl.cfg",
                            start="MODELS/yolo-fastest-1.1-xl.weights", epochs=0)
-    calibrated = published.derive("yolo-fastest/w8a8", convert=(8, 8), calibrations=CALIBRATIONS,
-                                  calibrate=("-batch_norm", "keep"), net={"threshold": "search"})
+    calibrated = published.derive("yolo-fastest/w8a8", convert=(8, 8), calibrate=(),
+                                  calibrations=CALIBRATIONS, net={"threshold": "search"})
     tuned = published.derive("yolo-fastest/float-finetune", epochs=DETECTOR_EPOCHS,
                              learning_rate=PUBLISHED_RATE,
                              net=DETECTOR_FINE_TUNE | {"batch": 16})
-    quantised_net = tuned.net | {"threshold": "learned"}
+    learned = tuned.net | {"threshold": "learned"}
     return [("float, as published", published),
-            ("W8A8, thresholds calibrated", calibrated),
-            ("W8A8, batch norm's statistics shifted as well, which is the default",
-             calibrated.derive("yolo-fastest/w8a8-shift", calibrate=())),
-            ("the same, channels of depthwise layers equalised",
+            ("W8A8, calibrated", calibrated),
+            ("the same, batch norm's statistics not shifted",
+             calibrated.derive("yolo-fastest/w8a8-keep", calibrate=("-batch_norm", "keep"))),
+            ("W8A8, calibrated, channels of depthwise layers equalised",
              calibrated.derive("yolo-fastest/w8a8-equalized",
                                calibrate=("-equalize",))),
             ("float, fine-tuned on 128 other images", tuned),
             ("W4A4, fine-tuned on the same",
              tuned.derive("yolo-fastest/w4a4", convert=BITS["w4a4"], calibrate=(),
-                          net=quantised_net))]
+                          net=learned))]
 
 
 RESNET20 = network("resnet20", "cifar10", "cifar10-resnet20")

@@ -6,7 +6,6 @@ import random
 import subprocess
 import time
 
-from child import run_quietly
 from common import TOP, Failure, write_if_changed
 from data_sets import write_list
 from results import History, append_result, describe_history, describe_network, read_history
@@ -19,32 +18,39 @@ def calibration_images(job, i):
     if experiment.calibrations == 1:
         return images
     half, lines = job.space.folder / "calibration.txt", images.read_text().splitlines()
-    write_list(half, random.Random(experiment.seed + i).sample(lines, (len(lines) + 1) // 2))
+    write_list(half, random.Random(f"{experiment.seed} {i}").sample(lines, (len(lines) + 1) // 2))
     return half
 
 
-def calibrate(job, darknet, i=0):
-    """The weights that the experiment starts from, with thresholds from training images."""
+def run_darknet(job, command, children, lock):
+    """False if a signal stopped it."""
+    status = children.run(command, keep_open=(lock,))
+    if status and not children.stopped_by:
+        raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
+    return not children.stopped_by
+
+
+def calibrate(job, darknet, children, lock, i=0):
+    """The weights that the experiment starts from, with thresholds from training images if it is to
+    calibrate. None if a signal stopped that."""
     space, flags = job.space, job.experiment.calibrate
     if flags is None:
         return job.start
-    run_quietly([darknet, "gdrq", "calibrate", space.cfg, job.start, calibration_images(job, i),
-                 space.calibrated, *flags], job.experiment.name)
-    return space.calibrated
+    done = run_darknet(job, [darknet, "gdrq", "calibrate", space.cfg, job.start,
+                             calibration_images(job, i), space.calibrated, *flags], children, lock)
+    return space.calibrated if done else None
 
 
-def training_command(job, darknet):
-    """Without -clear for a training that goes on: its weights have their count of iterations. A new
-    one of stock weights in a network of few bits begins with thresholds and statistics that suit
-    them if the experiment is to calibrate."""
+def training_command(job, darknet, start):
+    """Without -clear for a training that goes on: its weights have their count of iterations."""
     space, experiment = job.space, job.experiment
     command = [darknet, job.data_set.task, "train", space.data, space.cfg]
     if space.last.is_file():
         command += [space.last]
-    elif job.start is None:
+    elif start is None:
         command += ["-clear"]
     else:
-        command += [calibrate(job, darknet), "-clear"]
+        command += [start, "-clear"]
     if job.experiment.taught:
         command += ["-teacher_cfg", job.start_cfg, "-teacher_weights", job.start]
     measure = "-topk" if job.data_set.task == "classifier" else "-map"
@@ -52,26 +58,30 @@ def training_command(job, darknet):
 
 
 def train(job, darknet, children, lock):
-    status = children.run(training_command(job, darknet), keep_open=(lock,))
+    start = job.start
+    if not job.space.last.is_file():
+        start = calibrate(job, darknet, children, lock)
+    status = children.run(training_command(job, darknet, start), keep_open=(lock,))
     if not job.space.final.is_file() and not children.stopped_by:
         raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
 
 
 def measure(job, darknet, children, lock):
     """A detector that is not trained."""
-    space, started, values = job.space, time.monotonic(), []
+    space, started = job.space, time.monotonic()
+    values = {"map50": [], "map": []}
     found = space.folder / "map.new"
     for i in range(job.experiment.calibrations):
-        status = children.run([darknet, "detector", "map", space.data, space.cfg,
-                               calibrate(job, darknet, i), "-json", found], keep_open=(lock,))
-        if children.stopped_by:
+        weights = calibrate(job, darknet, children, lock, i)
+        if not run_darknet(job, [darknet, "detector", "map", space.data, space.cfg, weights,
+                                 "-json", found], children, lock):
             return
-        if status:
-            raise Failure(f"{job.experiment.name}: darknet ended with status {status}")
-        values.append(json.loads(found.read_text())["map50"])
+        numbers = json.loads(found.read_text())
+        for key, found_so_far in values.items():
+            found_so_far.append(numbers[key])
     found.unlink()
     write_if_changed(space.measured, json.dumps(
-        {"map50": values, "minutes": (time.monotonic() - started) / 60}, indent=1) + "\n")
+        values | {"minutes": (time.monotonic() - started) / 60}, indent=1) + "\n")
 
 
 def read_outcome(job):

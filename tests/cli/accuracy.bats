@@ -290,7 +290,8 @@ DATA_SETS = {"signs": DarknetLabels("signs", images="{}/images", labels="{}/labe
 FLOAT = Experiment("float", "signs", "MODELS/signs.cfg")
 EIGHT = Experiment("w8a8", "signs", "MODELS/signs.cfg", start="float", epochs=0, convert=(8, 8),
                    calibrate=("-batch_norm", "measure"), calibrations=2)
-EXPERIMENTS = [FLOAT, EIGHT]
+FOUR = FLOAT.derive("w4a4", start="float", convert=(4, 4), calibrate=())
+EXPERIMENTS = [FLOAT, EIGHT, FOUR]
 END
     run run_shades --models models
     echo "$output"
@@ -298,6 +299,9 @@ END
     grep -q "^\[gdrq_convolutional\]" work/w8a8/signs.cfg
     [ "$(column metric w8a8) $(column iterations w8a8) $(column epochs w8a8)" = "mAP@0.50 0 0" ]
     [ "$(column weight_bits w8a8)" = 8 ]
+    # A training that begins calibrated has all thresholds before its first iteration.
+    [ "$(column iterations w4a4)" = 6 ]
+    darknet detector map work/w4a4/signs.data work/w4a4/signs.cfg work/w4a4/signs.weights
     [ "$(column iterations float)" = 6 ]
     # The mean of both calibrations, of halves that differ.
     [ "$(wc -l < work/w8a8/calibration.txt)" = $((($(wc -l < work/data/signs/train.txt) + 1) / 2)) ]
@@ -307,6 +311,18 @@ values = json.load(open("work/w8a8/map.json"))["map50"]
 assert len(values) == 2 and abs(sum(values) / 2 - float(sys.argv[1])) < 1e-5, values
 END
     [ -f "work/data/signs/train/labels/$bare" ] && [ ! -s "work/data/signs/train/labels/$bare" ]
+}
+
+@test "experiments that contradict themselves are refused" {
+    make_shades
+    local words
+    for words in "calibrations=2" "calibrations=0" "epochs=0"; do
+        sed "s/^EXPERIMENTS = .*/EXPERIMENTS = [Experiment('x', 'shades', 'a.cfg', $words)]/" shades.py > x.py
+        run accuracy run --experiments x.py --list
+        echo "$words: $output"
+        [ "$status" -eq 1 ]
+        says "accuracy: x.py: x"
+    done
 }
 
 @test "tables and picture show what was run" {

@@ -1,5 +1,7 @@
 # darknet detector and gdrq, end to end on a small data set and on a real photo.
 
+bats_require_minimum_version 1.5.0
+
 setup_file() {
     load common
     cd "$BATS_FILE_TMPDIR"
@@ -271,6 +273,12 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm anew
     [ "$status" -eq 1 ]
     says "-batch_norm: anew is none of auto, shift, measure, keep"
+    # What has thresholds was quantised before, and is not shifted again.
+    run --separate-stderr darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights
+    [[ "$stderr" == *"statistics stay, since the weights had thresholds"* ]] || false
+    [ "$(statistics again.weights)" = "$(statistics shifted.weights)" ]
+    darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights -batch_norm shift
+    [ "$(statistics again.weights)" != "$(statistics shifted.weights)" ]
     # A trained network's thresholds stay.
     darknet gdrq calibrate four.cfg mean.weights some.txt kept.weights -method keep
     trailer() { tail -c +$(($(stat -c %s set/backup/stock_final.weights) + 1)) "$1"; }
@@ -298,6 +306,22 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$status" -eq 1 ]
     says "no picture"
     [ ! -e out.weights ]
+}
+
+@test "a network without batch norm is calibrated, and has no statistics to move" {
+    write_cfg plain.cfg max_batches=2
+    sed -i '/batch_normalize/d; s/gdrq_convolutional/convolutional/; /_bits=/d' plain.cfg
+    darknet detector train signs.data plain.cfg -seed 1 > log 2>&1
+    darknet gdrq convert plain.cfg four.cfg
+    darknet gdrq calibrate four.cfg set/backup/plain_final.weights $photo four.weights
+    darknet detector test signs.data four.cfg four.weights $photo
+    for flags in "-batch_norm shift" "-batch_norm measure" "-method keep"; do
+        run darknet gdrq calibrate four.cfg four.weights $photo out.weights $flags
+        echo "$output"
+        [ "$status" -eq 1 ]
+        says "four.cfg: no layer has batch norm"
+        [ ! -e out.weights ]
+    done
 }
 
 @test "a cfg that does not read colour pictures is refused" {

@@ -206,6 +206,37 @@ static void percentiles_are_those_of_what_is_not_zero(void **state) {
     free(h);
 }
 
+/* Sums of fractions, which are rounded. */
+static void the_highest_percentile_is_the_highest_value(void **state) {
+    (void)state;
+    seed_random(10);
+    for (int trial = 0; trial < 50; trial++) {
+        gdrq_histogram *h = calloc(1, sizeof *h);
+        assert_non_null(h);
+        float highest = 0;
+        for (int i = random_int(1, 40); i > 0; i--) {
+            const float x = (float)random_unit() + .01f;
+            highest = x > highest ? x : highest;
+            gdrq_histogram_add(h, &x, 1, random_unit() / 3);
+        }
+        assert_true(fabs(gdrq_histogram_percentile(h, 1) / highest - 1) < 1. / 128);
+        free(h);
+    }
+}
+
+/* However much zeros count: those of a channel that a convolution makes much of and relu none. */
+static void zeros_drown_nothing(void **state) {
+    (void)state;
+    gdrq_histogram *h = calloc(1, sizeof *h);
+    assert_non_null(h);
+    const float zero[100] = {0}, x[] = {1, 2, 3, 4};
+    gdrq_histogram_add(h, zero, 100, 1e18);
+    gdrq_histogram_add(h, x, 4, .01);
+    assert_float_equal(gdrq_histogram_percentile(h, .5), 2, 2. / 128);
+    assert_float_equal(gdrq_histogram_percentile(h, 1), 4, 4. / 128);
+    free(h);
+}
+
 static void histograms_leave_out_what_is_not_finite(void **state) {
     (void)state;
     const float x[] = {NAN, INFINITY, -INFINITY, 1, 0, -0.f};
@@ -230,6 +261,8 @@ int main(void) {
         cmocka_unit_test(histograms_find_what_the_values_give),
         cmocka_unit_test(percentiles_equal_the_sorted_values),
         cmocka_unit_test(percentiles_are_those_of_what_is_not_zero),
+        cmocka_unit_test(the_highest_percentile_is_the_highest_value),
+        cmocka_unit_test(zeros_drown_nothing),
         cmocka_unit_test(histograms_leave_out_what_is_not_finite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
