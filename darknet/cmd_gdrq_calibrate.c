@@ -42,10 +42,9 @@ typedef struct work {
     work_progress progress; /* in pictures */
 } work;
 
-/* How often the network sees each picture. */
+/* How often all pictures are read. */
 static int count_passes(const flags *f) {
-    static const int of_statistics[STATISTICS] = {[SHIFT] = 2, [MEASURE] = 1};
-    return (f->method != KEEP) + f->equalise + of_statistics[f->statistics];
+    return (f->method != KEEP) + f->equalise + (f->statistics != LEAVE);
 }
 
 static gdrq_status predict_all(work *w, gdrq_error *err) {
@@ -102,20 +101,8 @@ static gdrq_status equalise(work *w, gdrq_error *err) {
     return status;
 }
 
-static gdrq_status shift_batch_norm(work *w, gdrq_error *err) {
-    gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_REFERENCE, err);
-    if (status == GDRQ_OK)
-        status = predict_all_unquantised(w, err);
-    if (status == GDRQ_OK)
-        status = gdrq_network_measuring(w->net, GDRQ_MEASURE_SHIFT, err);
-    if (status == GDRQ_OK)
-        status = predict_all(w, err);
-    gdrq_network_measuring(w->net, GDRQ_MEASURE_NOTHING, NULL);
-    return status;
-}
-
-static gdrq_status measure_batch_norm(work *w, gdrq_error *err) {
-    gdrq_status status = gdrq_network_measuring(w->net, GDRQ_MEASURE_ANEW, err);
+static gdrq_status move_statistics(work *w, gdrq_measuring how, gdrq_error *err) {
+    gdrq_status status = gdrq_network_measuring(w->net, how, err);
     if (status == GDRQ_OK)
         status = predict_all(w, err);
     gdrq_network_measuring(w->net, GDRQ_MEASURE_NOTHING, NULL);
@@ -134,10 +121,9 @@ static gdrq_status calibrate_on(work *w, const flags *f, gdrq_error *err) {
         status = set_thresholds(w, f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_ready(w->net, err);
-    if (status == GDRQ_OK && f->statistics == SHIFT)
-        status = shift_batch_norm(w, err);
-    if (status == GDRQ_OK && f->statistics == MEASURE)
-        status = measure_batch_norm(w, err);
+    if (status == GDRQ_OK && f->statistics != LEAVE)
+        status = move_statistics(w, f->statistics == SHIFT ? GDRQ_MEASURE_SHIFT : GDRQ_MEASURE_ANEW,
+                                 err);
     return status;
 }
 

@@ -160,16 +160,13 @@ GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int w
  * What network_predict() does with batch norm's statistics from now on. Quantising a trained float
  * network shifts what its layers compute; these shift it back, each layer before the next one runs.
  * Batch norm inside recurrent and deconvolutional layers stays as it is. Fails for want of memory,
- * and SHIFT without REFERENCE before it, which takes 16 bytes per image and channel that is
- * normalised (0.4 MB per image for yolov3).
+ * and of a network on a GPU.
  */
 typedef enum gdrq_measuring {
-    GDRQ_MEASURE_NOTHING,   /* as ever; forgets what was measured */
-    GDRQ_MEASURE_ANEW,      /* rolling ones become those of all images predicted since */
-    GDRQ_MEASURE_REFERENCE, /* they stay, and what all images give is kept as the reference: for
-                               the unquantised network */
-    /* rolling ones move by what the images since, the same in the same order, differ from the
-       reference: a training's statistics stay in force, and few images are enough */
+    GDRQ_MEASURE_NOTHING, /* as ever; forgets what was measured */
+    GDRQ_MEASURE_ANEW,    /* rolling ones become those of all images predicted since */
+    /* Rolling ones move by what quantising changes for these images, each of which the network
+       predicts twice: a training's statistics stay in force, and few images are enough. */
     GDRQ_MEASURE_SHIFT,
 } gdrq_measuring;
 GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how,

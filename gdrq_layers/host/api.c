@@ -84,10 +84,6 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     if (gdrq_is_on_gpu(net))
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "batch norm's statistics are measured on the CPU only: -nogpu");
-    if (how == GDRQ_MEASURE_SHIFT)
-        return state->statistics ? gdrq_statistics_shift(state->statistics, err)
-                                 : gdrq_fail(err, GDRQ_ERROR_STATE,
-                                             "batch norm's statistics were not measured before");
     gdrq_statistics_free(state->statistics);
     state->statistics = NULL;
     return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;

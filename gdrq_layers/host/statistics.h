@@ -7,22 +7,19 @@
 
 typedef struct gdrq_statistics gdrq_statistics;
 
-/* Starts anew, with ANEW or REFERENCE; `net` must outlive it. Free with gdrq_statistics_free(). */
+/* Starts anew, with ANEW or SHIFT; `net` must outlive it. Free with gdrq_statistics_free(). */
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how,
                                 gdrq_statistics **statistics, gdrq_error *err);
 
 /* Whether any layer of the network has statistics that can be measured. */
 bool gdrq_statistics_any(const network *net);
 
-/* From REFERENCE to SHIFT. */
-gdrq_status gdrq_statistics_shift(gdrq_statistics *statistics, gdrq_error *err);
-
 /*
- * As network_predict(). But for REFERENCE, behind every layer with batch norm its rolling
- * statistics become those of all images so far, this forward's included, or move by how far these
- * are from the reference's of as many forwards; and its output is what they make of it. So what a
- * layer measures already has the layers before it put right: measured all at once instead, each
- * layer would correct what the others correct, too.
+ * As network_predict(). Behind every layer with batch norm its rolling statistics become those of
+ * all images so far, this forward's included; or with SHIFT, which predicts twice, they move by how
+ * far these are from those of the unquantised network. The layer's output is what they make of it.
+ * So what a layer measures already has the layers before it put right: measured all at once
+ * instead, each layer would correct what the others correct, too.
  */
 float *gdrq_statistics_predict(gdrq_statistics *statistics, float *input);
 
