@@ -166,7 +166,8 @@ typedef enum gdrq_measuring {
     GDRQ_MEASURE_NOTHING, /* as ever; forgets what was measured */
     GDRQ_MEASURE_ANEW,    /* rolling ones become those of all images predicted since */
     /* Rolling ones move by what quantising changes for these images, each of which the network
-       predicts twice: a training's statistics stay in force, and few images are enough. */
+       predicts twice: a training's statistics stay in force, and few images are enough. Recurrent
+       layers see each image twice as well. */
     GDRQ_MEASURE_SHIFT,
 } gdrq_measuring;
 GDRQ_API gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how,

@@ -1,5 +1,6 @@
 #include "host/statistics.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,15 +120,19 @@ static void set_anew(const layer_statistics *s, const layer *l) {
 /* Of a channel, before its variance is taken for a measured one: that of few may be next to 0. */
 enum { ENOUGH_VALUES = 32 };
 
+/* By how much quantising may change a variance, at most: one that was next to 0 says nothing of the
+   pictures on which the channel has values. */
+static const double most_ratio = 4;
+
 /* Both have seen the same images: images that differ are no shift. */
 static void shift(const layer_statistics *s, const layer *l) {
     for (int c = 0; c < s->channels; c++) {
         const double before = variance_of(&s->in_float, c), now = variance_of(&s->measured, c);
-        const bool varies = s->measured.count >= ENOUGH_VALUES && before > 0 && now > 0;
+        const bool varies = s->measured.count >= ENOUGH_VALUES && before > 0;
+        const double ratio = varies ? fmin(fmax(now / before, 1 / most_ratio), most_ratio) : 1;
         l->rolling_mean[c] =
             (float)(s->rolling_mean[c] + s->measured.mean[c] - s->in_float.mean[c]);
-        l->rolling_variance[c] =
-            varies ? (float)(s->rolling_variance[c] * now / before) : s->rolling_variance[c];
+        l->rolling_variance[c] = (float)(s->rolling_variance[c] * ratio);
     }
 }
 

@@ -26,6 +26,7 @@ class Workspace:
         self.calibrated = self.folder / f"{base}.weights"
         self._again = self.folder / "again"
         self._taught = self.folder / "taught"  # of an experiment that a teacher has a part in
+        self._calibration = self.folder / "calibration"  # how, if at all
 
     @property
     def result(self):
@@ -65,6 +66,9 @@ class Workspace:
         """Something was made with its cfg."""
         return self.cfg.is_file() and (self.last.is_file() or self.result.is_file())
 
+    def _begun_calibration(self):
+        return self._calibration.read_text() if self._calibration.is_file() else ""
+
     def check_cfg(self, cfg):
         """Weights of one cfg must not go on as another's."""
         if not self.is_begun:
@@ -72,6 +76,8 @@ class Workspace:
         changed = differences(Cfg(self.cfg.read_text()), cfg)
         if self._taught.exists() != self.experiment.taught:
             changed.append(f"taught={self.experiment.taught}")
+        if self._begun_calibration() != describe_calibration(self.experiment):
+            changed.append(describe_calibration(self.experiment) or "calibrate=None")
         if changed:
             raise Failure(f"{self.experiment.name}: its cfg is another one than the experiment in "
                           f"{self.folder} was begun with ({'; '.join(changed)}); --again begins "
@@ -86,6 +92,9 @@ class Workspace:
             self._taught.unlink(missing_ok=True)
             if self.experiment.taught:
                 self._taught.touch()
+            self._calibration.unlink(missing_ok=True)
+            if describe_calibration(self.experiment):
+                write_if_changed(self._calibration, describe_calibration(self.experiment))
         write_if_changed(self.data, data_set.data_file(self.backup))
 
     def lock(self):
@@ -98,6 +107,13 @@ class Workspace:
             file.close()
             raise Failure(f"{self.folder}: another run is at work there") from None
         return file
+
+
+def describe_calibration(experiment):
+    """Empty where there is none."""
+    if experiment.calibrate is None:
+        return ""
+    return f"calibrate={experiment.calibrate}, calibrations={experiment.calibrations}"
 
 
 def find_file(name, models):

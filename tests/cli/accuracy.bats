@@ -302,6 +302,16 @@ END
     # A training that begins calibrated has all thresholds before its first iteration.
     [ "$(column iterations w4a4)" = 6 ]
     darknet detector map work/w4a4/signs.data work/w4a4/signs.cfg work/w4a4/signs.weights
+    # What was calibrated otherwise is not taken for the experiment.
+    sed -i 's/calibrations=2/calibrations=3/' shades.py
+    sed -i '/w8a8/d' results.csv
+    run run_shades --models models w8a8
+    echo "$output"
+    [ "$status" -eq 1 ]
+    says "its cfg is another one than the experiment"
+    says "calibrations=3"
+    sed -i 's/calibrations=3/calibrations=2/' shades.py
+    run_shades --models models w8a8
     [ "$(column iterations float)" = 6 ]
     # The mean of both calibrations, of halves that differ.
     [ "$(wc -l < work/w8a8/calibration.txt)" = $((($(wc -l < work/data/signs/train.txt) + 1) / 2)) ]
