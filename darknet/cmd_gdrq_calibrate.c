@@ -136,17 +136,15 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
 static gdrq_status check_network(const network *net, const char *cfg_path, statistics wanted,
                                  gdrq_error *err) {
     const bool has_statistics = gdrq_network_has_statistics(net);
-    if (wanted != MEASURE || !has_statistics || gdrq_network_is_folded(net)) {
-        const gdrq_status status = quantised_network_check(net, cfg_path, "calibrate", err);
-        if (status != GDRQ_OK)
-            return status;
-    }
-    if ((wanted == SHIFT || wanted == MEASURE) && !has_statistics)
+    if (wanted == MEASURE && has_statistics && !gdrq_network_is_folded(net))
+        return GDRQ_OK;
+    const gdrq_status status = quantised_network_check(net, cfg_path, "calibrate", err);
+    if (status == GDRQ_OK && (wanted == SHIFT || wanted == MEASURE) && !has_statistics)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "%s: no layer has batch norm whose statistics could be shifted or "
                          "measured; leave out -batch_norm and -method keep",
                          cfg_path);
-    return GDRQ_OK;
+    return status;
 }
 
 /* Those of weights that have thresholds are a quantised network's already, trained or shifted. */

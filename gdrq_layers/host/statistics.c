@@ -136,8 +136,7 @@ static void shift(const layer_statistics *s, const layer *l) {
     }
 }
 
-/* What layer i's batch norm gets, as a convolution with these sums: with room for its statistics.
- */
+/* A layer with batch norm as a convolution with these sums. */
 typedef struct normalised {
     layer as_convolution;
     const float *factor, *sums;

@@ -26,9 +26,8 @@ typedef struct gdrq_histogram {
 void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weight);
 
 /*
- * The T that `share` (0..1) of all |x| > 0 are not above, to within a bin, values
- * counted by their weights; 0 if there are none.
- * Behind relu half and more of a tensor are zeros, which no T clips.
+ * The T that `share` (0..1) of all |x| > 0 are not above, counted by their weights, to within a
+ * bin; 0 if there are none. Behind relu half and more of a tensor are zeros, which no T clips.
  */
 float gdrq_histogram_percentile(const gdrq_histogram *h, double share);
 

@@ -1,5 +1,4 @@
-/* What the channels of a convolution's input count for when a threshold is found for all of them.
- */
+/* What each channel of a convolution's input counts for when one threshold is found for all. */
 #ifndef GDRQ_TRAIN_CHANNEL_WEIGHTS_H
 #define GDRQ_TRAIN_CHANNEL_WEIGHTS_H
 
@@ -18,8 +17,8 @@
  * channels so unequally that few of them decide what the whole network loses, and T has to suit
  * those.
  *
- * scale, bias: room for l->n. All weights are 1 where the layer's own are all 0 or not
- * all finite.
+ * scale, bias: room for l->n. All weights are 1 where the layer's own are all 0 or not all
+ * finite.
  */
 void gdrq_channel_weights(const layer *l, float *scale, float *bias, float *weights);
 
