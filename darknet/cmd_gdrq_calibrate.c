@@ -66,8 +66,11 @@ static gdrq_status predict_all_unquantised(work *w, gdrq_error *err) {
 
 /* As training does, each layer reading what the ones before it give once they are quantised. */
 static gdrq_status by_mean(work *w, gdrq_error *err) {
+    gdrq_status status = gdrq_network_forget_thresholds(w->net, err);
+    if (status != GDRQ_OK)
+        return status;
     gdrq_network_calibrating(w->net, true);
-    const gdrq_status status = predict_all(w, err);
+    status = predict_all(w, err);
     gdrq_network_calibrating(w->net, false);
     return status;
 }
@@ -149,7 +152,7 @@ static gdrq_status check_network(const network *net, const char *cfg_path, stati
 
 /* Those of weights that have thresholds are a quantised network's already, trained or shifted. */
 static statistics choose_statistics(const network *net, const gdrq_load_report *weights) {
-    return gdrq_network_has_statistics(net) && !weights->has_thresholds ? SHIFT : LEAVE;
+    return gdrq_network_has_statistics(net) && !weights->was_quantised ? SHIFT : LEAVE;
 }
 
 static void tell(const network *net, const arg_operands *operands, int pictures, const flags *f) {
@@ -254,7 +257,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
          .real = &f.percentile,
          .min = 50,
          .max = 100,
-         .help = "how many of 100 values are not clipped"},
+         .help = "how many of 100 values, by their channels' weights, are not clipped"},
         {.name = "equalize",
          .on = &f.equalise,
          .help = "before all, give the channels that depthwise layers read the same reach"},

@@ -14,15 +14,20 @@ typedef struct inspect_options {
     const char *before, *out, *json; /* NULL: not given */
 } inspect_options;
 
-static gdrq_status check_outputs(const arg_operands *operands, const inspect_options *o,
+static gdrq_status check_outputs(const inspection *in, const inspect_options *o,
                                  const picture_paths *paths, gdrq_error *err) {
     const run_inputs pictures = {.files = (const char *const *)paths->at, .n = paths->n};
-    const char *inputs[] = {operands->at[0], operands->at[1], operands->at[2], o->before};
+    const char *inputs[] = {in->cfg, in->weights, in->images, in->before};
+    const run_inputs others = {.files = inputs, .n = 4};
     gdrq_status status = o->json ? folder_check_output(o->json, inputs, 4, err) : GDRQ_OK;
     if (status == GDRQ_OK)
         status = output_check(&o->json, 1, &pictures, err);
-    return status == GDRQ_OK && o->out ? folder_prepare(o->out, "folder for pictures", err)
-                                       : status;
+    if (status != GDRQ_OK || !o->out)
+        return status;
+    status = inspect_pictures_check(in, o->out, &others, err);
+    if (status == GDRQ_OK)
+        status = inspect_pictures_check(in, o->out, &pictures, err);
+    return status == GDRQ_OK ? folder_prepare(o->out, "folder for pictures", err) : status;
 }
 
 static gdrq_status write_outputs(const inspection *in, const inspect_options *o, gdrq_error *err) {
@@ -45,7 +50,7 @@ static gdrq_status run(const arg_operands *operands, const inspect_options *o, g
     if (status == GDRQ_OK)
         status = inspection_open(&in, err);
     if (status == GDRQ_OK)
-        status = check_outputs(operands, o, &paths, err);
+        status = check_outputs(&in, o, &paths, err);
     if (status == GDRQ_OK)
         status = inspection_run(&in, &paths, err);
     if (status == GDRQ_OK) {

@@ -81,6 +81,7 @@ typedef struct gdrq_load_report {
     int layers;          /* layers 0..layers-1 were covered by the file */
     bool complete;       /* the file covers the whole network, else it is a backbone */
     bool has_thresholds; /* it carries activation thresholds; others in the network are unset now */
+    bool was_quantised;  /* it carries such thresholds, of these bits or of others */
 } gdrq_load_report;
 
 /*
@@ -123,6 +124,9 @@ GDRQ_API bool gdrq_network_is_folded(const struct network *net);
  * forward would; weights and batch norm's statistics stay as they are.
  */
 GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
+
+/* Forgets the activation thresholds, so that calibrating begins with none; on the CPU only. */
+GDRQ_API gdrq_status gdrq_network_forget_thresholds(struct network *net, gdrq_error *err);
 
 /* While on, forward passes with net->train = 0 quantise nothing: the network as it is in float. */
 GDRQ_API void gdrq_network_unquantised(struct network *net, bool on);

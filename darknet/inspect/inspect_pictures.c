@@ -9,19 +9,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-gdrq_status inspect_pictures_save(const inspection *in, const char *folder, gdrq_error *err) {
+/* The sheet of layers[i] or, behind the last, the overview. The caller frees it. */
+static char *picture_path(const inspection *in, int i, const char *folder, gdrq_error *err) {
     const size_t size = strlen(folder) + sizeof "/layer_2147483647.png";
     char *path = gdrq_alloc(size, 1);
     if (!path)
-        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
-    gdrq_status status = GDRQ_OK;
-    for (int i = 0; i < in->n && status == GDRQ_OK; i++) {
+        gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", folder);
+    else if (i < in->n)
         snprintf(path, size, "%s/layer_%03d.png", folder, in->layers[i].quantisation.layer);
-        status = layer_sheet_save(in, &in->layers[i], path, err);
+    else
+        snprintf(path, size, "%s/overview.png", folder);
+    return path;
+}
+
+gdrq_status inspect_pictures_check(const inspection *in, const char *folder,
+                                   const run_inputs *inputs, gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; i <= in->n && status == GDRQ_OK; i++) {
+        char *path = picture_path(in, i, folder, err);
+        status =
+            path ? output_check((const char *const *)&path, 1, inputs, err) : GDRQ_ERROR_MEMORY;
+        free(path);
     }
-    snprintf(path, size, "%s/overview.png", folder);
-    if (status == GDRQ_OK)
-        status = overview_save(in, path, err);
-    free(path);
+    return status;
+}
+
+gdrq_status inspect_pictures_save(const inspection *in, const char *folder, gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; i <= in->n && status == GDRQ_OK; i++) {
+        char *path = picture_path(in, i, folder, err);
+        status = !path       ? GDRQ_ERROR_MEMORY
+                 : i < in->n ? layer_sheet_save(in, &in->layers[i], path, err)
+                             : overview_save(in, path, err);
+        free(path);
+    }
     return status;
 }

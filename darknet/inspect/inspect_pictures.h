@@ -3,6 +3,11 @@
 #define INSPECT_INSPECT_PICTURES_H
 
 #include "inspect/inspection.h"
+#include "output_check.h"
+
+/* An error if one of the pictures in the folder would replace one of the inputs. */
+gdrq_status inspect_pictures_check(const inspection *in, const char *folder,
+                                   const run_inputs *inputs, gdrq_error *err);
 
 /*
  * Writes layer_NNN.png for each quantised layer, and overview.png, into the folder, which is there;

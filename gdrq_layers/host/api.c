@@ -75,6 +75,16 @@ void gdrq_network_calibrating(struct network *net, bool on) {
         state->training.calibrating = on;
 }
 
+gdrq_status gdrq_network_forget_thresholds(struct network *net, gdrq_error *err) {
+    gdrq_network_state *state = gdrq_network_state_find(net);
+    if (!state)
+        return GDRQ_OK;
+    if (gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE, "thresholds are forgotten on the CPU only: -nogpu");
+    gdrq_network_state_forget_thresholds(state);
+    return GDRQ_OK;
+}
+
 gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)

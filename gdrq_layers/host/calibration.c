@@ -62,11 +62,10 @@ static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how
     /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
     if (how == GDRQ_CALIBRATE_BY_BITS)
         how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
-    const float threshold =
-        how == GDRQ_CALIBRATE_PERCENTILE
-            ? gdrq_histogram_percentile(t->histogram, share)
-            : gdrq_histogram_search(t->histogram, &(gdrq_grid_family){t->bits, t->range, t->slope},
-                                    t->norm);
+    const gdrq_grid_family family = {t->bits, t->range, t->slope};
+    const float threshold = how == GDRQ_CALIBRATE_PERCENTILE
+                                ? gdrq_histogram_percentile(t->histogram, &family, share)
+                                : gdrq_histogram_search(t->histogram, &family, t->norm);
     if (threshold < 0)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to search a threshold");
     t->threshold = threshold;

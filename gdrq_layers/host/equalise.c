@@ -77,16 +77,15 @@ gdrq_status gdrq_equaliser_new(const network *net, gdrq_equaliser **out, gdrq_er
     return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the ranges of channels");
 }
 
-/* The T that n values need in the range: leaky ones reach slope * T below 0. */
+/* The T that n values need in the range. */
 static float reach_of(const gdrq_running_threshold *t, const float *x, int n) {
     float highest = 0, lowest = 0;
     for (int i = 0; i < n; i++) {
         highest = x[i] > highest ? x[i] : highest;
         lowest = x[i] < lowest ? x[i] : lowest;
     }
-    const float below = t->range == GDRQ_RANGE_SIGNED   ? -lowest
-                        : t->range == GDRQ_RANGE_OFFSET ? -lowest / t->slope
-                                                        : 0;
+    const gdrq_grid_family family = {t->bits, t->range, t->slope};
+    const float below = -lowest * gdrq_threshold_of_minus_1(&family);
     return highest > below ? highest : below;
 }
 

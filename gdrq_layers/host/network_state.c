@@ -51,7 +51,7 @@ gdrq_network_state *gdrq_network_state_find(const network *net) {
     return state;
 }
 
-void gdrq_network_state_reset(gdrq_network_state *state) {
+void gdrq_network_state_forget_thresholds(gdrq_network_state *state) {
     for (int i = 0; i < state->tensors.n; ++i) {
         gdrq_running_threshold *t = &state->tensors.classes[i];
         if (!t->fixed)
@@ -60,6 +60,10 @@ void gdrq_network_state_reset(gdrq_network_state *state) {
         t->pending_sum = t->pending_count = 0;
         t->optimiser = (gdrq_threshold_optimiser){0};
     }
+}
+
+void gdrq_network_state_reset(gdrq_network_state *state) {
+    gdrq_network_state_forget_thresholds(state);
     for (int i = 0; i < state->net->n; ++i)
         gdrq_quantised_forget(&state->net->layers[i]);
     state->training.iteration = 0;

@@ -33,6 +33,9 @@ gdrq_network_state *gdrq_network_state_new(const network *net);
 /* The state of net, NULL if it was not parsed by this library. */
 gdrq_network_state *gdrq_network_state_find(const network *net);
 
+/* Of activations. */
+void gdrq_network_state_forget_thresholds(gdrq_network_state *state);
+
 /* As of a network that was never trained: no thresholds, iteration 0. */
 void gdrq_network_state_reset(gdrq_network_state *state);
 

@@ -298,6 +298,14 @@ static void apply_learned(const unsigned char *in, size_t left, const gdrq_netwo
         apply_learned_entry(&e, state);
 }
 
+bool gdrq_trailer_has_thresholds(const unsigned char *trailer) {
+    const unsigned char *in = trailer + HEAD;
+    bool found = false;
+    for (uint32_t i = 0; i < count_entries(trailer); ++i)
+        found |= read_entry(&in, has_long_entries(trailer)).moves > 0;
+    return found;
+}
+
 int gdrq_trailer_apply(const unsigned char *trailer, size_t n, gdrq_network_state *state) {
     const unsigned char *in = trailer + HEAD;
     memcpy(&state->training.iteration, trailer + 8, 8);

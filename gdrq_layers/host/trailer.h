@@ -42,6 +42,9 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out);
 gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size_t body, size_t n,
                                gdrq_error *err);
 
+/* Whether a checked trailer has thresholds of activations that were ever set. */
+bool gdrq_trailer_has_thresholds(const unsigned char *trailer);
+
 /*
  * Takes over iteration and thresholds from a checked trailer of n bytes; returns how many
  * thresholds of activations.

@@ -193,9 +193,11 @@ static gdrq_status load_mapped(network *net, const weights_file *file, int start
         status = gdrq_gpu_push(net, err);
 #endif
     if (report)
-        *report = (gdrq_load_report){.layers = c.layers,
-                                     .complete = c.expected <= file->size,
-                                     .has_thresholds = thresholds > 0};
+        *report = (gdrq_load_report){
+            .layers = c.layers,
+            .complete = c.expected <= file->size,
+            .has_thresholds = thresholds > 0,
+            .was_quantised = behind > 0 && gdrq_trailer_has_thresholds(file->bytes + c.expected)};
     return status;
 }
 
@@ -206,7 +208,8 @@ static gdrq_status load_folded(network *net, gdrq_folded_network *folded, const 
                          path);
     const gdrq_status status = gdrq_folded_load(net, folded, path, err);
     if (status == GDRQ_OK && report)
-        *report = (gdrq_load_report){.layers = net->n, .complete = true, .has_thresholds = true};
+        *report = (gdrq_load_report){
+            .layers = net->n, .complete = true, .has_thresholds = true, .was_quantised = true};
     return status;
 }
 

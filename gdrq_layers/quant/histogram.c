@@ -30,18 +30,38 @@ static float value_of_bin(int bin) {
     return value;
 }
 
-float gdrq_histogram_percentile(const gdrq_histogram *h, double share) {
-    /* Bins of one sign are in the order of |x|; the first of each is that of zeros. Both sums are
-       rounded alike, so that the highest values reach a share of 1. */
-    double all = 0, below = 0;
+typedef enum signs { ABOVE = 1, BELOW = 2, BOTH = ABOVE | BELOW } signs;
+
+/* Of values of these signs. Bins of one sign are in the order of |x|, the first being that of 0. */
+static double count_of_bin(const gdrq_histogram *h, int bin, signs of) {
+    return (of & ABOVE ? h->counts[bin] : 0) + (of & BELOW ? h->counts[bin + SIGN_BIN] : 0);
+}
+
+/* The |x| that `share` of those that are not 0 are not above; 0 if there are none. */
+static float percentile(const gdrq_histogram *h, signs of, double share) {
+    /* Both sums are rounded alike, so that the highest values reach a share of 1. */
+    double all = 0, counted = 0;
     for (int bin = 1; bin < SIGN_BIN; ++bin)
-        all += h->counts[bin] + h->counts[bin + SIGN_BIN];
+        all += count_of_bin(h, bin, of);
     for (int bin = 1; bin < SIGN_BIN; ++bin) {
-        below += h->counts[bin] + h->counts[bin + SIGN_BIN];
-        if (below > 0 && below >= share * all)
+        counted += count_of_bin(h, bin, of);
+        if (counted > 0 && counted >= share * all)
             return value_of_bin(bin);
     }
     return 0;
+}
+
+/* Of what is below 0 in an offset range, at most. */
+static const double most_clipped_below = .1;
+
+float gdrq_histogram_percentile(const gdrq_histogram *h, const gdrq_grid_family *family,
+                                double share) {
+    if (family->range != GDRQ_RANGE_OFFSET)
+        return percentile(h, family->range == GDRQ_RANGE_SIGNED ? BOTH : ABOVE, share);
+    const double clipped = (1 - share) / ((double)family->slope * family->slope);
+    const float above = percentile(h, BOTH, share),
+                below = percentile(h, BELOW, 1 - fmin(clipped, most_clipped_below));
+    return fmaxf(above, below * gdrq_threshold_of_minus_1(family));
 }
 
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm) {

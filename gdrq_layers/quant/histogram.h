@@ -27,9 +27,16 @@ void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weig
 
 /*
  * The T that `share` (0..1) of all |x| > 0 are not above, counted by their weights, to within a
- * bin; 0 if there are none. Behind relu half and more of a tensor are zeros, which no T clips.
+ * bin; 0 if there are none. Zeros, half and more of a tensor behind relu, are clipped by no T, and
+ * values below 0 by any in a range that has no codes for them: neither count.
+ *
+ * In an OFFSET range, which reaches down to slope*T only, T is that or as much more as it takes to
+ * clip no more than (1 - share)/slope^2 of what is below 0, and a tenth at most: what is clipped
+ * there loses slope times as much. The whole share would be too dear: YOLO-Fastest loses more by
+ * the coarser steps (docs/accuracy.md).
  */
-float gdrq_histogram_percentile(const gdrq_histogram *h, double share);
+float gdrq_histogram_percentile(const gdrq_histogram *h, const gdrq_grid_family *family,
+                                double share);
 
 /* The T that loses least (quant/search.h). Needs memory: a negative result says that it is out. */
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm);

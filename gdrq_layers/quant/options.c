@@ -5,5 +5,5 @@ float gdrq_default_k_weights(int bits) {
 }
 
 float gdrq_default_k_activations(int bits) {
-    return bits <= 4 ? 6.f : 6.f + 2.f * (float)(bits - 4);
+    return bits <= 3 ? 10.f : 14.f;
 }

@@ -52,10 +52,11 @@ static inline bool gdrq_are_bits(int bits) {
 }
 
 /*
- * k where the cfg says nothing. Few bits: 2, which a uniform distribution exactly fills and which
- * training reshapes the weights towards; 6 for activations, of which many are zero. With more bits
- * the steps are fine enough to keep the tails: 10 and 14 for 8 bits, with which a network that was
- * trained in float keeps most of its accuracy unretrained (2 and 6 lose nearly all).
+ * k where the cfg says nothing. Weights of few bits: 2, which a uniform distribution exactly fills
+ * and which training reshapes them towards; with more bits the steps are fine enough to keep the
+ * tails, up to 10 for 8 bits. Activations, of which many are zero: 10, and 14 from 4 bits on, which
+ * docs/accuracy.md measures. With 8 bits a network that was trained in float keeps most of its
+ * accuracy unretrained by these (2 and 6 lose nearly all).
  */
 float gdrq_default_k_weights(int bits);
 float gdrq_default_k_activations(int bits);

@@ -100,12 +100,16 @@ static void extremes(const values *v, float *least, float *most) {
     }
 }
 
+float gdrq_threshold_of_minus_1(const gdrq_grid_family *family) {
+    const gdrq_grid grid = grid_at(family, 1);
+    return grid.min < 0 ? (float)grid.max / (float)-grid.min : 0;
+}
+
 /* The least T that clips nothing but what the range has no codes for. */
 static float whole_range(const values *v, const gdrq_grid_family *f) {
-    const gdrq_grid grid = grid_at(f, 1);
     float least, most;
     extremes(v, &least, &most);
-    const float below = grid.min < 0 ? least * (float)grid.max / (float)grid.min : 0;
+    const float below = -least * gdrq_threshold_of_minus_1(f);
     return below > most ? below : most;
 }
 

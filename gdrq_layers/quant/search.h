@@ -29,6 +29,12 @@ typedef struct gdrq_grid_family {
     float slope;      /* of an OFFSET range */
 } gdrq_grid_family;
 
+/*
+ * The T that a value of -1 needs: 1 in a SIGNED range, about 1/slope in an OFFSET one, whose codes
+ * reach down to slope*T only; 0 where there are no codes below 0, which clip it in any case.
+ */
+float gdrq_threshold_of_minus_1(const gdrq_grid_family *family);
+
 /* Sum of |x - Q(x)|^norm in units of grid->step^norm; norm 1..GDRQ_MAX_NORM. */
 double gdrq_quantised_loss(const float *x, size_t n, const gdrq_grid *grid, int norm);
 

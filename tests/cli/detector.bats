@@ -263,6 +263,11 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
         fails cmp -s $method.weights set/backup/stock_final.weights
     done
     fails cmp -s mean.weights search.weights
+    # Thresholds that were there have no part in the mean.
+    for start in set/backup/stock_final four; do
+        darknet gdrq calibrate four.cfg $start.weights some.txt mean_of_${start##*/}.weights -method mean -batch_norm keep
+    done
+    cmp mean_of_stock_final.weights mean_of_four.weights
     fails cmp -s percentile.weights search.weights
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method best
     [ "$status" -eq 1 ]
@@ -277,6 +282,11 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     run --separate-stderr darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights
     [[ "$stderr" == *"statistics stay, since the weights had thresholds"* ]] || false
     [ "$(statistics again.weights)" = "$(statistics shifted.weights)" ]
+    # With other bits too, for which its thresholds are of no use.
+    sed 's/^activation_bits=.*/activation_bits=6/' four.cfg > six.cfg
+    run --separate-stderr darknet gdrq calibrate six.cfg shifted.weights some.txt six.weights
+    [[ "$stderr" == *"statistics stay, since the weights had thresholds"* ]] || false
+    [ "$(statistics six.weights)" = "$(statistics shifted.weights)" ]
     darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights -batch_norm shift
     [ "$(statistics again.weights)" != "$(statistics shifted.weights)" ]
     # A trained network's thresholds stay.

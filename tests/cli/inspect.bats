@@ -147,6 +147,11 @@ assert ["before" in l for l in json.load(open("a.json"))["layers"]] == [True, Tr
     cp "$photo" photos/a.jpg
     fails "photos/a.jpg would be replaced" small.cfg small.weights photos -json photos/a.jpg
     fails "small.weights would be replaced" small.cfg small.weights -json ./small.weights
+    cp "$photo" photos/overview.png
+    cp "$photo" photos/layer_002.png
+    fails "photos/overview.png would be replaced" small.cfg small.weights photos/overview.png -out photos
+    fails "layer_002.png would be replaced" small.cfg small.weights photos/layer_002.png -out ./photos
+    cmp "$photo" photos/overview.png
     fails "text.jpg/sub: can't make the folder for pictures" small.cfg small.weights -out text.jpg/sub
     sed 's/gdrq_convolutional/convolutional/; /_bits=/d' small.cfg > stock.cfg
     fails "stock.cfg: has no quantised layers: make some with \`darknet gdrq convert\`" \

@@ -34,14 +34,15 @@ static void predict(network *net) {
 }
 
 /* The furthest a channel of layer i reaches, as T would have to, per image on average. */
-static double reach(const layer *l, int c, double slope) {
+static double reach(const layer *l, int c, const gdrq_running_threshold *t) {
+    const gdrq_grid g = gdrq_activation_grid(t->bits, t->range, t->slope, 1);
     const int plane = l->out_w * l->out_h;
     double sum = 0;
     for (int b = 0; b < l->batch; b++) {
         double most = 0;
         for (int k = 0; k < plane; k++) {
             const double x = l->output[(b * l->out_c + c) * plane + k];
-            most = fmax(most, x > 0 ? x : -x / slope);
+            most = fmax(most, x > 0 ? x : g.min < 0 ? -x * ((double)g.max / -g.min) : 0);
         }
         sum += most / l->batch;
     }
@@ -69,7 +70,8 @@ static void channels_reach_equally_far_and_outputs_stay(void **state) {
     float *before = malloc((size_t)n * sizeof *before);
     assert_non_null(before);
     memcpy(before, last->output, (size_t)n * sizeof *before);
-    const double spread = reach(&net->layers[0], 0, .1) / reach(&net->layers[0], 1, .1);
+    const gdrq_running_threshold *first = gdrq_quantised_state(&net->layers[1])->input;
+    const double spread = reach(&net->layers[0], 0, first) / reach(&net->layers[0], 1, first);
     assert_true(fabs(spread - 1) > .01);
     assert_int_equal(equalise(net), 2);
     predict(net);
@@ -77,10 +79,9 @@ static void channels_reach_equally_far_and_outputs_stay(void **state) {
         assert_float_equal(last->output[i], before[i], 1e-4 * (1 + fabsf(before[i])));
     for (int i = 0; i <= 2; i += 2) {
         const gdrq_running_threshold *t = gdrq_quantised_state(&net->layers[i + 1])->input;
-        const double slope = t->range == GDRQ_RANGE_OFFSET ? t->slope : 1;
         for (int c = 1; c < 6; c++)
-            assert_float_equal(reach(&net->layers[i], c, slope), reach(&net->layers[i], 0, slope),
-                               1e-4 * reach(&net->layers[i], 0, slope));
+            assert_float_equal(reach(&net->layers[i], c, t), reach(&net->layers[i], 0, t),
+                               1e-4 * reach(&net->layers[i], 0, t));
     }
     /* What reaches equally far already stays as it is. */
     const float scale = net->layers[0].scales[3];

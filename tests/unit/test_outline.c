@@ -227,7 +227,7 @@ static void quantised_options_have_defaults(void **state) {
     assert_int_equal(q->weight_bits, 4);
     assert_int_equal(q->activation_bits, 4);
     assert_int_equal(q->quant_groups, 12);
-    assert_true(q->k_weights == 2 && q->k_activations == 6 && q->activation_momentum == .001f);
+    assert_true(q->k_weights == 2 && q->k_activations == 14 && q->activation_momentum == .001f);
     assert_int_equal(q->threshold_weights, GDRQ_THRESHOLD_LEARNED);
     assert_int_equal(q->threshold_activations, GDRQ_THRESHOLD_LEARNED);
     assert_int_equal(q->weight_gradient, GDRQ_WEIGHT_GRADIENT_MASK);
@@ -248,7 +248,8 @@ static void quantised_options_have_defaults(void **state) {
 /* With more bits the tails are worth keeping. */
 static void k_follows_the_bits(void **state) {
     (void)state;
-    static const float weights[] = {2, 2, 2, 4, 6, 8, 10}, activations[] = {6, 6, 6, 8, 10, 12, 14};
+    static const float weights[] = {2, 2, 2, 4, 6, 8, 10},
+                       activations[] = {10, 10, 14, 14, 14, 14, 14};
     for (int bits = 2; bits <= 8; bits++) {
         char text[256];
         snprintf(text, sizeof text,

@@ -170,29 +170,83 @@ static void histograms_find_what_the_values_give(void **state) {
     }
 }
 
-static int by_magnitude(const void *a, const void *b) {
-    const float x = fabsf(*(const float *)a), y = fabsf(*(const float *)b);
+static int by_value(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
     return x < y ? -1 : x > y;
+}
+
+/* The one of n sorted values that `share` of them are not above. */
+static double sorted_percentile(float *x, int n, double share) {
+    if (!n)
+        return 0;
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    const int at = (int)ceil(share * n - 1e-9) - 1;
+    return x[at < 0 ? 0 : at];
+}
+
+/* By all values of which the range has codes and, in an offset one, by those below 0. */
+static double true_percentile(const float *x, int n, const gdrq_grid_family *f, double share) {
+    float *all = random_array((size_t)n, 1), *below = random_array((size_t)n, 1);
+    int n_all = 0, n_below = 0;
+    for (int i = 0; i < n; ++i) {
+        if (x[i] > 0 || f->range != GDRQ_RANGE_UNSIGNED)
+            all[n_all++] = fabsf(x[i]);
+        if (x[i] < 0 && f->range == GDRQ_RANGE_OFFSET)
+            below[n_below++] = -x[i];
+    }
+    const gdrq_grid g = gdrq_activation_grid(f->bits, f->range, f->slope, 1);
+    const double clipped = fmin((1 - share) / (f->slope * f->slope), .1);
+    const double of_all = sorted_percentile(all, n_all, share);
+    const double of_below = sorted_percentile(below, n_below, 1 - clipped);
+    free(all);
+    free(below);
+    return g.min < 0 ? fmax(of_all, of_below * g.max / -g.min) : of_all;
 }
 
 static void percentiles_equal_the_sorted_values(void **state) {
     (void)state;
     seed_random(6);
-    for (int trial = 0; trial < 50; ++trial) {
+    for (int trial = 0; trial < 150; ++trial) {
+        const gdrq_grid_family f = {random_int(2, 8), RANGES[trial % 3], .1f};
         const int n = random_int(1, 3000);
-        float *x = random_array((size_t)n, 1);
+        float *x = random_values(n, f.range);
         gdrq_histogram *h = histogram_of(x, n);
-        qsort(x, (size_t)n, sizeof *x, by_magnitude);
-        const double shares[] = {.5, .9, .999, 1};
+        const double shares[] = {.5, .9, .9991, 1};
         for (int i = 0; i < 4; ++i) {
-            const int at = (int)ceil(shares[i] * n) - 1;
-            const double expected = fabs(x[at < 0 ? 0 : at]);
-            assert_true(fabs(gdrq_histogram_percentile(h, shares[i]) / expected - 1) < 1. / 128);
+            const double expected = true_percentile(x, n, &f, shares[i]);
+            assert_float_equal(gdrq_histogram_percentile(h, &f, shares[i]), expected,
+                               expected / 128);
         }
         free(h);
         free(x);
     }
 }
+
+/* Behind a leaky layer most values are negative, and the grid reaches a tenth as far down as up. */
+static void percentiles_clip_little_below_zero(void **state) {
+    (void)state;
+    seed_random(11);
+    enum { N = 20000 };
+    const gdrq_grid_family f = {8, GDRQ_RANGE_OFFSET, .1f};
+    float *x = random_array(N, 1);
+    for (int i = 0; i < N; ++i)
+        x[i] = x[i] - 1.5f < 0 ? .1f * (x[i] - 1.5f) : x[i] - 1.5f;
+    gdrq_histogram *h = histogram_of(x, N);
+    const gdrq_grid g =
+        gdrq_activation_grid(f.bits, f.range, f.slope, gdrq_histogram_percentile(h, &f, .9999));
+    int below = 0, clipped = 0;
+    for (int i = 0; i < N; ++i) {
+        below += x[i] < 0;
+        clipped += x[i] * g.inv_step < (float)g.min;
+        assert_true(x[i] * g.inv_step <= (float)g.max);
+    }
+    assert_float_equal(clipped / (double)below, .01, .003);
+    free(h);
+    free(x);
+}
+
+/* As behind relu, where no value is below 0. */
+static const gdrq_grid_family UNSIGNED = {8, GDRQ_RANGE_UNSIGNED, 0};
 
 /* Behind relu most values are 0, and none of them is ever clipped. */
 static void percentiles_are_those_of_what_is_not_zero(void **state) {
@@ -201,8 +255,8 @@ static void percentiles_are_those_of_what_is_not_zero(void **state) {
     for (int i = 0; i < 100; ++i)
         x[i] = (float)(i + 1);
     gdrq_histogram *h = histogram_of(x, 1000);
-    assert_float_equal(gdrq_histogram_percentile(h, .5), 50, .4);
-    assert_float_equal(gdrq_histogram_percentile(h, 1), 100, .8);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, .5), 50, .4);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, 1), 100, .8);
     free(h);
 }
 
@@ -219,7 +273,7 @@ static void the_highest_percentile_is_the_highest_value(void **state) {
             highest = x > highest ? x : highest;
             gdrq_histogram_add(h, &x, 1, random_unit() / 3);
         }
-        assert_true(fabs(gdrq_histogram_percentile(h, 1) / highest - 1) < 1. / 128);
+        assert_true(fabs(gdrq_histogram_percentile(h, &UNSIGNED, 1) / highest - 1) < 1. / 128);
         free(h);
     }
 }
@@ -232,8 +286,8 @@ static void zeros_drown_nothing(void **state) {
     const float zero[100] = {0}, x[] = {1, 2, 3, 4};
     gdrq_histogram_add(h, zero, 100, 1e18);
     gdrq_histogram_add(h, x, 4, .01);
-    assert_float_equal(gdrq_histogram_percentile(h, .5), 2, 2. / 128);
-    assert_float_equal(gdrq_histogram_percentile(h, 1), 4, 4. / 128);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, .5), 2, 2. / 128);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, 1), 4, 4. / 128);
     free(h);
 }
 
@@ -241,11 +295,11 @@ static void histograms_leave_out_what_is_not_finite(void **state) {
     (void)state;
     const float x[] = {NAN, INFINITY, -INFINITY, 1, 0, -0.f};
     gdrq_histogram *h = calloc(1, sizeof *h);
-    assert_true(gdrq_histogram_percentile(h, .5) == 0);
+    assert_true(gdrq_histogram_percentile(h, &UNSIGNED, .5) == 0);
     gdrq_histogram_add(h, x, 6, 1);
     assert_int_equal(h->total, 3);
-    assert_float_equal(gdrq_histogram_percentile(h, .5), 1, 1. / 128);
-    assert_float_equal(gdrq_histogram_percentile(h, 1), 1, 1. / 128);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, .5), 1, 1. / 128);
+    assert_float_equal(gdrq_histogram_percentile(h, &UNSIGNED, 1), 1, 1. / 128);
     free(h);
 }
 
@@ -260,6 +314,7 @@ int main(void) {
         cmocka_unit_test(threads_do_not_matter),
         cmocka_unit_test(histograms_find_what_the_values_give),
         cmocka_unit_test(percentiles_equal_the_sorted_values),
+        cmocka_unit_test(percentiles_clip_little_below_zero),
         cmocka_unit_test(percentiles_are_those_of_what_is_not_zero),
         cmocka_unit_test(the_highest_percentile_is_the_highest_value),
         cmocka_unit_test(zeros_drown_nothing),

@@ -109,20 +109,32 @@ static void several_forwards_add_up(void **state) {
     free_network(net);
 }
 
-/* Mean over the batch of channel c of what layer 1's batch norm gets. */
-static double mean_of_sums(const network *net, int c) {
+typedef struct moments {
+    double mean, variance;
+} moments;
+
+/* Of channel c of what layer 1's batch norm gets, over the batch. */
+static moments moments_of_sums(const network *net, int c) {
     const layer *l = &net->layers[1];
+    const double factor = gdrq_quantised_state(l)->factor[c];
     const int plane = l->out_w * l->out_h;
-    double sum = 0;
+    double sum = 0, squares = 0;
     for (int b = 0; b < l->batch; b++)
-        for (int k = 0; k < plane; k++)
-            sum += l->x[(b * l->out_c + c) * plane + k];
-    return gdrq_quantised_state(l)->factor[c] * sum / (l->batch * plane);
+        for (int k = 0; k < plane; k++) {
+            const double x = factor * l->x[(b * l->out_c + c) * plane + k];
+            sum += x;
+            squares += x * x;
+        }
+    const double mean = sum / (l->batch * plane);
+    return (moments){mean, squares / (l->batch * plane) - mean * mean};
 }
 
-/* Statistics move by what quantising changes, and not at all where it changes nothing. */
-static void shifts_by_what_quantising_changes(void **state) {
-    (void)state;
+/*
+ * Statistics move by what quantising changes, and not at all where it changes nothing. With layer
+ * 1's T at `share` of what it reads, which clips most; *bounded: channels whose variance then
+ * changes by more than it may.
+ */
+static void check_shift(float share, int *bounded) {
     seed_random(303);
     network *net = make_network();
     gdrq_error err;
@@ -139,17 +151,23 @@ static void shifts_by_what_quantising_changes(void **state) {
     gdrq_network_unquantised(net, true);
     network_predict(net, net->input);
     gdrq_network_unquantised(net, false);
-    double in_float[7];
+    gdrq_quantised_state(quantised)->input->threshold *= share;
+    moments in_float[7];
     for (int c = 0; c < 7; c++)
-        in_float[c] = mean_of_sums(net, c);
+        in_float[c] = moments_of_sums(net, c);
     measuring(net, GDRQ_MEASURE_SHIFT);
     network_predict(net, net->input);
     measuring(net, GDRQ_MEASURE_NOTHING);
     int moved = 0;
     for (int c = 0; c < 7; c++) {
-        const double shift = mean_of_sums(net, c) - in_float[c];
+        const moments now = moments_of_sums(net, c);
+        const double shift = now.mean - in_float[c].mean;
+        const double ratio = now.variance / in_float[c].variance;
+        const double expected = variance[c] * fmin(fmax(ratio, .25), 4);
         assert_float_equal(quantised->rolling_mean[c], mean[c] + shift, 1e-5);
+        assert_float_equal(quantised->rolling_variance[c], expected, 1e-4 * expected);
         moved += fabs(shift) > 1e-4 && quantised->rolling_variance[c] != variance[c];
+        *bounded += ratio < .25 || ratio > 4;
     }
     assert_true(moved > 3);
     /* The first layer is not quantised. */
@@ -161,6 +179,15 @@ static void shifts_by_what_quantising_changes(void **state) {
     free(mean);
     free(variance);
     free_network(net);
+}
+
+static void shifts_by_what_quantising_changes(void **state) {
+    (void)state;
+    int bounded = 0;
+    check_shift(1, &bounded);
+    assert_int_equal(bounded, 0);
+    check_shift(.02f, &bounded);
+    assert_int_equal(bounded, 7);
 }
 
 /* Pictures that differ are no shift: a network that quantises nothing keeps its statistics. */
