@@ -2,6 +2,8 @@
 
 import re
 
+from common import Failure
+
 SECTION = re.compile(r"\s*\[(.*)\]\s*$")
 OPTION = re.compile(r"\s*([^#;\[=\s][^=]*)=(.*)$")
 
@@ -66,6 +68,9 @@ class Cfg:
             return self.quantised()
         if which == "inner":
             return self.quantised()[1:-1]
+        if not isinstance(which, int) or not 0 <= which < len(self.layers):
+            raise Failure(f"layers={{{which!r}: ...}}: neither \"all\", \"inner\" nor one of the "
+                          f"network's {len(self.layers)} layers")
         return [self.layers[which]]
 
     def number(self, key, default=None):

@@ -1,11 +1,13 @@
 """What all scripts of this folder share: where the tree is, how they fail, the default files."""
 
+import os
 import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
 EXPERIMENTS = Path(__file__).resolve().parent / "experiments.py"
 RESULTS = TOP / "docs/accuracy.csv"
+BUILT = Path(os.environ.get("BUILD", TOP / "build")) / "darknet"  # the tree's own command
 
 
 class Failure(Exception):
@@ -18,6 +20,8 @@ def run_main(main):
         sys.exit(main())
     except (Failure, OSError, UnicodeDecodeError) as error:
         sys.exit(f"accuracy: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def write_if_changed(path, text):

@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
-import subprocess
+import os
 from pathlib import Path
 
+from child import run_quietly
 from common import TOP, Failure, write_if_changed
 
 
@@ -74,12 +75,10 @@ class Voc:
 
     def prepare(self, source, out):
         require_folder(source, "it is to hold Annotations, JPEGImages and ImageSets")
-        # voc_to_darknet writes the .data file last.
-        if not (out / f"{out.name}.data").is_file():
-            made = subprocess.run([TOP / "scripts/voc_to_darknet", source, out], text=True,
-                                  capture_output=True)
-            if made.returncode:
-                raise Failure(made.stderr.strip())
+        origin, path = out / "origin", str(source.resolve())
+        if not origin.is_file() or origin.read_text() != path:
+            run_quietly([TOP / "scripts/voc_to_darknet", source, out], source)
+            write_if_changed(origin, path)
         return Prepared("detector", train=out / "trainval.txt", valid=out / "test.txt",
                         names_key="names", names=out / f"{out.name}.names")
 
@@ -111,6 +110,8 @@ class DarknetLabels:
         require_folder(labels, f"it is to hold the labels of {part}")
         make_link(out / "images", images)
         pictures = sorted((out / "images").glob("*.jpg"))
+        if not pictures:
+            raise Failure(f"{images}: no .jpg file in it")
         self._link_labels(labels, out / "labels", pictures)
         path = out.with_suffix(".txt")
         write_list(path, pictures)
@@ -131,8 +132,12 @@ class DarknetLabels:
 
 
 def make_link(link, target):
+    """Where data sets were elsewhere in an earlier run, the link moves."""
+    target = target.resolve()
+    if link.is_symlink() and Path(os.readlink(link)) != target:
+        link.unlink()
     if not link.is_symlink():
-        link.symlink_to(target.resolve())
+        link.symlink_to(target)
 
 
 def check_out(folder):

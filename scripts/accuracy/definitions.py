@@ -46,7 +46,19 @@ class Network:
 
     name: str
     title: str
-    bars: dict  # by bits: points below NAME/float-finetune that are accepted
+    bars: dict  # by bits: points below the fine-tuned float network that are accepted
+    # By bits: the experiment that is this float network, where it isn't NAME/float-finetune.
+    references: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """A table of single experiments."""
+
+    title: str
+    metric: str
+    rows: list  # label, experiment
+    against_first: bool = True  # whether the first row is what others are compared with
 
 
 def depends_on(experiment):

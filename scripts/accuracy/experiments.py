@@ -4,7 +4,7 @@ from pathlib import Path
 
 from common import TOP
 from data_sets import ClassFolders, DarknetLabels, Voc
-from definitions import Experiment, Network
+from definitions import Comparison, Experiment, Network
 
 DATA_SETS = {
     "cifar10": ClassFolders("cifar10", labels=TOP / "cfg/cifar10.labels"),
@@ -18,7 +18,7 @@ DATA_SETS = {
 # Quantised networks start from the weights of a float one, whose rate was ten times as high, and
 # see a half of its epochs or fewer; W2A2 still gains where the others have nothing left to learn.
 # float-finetune is the same training without quantising and without the teacher that classifiers
-# of few bits have: the float one.
+# of few bits have, the float one; float-finetune-20 is that of 20 epochs.
 FINE_TUNE_EPOCHS = 10
 MORE_EPOCHS = {"w2a2": 20}
 FINE_TUNE_RATE = 0.01
@@ -37,17 +37,25 @@ CALIBRATIONS = 8
 PUBLISHED_RATE = 0.0003
 
 ABLATION_EPOCHS = 4
+FACTOR_EPOCHS = 2
 
 # Weights and activations. First layers keep 8-bit weights, last ones 8 bits: their sections say so.
 BITS = {"w4a4": (4, 4), "w3a3": (3, 3), "w2a4": (2, 4), "w2a2": (2, 2)}
+
+
+
+def longer_finetunes(name):
+    """By bits: the float network that was fine-tuned as long, where that is longer than usual."""
+    return {bits: f"{name}/float-finetune-{epochs}" for bits, epochs in MORE_EPOCHS.items()}
+
 
 # The bars are points below float-finetune that a quantised network may lose; published ones (PACT's
 # ResNet-20 on CIFAR-10) lose 0.3, 0.5 and 1.9 with 4, 3 and 2 bits.
 NETWORKS = [
     Network("resnet20", "ResNet-20, CIFAR-10, top-1",
-            {"w4a4": 0.3, "w3a3": 0.8, "w2a4": 1.2, "w2a2": 2.5}),
+            {"w4a4": 0.3, "w3a3": 0.8, "w2a4": 1.2, "w2a2": 2.5}, longer_finetunes("resnet20")),
     Network("vgg-small", "VGG-small / 4, CIFAR-10, top-1",
-            {"w4a4": 0.3, "w3a3": 0.6, "w2a4": 1.0, "w2a2": 2.0}),
+            {"w4a4": 0.3, "w3a3": 0.6, "w2a4": 1.0, "w2a2": 2.0}, longer_finetunes("vgg-small")),
     Network("bccd", "bccd-yolo, BCCD, mAP@0.50", {"w4a4": 1.0}),
 ]
 
@@ -64,40 +72,72 @@ def network(name, data, cfg, epochs=FINE_TUNE_EPOCHS, more_epochs=MORE_EPOCHS,
     scratch = Experiment(f"{name}/float", data, f"{cfg}-float.cfg")
     tuned = scratch.derive(f"{name}/float-finetune", start=scratch.name, net=schedule,
                            epochs=epochs, learning_rate=rate)
+    longer = set(more_epochs.values())
     return [scratch, tuned,
+            *(tuned.derive(f"{tuned.name}-{n}", epochs=n) for n in sorted(longer)),
             *(tuned.derive(f"{name}/{bits}", cfg=f"{cfg}.cfg", net=schedule | quantised(bits),
                            taught=taught, epochs=more_epochs.get(bits, epochs))
               for bits in BITS)]
 
 
-def ablations(start):
-    """Short trainings of one network, each with one thing changed: label in tables, experiment."""
-    def variant(base, name, label, net=None, **changes):
-        net = base.net | (net or {})
-        return label, base.derive(f"resnet20/ablation/{name}", net=net, **changes)
+def variant(base, name, label, net=None, **changes):
+    """A line of a table: its label, and the experiment that `base` is with other keys."""
+    return label, base.derive(f"resnet20/{name}", net=base.net | (net or {}), **changes)
 
+
+def ablations(start):
+    """Short trainings of one network, each with one part of the method changed."""
     def with_groups(n, label):
         """In the layers that have 2-bit weights."""
-        return variant(learned, f"groups-{n}", label, layers={"inner": {"quant_groups": n}})
+        return variant(learned, f"ablation/groups-{n}", label, layers={"inner": {"quant_groups": n}})
 
     def with_stage(reshape, label):
         """The stage clips by Scale-Clip's T, so it stands behind that."""
-        return variant(scale, reshape, label, {"reshape": reshape}, reshape_epochs=1)
+        return variant(scale, f"ablation/{reshape}", label, {"reshape": reshape}, reshape_epochs=1)
 
-    learned_row = variant(start, "learned", "thresholds learned, a group per filter",
+    learned_row = variant(start, "ablation/learned", "thresholds learned, a group per filter",
                           epochs=ABLATION_EPOCHS, taught=False)
     learned = learned_row[1]
-    scale_row = variant(learned, "scale", "thresholds k·mean, k = 2 for weights and 6 for activations",
+    scale_row = variant(learned, "ablation/scale",
+                        "thresholds k·mean, k = 2 for weights and 14 for activations",
                         {"threshold": "scale"})
     scale = scale_row[1]
     return [learned_row,
             with_groups(4, "the same, 4 groups per layer"),
             with_groups(1, "the same, 1 group per layer"),
-            variant(learned, "search", "thresholds searched", {"threshold": "search"}),
+            variant(learned, "ablation/search", "thresholds searched", {"threshold": "search"}),
             scale_row,
-            variant(scale, "scale-k10", "the same, k = 10 for activations", {"k_activations": 10}),
-            with_stage("project", "k = 2 behind an epoch of reshaping"),
+            variant(scale, "ablation/scale-k6", "the same, k = 6 for activations",
+                    layers={"inner": {"k_activations": 6}}),
+            with_stage("project", "k·mean behind an epoch of reshaping"),
             with_stage("copy", "the same, reshape=copy")]
+
+
+def training_keys(learned):
+    """The ablation's first training with other keys, and once more with other random numbers."""
+    return [("thresholds learned, seed=1", learned),
+            variant(learned, "keys/seed-2", "seed=2", seed=2),
+            variant(learned, "keys/pass", "weight_gradient=pass", {"weight_gradient": "pass"}),
+            variant(learned, "keys/ema-1024", "ema_images=1024, the default, in place of 8192",
+                    {"ema_images": 1024}),
+            variant(learned, "keys/ema-0", "ema_images=0", {"ema_images": 0}),
+            variant(learned, "keys/taught", "taught by the float network", taught=True)]
+
+
+def factors(scale):
+    """Scale-Clip's k, of activations with 2 and 3 bits and of 4-bit weights."""
+    def of_activations(bits, k):
+        return variant(scale, f"k/w2a{bits}-k{k}", f"W2A{bits}, k = {k} for activations",
+                       {"activation_bits": bits, "k_activations": k}, epochs=FACTOR_EPOCHS)
+
+    def of_weights(k):
+        return variant(scale, f"k/w4a4-kw{k}", f"W4A4, k = 10 for activations, {k} for weights",
+                       {"weight_bits": 4, "k_activations": 10, "k_weights": k},
+                       epochs=FACTOR_EPOCHS)
+
+    return [of_activations(2, 6), of_activations(2, 10),
+            of_activations(3, 6), of_activations(3, 10), of_activations(3, 14),
+            of_weights(2), of_weights(3)]
 
 
 def yolo_fastest():
@@ -124,19 +164,26 @@ def yolo_fastest():
 
 
 RESNET20 = network("resnet20", "cifar10", "cifar10-resnet20")
-W2A4 = next(experiment for experiment in RESNET20 if experiment.name.endswith("/w2a4"))
-ABLATION = ablations(W2A4)
+RESNET20_BY_NAME = {experiment.name: experiment for experiment in RESNET20}
+ABLATION = ablations(RESNET20_BY_NAME["resnet20/w2a4"])
+ABLATION_BY_NAME = {experiment.name: experiment for _, experiment in ABLATION}
+TRAINING_KEYS = training_keys(ABLATION_BY_NAME["resnet20/ablation/learned"])
+FACTORS = factors(ABLATION_BY_NAME["resnet20/ablation/scale"])
 YOLO_FASTEST = yolo_fastest()
 
-# Tables of single experiments: title, what the numbers are, rows.
-LISTS = [
-    (f"ResNet-20, CIFAR-10, W2A4, {ABLATION_EPOCHS} epochs", "top-1", ABLATION),
-    ("YOLO-Fastest-1.1-XL, 128 images of COCO", "mAP@0.50", YOLO_FASTEST),
+COMPARISONS = [
+    Comparison(f"ResNet-20, CIFAR-10, W2A4, {ABLATION_EPOCHS} epochs", "top-1", ABLATION),
+    Comparison("The same, keys of training", "top-1", TRAINING_KEYS),
+    Comparison(f"ResNet-20, CIFAR-10, {FACTOR_EPOCHS} epochs, k·mean", "top-1", FACTORS,
+               against_first=False),
+    Comparison("YOLO-Fastest-1.1-XL, 128 images of COCO", "mAP@0.50", YOLO_FASTEST),
 ]
 
 EXPERIMENTS = [
     *RESNET20,
     *(experiment for _, experiment in ABLATION),
+    *(experiment for _, experiment in TRAINING_KEYS[1:]),
+    *(experiment for _, experiment in FACTORS),
     *network("vgg-small", "cifar10", "cifar10-vgg-small"),
     *network("bccd", "bccd", "bccd-yolo", epochs=DETECTOR_EPOCHS, more_epochs={},
              rate=DETECTOR_RATE, schedule=DETECTOR_FINE_TUNE, taught=False),

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from cfg_text import Cfg
+from common import Failure
 from data_sets import Prepared
 from definitions import depends_on
 from workspace import Workspace, find_file, make_cfg
@@ -18,11 +19,17 @@ class Job:
     cfg: Cfg
     start: Path | None  # weights
     start_cfg: Path | None  # of the experiment that makes them
-    begins_anew: bool  # by --again
+    sets_aside: bool  # what is there: --again
+    wants_row: bool
 
     @property
     def experiment(self):
         return self.space.experiment
+
+    @property
+    def is_settled(self):
+        """There is nothing to do."""
+        return not (self.sets_aside or self.wants_row)
 
 
 class Plan:
@@ -36,18 +43,14 @@ class Plan:
         return Workspace(self.options.work, experiment)
 
     def wants_row(self, experiment):
-        return self.space(experiment).runs_again or experiment.name not in self.rows
-
-    def is_done(self, experiment):
-        return self.space(experiment).result.is_file()
+        """A table that came with the tree doesn't say that anything was trained here."""
+        return experiment.name not in self.rows or not self.space(experiment).is_noted
 
     def find_needed(self, chosen):
-        """The chosen ones that have no row, and unfinished ones that they start from."""
-        again = self.options.again
+        """The chosen ones, and unfinished ones that they start from."""
         needed = {}
         for experiment in chosen:
-            if again or self.wants_row(experiment):
-                self._add(experiment, needed, anew=again)
+            self._add(experiment, needed, anew=self.options.again)
         return [e for e in self.module.EXPERIMENTS if e.name in needed]
 
     def _add(self, experiment, needed, anew=False):
@@ -55,8 +58,8 @@ class Plan:
             return
         needed[experiment.name] = experiment
         start = depends_on(experiment)
-        if start is not None and (anew or not self.is_done(experiment)) and \
-                not self.is_done(self.by_name[start]):
+        if start is not None and (anew or not self.space(experiment).is_done) and \
+                not self.space(self.by_name[start]).is_done:
             self._add(self.by_name[start], needed)
 
     def make_jobs(self, experiments, chosen):
@@ -72,13 +75,18 @@ class Plan:
         return data_set.prepare(self.options.data / data_set.folder,
                                 self.options.work / "data" / name)
 
-    def _make_job(self, experiment, data_set, anew):
+    def _make_job(self, experiment, data_set, again):
+        """--again goes on with what isn't finished yet."""
         cfg = make_cfg(experiment, data_set, self.options)
+        space = self.space(experiment)
+        changes = space.find_changes(cfg)
+        sets_aside = again and (space.result.is_file() or bool(changes))
+        if changes and not sets_aside:
+            raise Failure(f"{experiment.name}: its cfg is another one than the experiment in "
+                          f"{space.folder} was begun with ({'; '.join(changes)}); --again begins "
+                          "anew")
         start, start_cfg = self._find_start(experiment)
-        job = Job(self.space(experiment), data_set, cfg, start, start_cfg, anew)
-        if not anew:
-            job.space.check_cfg(cfg)
-        return job
+        return Job(space, data_set, cfg, start, start_cfg, sets_aside, self.wants_row(experiment))
 
     def _find_start(self, experiment):
         source = depends_on(experiment)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 import statistics
 
 from common import Failure
@@ -28,29 +29,48 @@ def read_iterations(path):
     """The header and the lines of the .csv that training writes, one per iteration."""
     with open(path, newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
-    if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds":
-        raise Failure(f"{path}: not the history of a training with evaluations")
+    if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds" or \
+            any(len(row) != len(header) for row in rows):
+        raise Failure(f"{path}: not the whole history of a training with evaluations")
     return header, rows
 
 
 def read_history(path):
     """A resumed training goes on in the same file, with its time."""
     header, rows = read_iterations(path)
-    values = [float(row[7]) for row in rows if row[7]]
+    try:
+        values = [float(row[7]) for row in rows if row[7]]
+        iterations, minutes = (int(rows[-1][0]), float(rows[-1][6]) / 60) if rows else (0, 0)
+    except ValueError as error:
+        raise Failure(f"{path}: {error}") from None
     if not values:
         raise Failure(f"{path}: no evaluation in it")
-    return History(header[7], values, int(rows[-1][0]), float(rows[-1][6]) / 60)
+    return History(header[7], values, iterations, minutes)
+
+
+def is_number(text):
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def read_results(path):
-    """All rows, or none where there is no file yet."""
+    """All rows, or none where there is no file yet. Half a line must not become a whole one."""
     if not path.is_file():
         return []
     with open(path, newline="") as file:
-        table = csv.DictReader(file)
-        if table.fieldnames != COLUMNS:
-            raise Failure(f"{path}: its first line is not that of a table of results")
-        return list(table)
+        text = file.read()
+    table = csv.DictReader(io.StringIO(text))
+    if table.fieldnames != COLUMNS:
+        raise Failure(f"{path}: its first line is not that of a table of results")
+    rows = list(table)
+    for row in rows:
+        if None in row or None in row.values() or not is_number(row["mean_of_last_3"]):
+            raise Failure(f"{path}: the line of '{row['experiment']}' is damaged")
+    if not text.endswith("\n"):
+        raise Failure(f"{path}: its last line has no end")
+    return rows
 
 
 def latest(rows):
@@ -65,11 +85,12 @@ def format_line(fields):
 
 
 def append_result(path, row):
-    """In one write, so that two runs can share the file."""
+    """In one write, so that two runs can share the file; returns the line."""
     line = format_line(row[column] for column in COLUMNS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as file:
         file.write((format_line(COLUMNS) if file.tell() == 0 else "") + line)
+    return line
 
 
 def describe_network(cfg):

@@ -32,5 +32,10 @@ def quantised_name(network, bits):
     return f"{network.name}/{bits}"
 
 
+def reference_name(network, bits):
+    """The float network that was fine-tuned as long as the one of these bits."""
+    return network.references.get(bits, finetuned_name(network))
+
+
 def title_of(bits):
     return bits.upper()

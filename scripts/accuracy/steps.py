@@ -6,7 +6,7 @@ import random
 import subprocess
 import time
 
-from common import TOP, Failure, write_if_changed
+from common import BUILT, TOP, Failure, write_if_changed
 from data_sets import write_list
 from results import History, append_result, describe_history, describe_network, read_history
 from workspace import epochs_of
@@ -91,8 +91,11 @@ def read_outcome(job):
     return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
 
-def find_commit():
-    """Short, with a + where what is run differs from it."""
+def find_commit(darknet):
+    """Of the tree, short, with a + where it differs from it; a build of elsewhere has none."""
+    if darknet != BUILT.resolve():
+        return "unknown"
+
     def git(*words):
         return subprocess.run(["git", "-C", TOP, *words], text=True, capture_output=True).stdout
     commit = git("rev-parse", "--short", "HEAD").strip()
@@ -107,26 +110,24 @@ def make_row(job):
             **describe_network(job.cfg),
             "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}",
             "seed": experiment.seed,
-            **describe_history(read_outcome(job)), "commit": find_commit(),
+            **describe_history(read_outcome(job)), "commit": job.space.commit,
             "date": datetime.date.today().isoformat()}
 
 
-def finish(job, wants_row, options, children):
+def finish(job, options, children):
     """Whether the experiment is finished now; else a signal stopped it."""
     space = job.space
     with space.lock() as lock:
+        space.write(job.cfg, job.data_set, find_commit(options.darknet))
         if not space.result.is_file():
             if job.start is not None and not job.start.is_file():
                 raise Failure(f"{job.experiment.name}: {job.start} is missing")
-            space.write(job.cfg, job.data_set)
             step = measure if job.experiment.epochs == 0 else train
             step(job, options.darknet, children, lock.fileno())
         if not space.result.is_file():
             return False
-        if wants_row:
-            row = make_row(job)
-            append_result(options.results, row)
-            space.note_row()
-            print(f"{job.experiment.name}: {row['metric']} {row['mean_of_last_3']}; its line is in "
-                  f"{options.results}")
+        row = make_row(job)
+        space.note_row(append_result(options.results, row))
+        print(f"{job.experiment.name}: {row['metric']} {row['mean_of_last_3']}; its line is in "
+              f"{options.results}")
     return True

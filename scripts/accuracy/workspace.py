@@ -1,7 +1,7 @@
 """An experiment's folder: its cfg and .data files, and what training leaves there."""
 
 import fcntl
-import shutil
+import os
 
 from cfg_text import Cfg, differences
 from child import run_quietly
@@ -24,7 +24,8 @@ class Workspace:
         self.history = self.backup / f"{base}.csv"
         self.measured = self.folder / "map.json"  # of an experiment without training
         self.calibrated = self.folder / f"{base}.weights"
-        self._again = self.folder / "again"
+        self._row = self.folder / "row"  # its line, once it is in a table of results
+        self._commit = self.folder / "commit"  # what it was begun with
         self._taught = self.folder / "taught"  # of an experiment that a teacher has a part in
         self._calibration = self.folder / "calibration"  # how, if at all
 
@@ -34,25 +35,28 @@ class Workspace:
         return self.measured if self.experiment.epochs == 0 else self.final
 
     @property
-    def runs_again(self):
-        """Another row of results is wanted, though there is one."""
-        return self._again.is_file()
+    def is_done(self):
+        """What starts from it has its weights and its cfg."""
+        return self.result.is_file() and self.cfg.is_file()
 
-    def start_again(self):
-        """Sets aside what is there, but not what an earlier call began and nothing finished."""
+    @property
+    def is_noted(self):
+        """A table of results has its line."""
+        return self.result.is_file() and self._row.is_file()
+
+    def note_row(self, line):
+        self._row.write_text(line)
+
+    @property
+    def commit(self):
+        return self._commit.read_text().strip() if self._commit.is_file() else "unknown"
+
+    def set_aside(self):
+        """Renames the folder; nothing that was trained is lost."""
         self.lock().close()
-        if self.runs_again:
-            shutil.rmtree(self.folder)
-        else:
-            old = self.folder.with_name(self.folder.name + ".old")
-            if old.exists():
-                shutil.rmtree(old)
-            self.folder.rename(old)
-        self.folder.mkdir(parents=True)
-        self._again.touch()
-
-    def note_row(self):
-        self._again.unlink(missing_ok=True)
+        names = (f"{self.folder.name}.old{n}" for n in ["", *range(2, 1000)])
+        self.folder.rename(next(path for path in map(self.folder.with_name, names)
+                                if not path.exists()))
 
     def progress(self):
         """Iterations done and to do, or None before anything was saved."""
@@ -69,26 +73,24 @@ class Workspace:
     def _begun_calibration(self):
         return self._calibration.read_text() if self._calibration.is_file() else ""
 
-    def check_cfg(self, cfg):
-        """Weights of one cfg must not go on as another's."""
+    def find_changes(self, cfg):
+        """Phrases: weights of one cfg must not go on as another's."""
         if not self.is_begun:
-            return
+            return []
         changed = differences(Cfg(self.cfg.read_text()), cfg)
         if self._taught.exists() != self.experiment.taught:
             changed.append(f"taught={self.experiment.taught}")
         if self._begun_calibration() != describe_calibration(self.experiment):
             changed.append(describe_calibration(self.experiment) or "calibrate=None")
-        if changed:
-            raise Failure(f"{self.experiment.name}: its cfg is another one than the experiment in "
-                          f"{self.folder} was begun with ({'; '.join(changed)}); --again begins "
-                          "anew")
+        return changed
 
-    def write(self, cfg, data_set):
+    def write(self, cfg, data_set, commit):
         """Before training, what it reads."""
         self.backup.mkdir(parents=True, exist_ok=True)
         comment = f"Experiment {self.experiment.name}, made from {self.experiment.cfg}."
         if not self.is_begun:
             write_if_changed(self.cfg, cfg.text(comment))
+            write_if_changed(self._commit, f"{commit}\n")
             self._taught.unlink(missing_ok=True)
             if self.experiment.taught:
                 self._taught.touch()
@@ -132,7 +134,7 @@ def find_file(name, models):
 
 def converted(path, bits, darknet, work):
     """Text of a float cfg in quantised form."""
-    out = work / "converted.cfg"
+    out = work / f"converted.{os.getpid()}.cfg"  # another run may be converting its own
     run_quietly([darknet, "gdrq", "convert", path, out, "-weight_bits", bits[0],
                  "-activation_bits", bits[1]], path)
     text = out.read_text()
