@@ -72,7 +72,7 @@ int cmd_gdrq_inspect(int argc, char **argv) {
         {.name = "before",
          .value_name = "WEIGHTS",
          .text = &o.before,
-         .help = "weights before training, to compare with"},
+         .help = "weights before training, to compare with them and with their inputs"},
         {.name = "json", .value_name = "FILE", .text = &o.json, .help = "write the numbers, too"},
     };
     const arg_spec spec = {

@@ -56,8 +56,8 @@ histogram_view histogram_view_of(const gdrq_distribution *d) {
 }
 
 histogram_view histogram_view_of_both(const gdrq_distribution *a, const gdrq_distribution *b) {
-    if (!a->n || !b->n)
-        return histogram_view_of(a->n ? a : b);
+    if (!a || !a->n || !b->n)
+        return histogram_view_of(a && a->n ? a : b);
     const histogram_view v = histogram_view_of(a), w = histogram_view_of(b);
     return (histogram_view){fmin(v.from, w.from), fmax(v.to, w.to), fmax(v.top, w.top)};
 }

@@ -17,6 +17,7 @@ enum {
     HISTOGRAM_UNIFORM = 0x009e73,
     HISTOGRAM_INPUT = 0xe69f00,
     HISTOGRAM_BEFORE = 0x9fc3de,
+    HISTOGRAM_INPUT_BEFORE = 0xf5dba3,
     HISTOGRAM_VALUES = 0xaab4c2,
     HISTOGRAM_SHADE = 0xdfe3e9,
 };
@@ -39,7 +40,7 @@ typedef struct histogram {
 /* Shows the grid and all but very few of the numbers, and all bars but a single one far higher. */
 histogram_view histogram_view_of(const gdrq_distribution *d);
 
-/* Shows two of the same kind, so that they can be compared; either may be empty. */
+/* Shows two of the same kind, so that they can be compared; either may be empty, a also NULL. */
 histogram_view histogram_view_of_both(const gdrq_distribution *a, const gdrq_distribution *b);
 
 /* The pixel of a value in steps. */

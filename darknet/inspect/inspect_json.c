@@ -38,11 +38,12 @@ static void put_weights(FILE *out, const char *name, const inspected_layer *l,
     putc('}', out);
 }
 
-static void put_input(FILE *out, const inspected_layer *l) {
-    fprintf(out, ",\n      \"input\": {\"bits\": %d, ", l->quantisation.input_bits);
+static void put_input(FILE *out, const char *name, const inspected_layer *l, float threshold,
+                      const gdrq_distribution *d) {
+    fprintf(out, ",\n      \"%s\": {\"bits\": %d, ", name, l->quantisation.input_bits);
     put_text(out, "range", l->quantisation.input_range);
-    fprintf(out, ", \"threshold\": %.9g, ", (double)l->quantisation.input_threshold);
-    put_distribution(out, l->input);
+    fprintf(out, ", \"threshold\": %.9g, ", (double)threshold);
+    put_distribution(out, d);
     putc('}', out);
 }
 
@@ -53,7 +54,9 @@ static void put_layer(FILE *out, const inspected_layer *l) {
     if (l->before.n)
         put_weights(out, "before", l, &l->threshold_before, &l->before);
     if (l->input)
-        put_input(out, l);
+        put_input(out, "input", l, l->quantisation.input_threshold, l->input);
+    if (l->input_before)
+        put_input(out, "input_before", l, l->input_threshold_before, l->input_before);
     putc('}', out);
 }
 

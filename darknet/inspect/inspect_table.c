@@ -31,22 +31,32 @@ static void print_start_heading(void) {
     printf("layer %-18s %4s", "type", "bits");
 }
 
+/* Only where there is a before. */
+static void print_before_heading(void) {
+    printf(" %8s", "before %");
+}
+
+static void print_before(const gdrq_distribution *d) {
+    if (d->n)
+        printf(" %8.2f", percent(gdrq_distribution_loss(d)));
+    else
+        printf(" %8s", "-");
+}
+
 static void print_weights(const inspection *in) {
     puts(weights_title);
     print_start_heading();
     printf(" %6s %9s %9s %9s", "groups", "T", "least", "most");
     if (in->before)
-        printf(" %8s", "before %");
+        print_before_heading();
     print_end_heading();
     for (int i = 0; i < in->n; i++) {
         const inspected_layer *l = &in->layers[i];
         print_start(l, l->quantisation.weight_bits);
         printf(" %6d %9.4g %9.4g %9.4g", l->quantisation.groups, l->threshold.mean,
                l->threshold.least, l->threshold.most);
-        if (in->before && l->before.n)
-            printf(" %8.2f", percent(gdrq_distribution_loss(&l->before)));
-        else if (in->before)
-            printf(" %8s", "-");
+        if (in->before)
+            print_before(&l->before);
         print_end(&l->weights);
     }
 }
@@ -55,11 +65,15 @@ static void print_inputs(const inspection *in) {
     printf("\nInput activations, of %d picture%s:\n", in->pictures, in->pictures == 1 ? "" : "s");
     print_start_heading();
     printf(" %-8s %9s", "range", "T");
+    if (in->inputs_before)
+        print_before_heading();
     print_end_heading();
     for (int i = 0; i < in->n; i++) {
         const inspected_layer *l = &in->layers[i];
         print_start(l, l->quantisation.input_bits);
         printf(" %-8s %9.4g", l->quantisation.input_range, (double)l->quantisation.input_threshold);
+        if (in->inputs_before)
+            print_before(l->input_before);
         print_end(l->input);
     }
 }

@@ -42,13 +42,21 @@ static threshold_span span_of(const gdrq_quantisation *q) {
     return span;
 }
 
+/* Per layer of the network, as gdrq_network_add_inputs() wants it. */
+static gdrq_distribution *make_inputs(const inspection *in, gdrq_error *err) {
+    gdrq_distribution *inputs = gdrq_alloc((size_t)in->net->n, sizeof *inputs);
+    if (!inputs)
+        gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the inputs of %d layers", in->net->n);
+    return inputs;
+}
+
 static gdrq_status make_layers(inspection *in, gdrq_error *err) {
     network *net = in->net;
     in->layers = gdrq_alloc((size_t)net->n, sizeof *in->layers);
-    if (in->images)
-        in->inputs = gdrq_alloc((size_t)net->n, sizeof *in->inputs);
-    if (!in->layers || (in->images && !in->inputs))
+    if (!in->layers)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d layers", net->n);
+    if (in->images && !(in->inputs = make_inputs(in, err)))
+        return GDRQ_ERROR_MEMORY;
     for (int i = 0; i < net->n; i++) {
         inspected_layer *l = &in->layers[in->n];
         if (!gdrq_network_quantisation(net, i, &l->quantisation))
@@ -89,20 +97,67 @@ static gdrq_status gather_before(inspection *in, gdrq_error *err) {
     if (!found.complete)
         report("%s: holds layers 0 to %d of %d; for the others there is no before", in->before,
                found.layers - 1, in->net->n);
+    else if (in->images && !(in->inputs_before = make_inputs(in, err)))
+        return GDRQ_ERROR_MEMORY;
     return gather_weights(in, found.layers, true, in->before, err);
 }
 
 /* ---- inputs ---- */
 
-gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err) {
+/* inputs: NULL if nothing is to be gathered. */
+static gdrq_status run_pictures(inspection *in, const picture_paths *paths,
+                                gdrq_distribution *inputs, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
         status = predict_picture_file(in->net, paths->at[i], err);
-        if (status == GDRQ_OK)
-            status = gdrq_network_add_inputs(in->net, in->inputs, err);
+        if (status == GDRQ_OK && inputs)
+            status = gdrq_network_add_inputs(in->net, inputs, err);
         if (status == GDRQ_OK && paths->n > 1)
             list_progress(NULL, i + 1, paths->n);
     }
+    return status;
+}
+
+static gdrq_status search_thresholds(inspection *in, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = gdrq_network_counting(in->net, true, err);
+    gdrq_network_unquantised(in->net, true);
+    if (status == GDRQ_OK)
+        status = run_pictures(in, paths, NULL, err);
+    gdrq_network_unquantised(in->net, false);
+    if (status == GDRQ_OK)
+        status = gdrq_network_set_thresholds(in->net, GDRQ_CALIBRATE_SEARCH, 0, err);
+    gdrq_network_counting(in->net, false, NULL);
+    return status;
+}
+
+static void keep_inputs_before(inspection *in) {
+    for (int k = 0; k < in->n; k++) {
+        inspected_layer *l = &in->layers[k];
+        gdrq_quantisation q;
+        if (!gdrq_network_quantisation(in->net, l->quantisation.layer, &q))
+            continue;
+        l->input_before = &in->inputs_before[q.layer];
+        l->input_threshold_before = q.input_threshold;
+    }
+}
+
+static gdrq_status run_before(inspection *in, const picture_paths *paths, gdrq_error *err) {
+    gdrq_error unset;
+    gdrq_status status = gdrq_network_load(in->net, in->before, false, NULL, err);
+    if (status == GDRQ_OK && gdrq_network_ready(in->net, &unset) != GDRQ_OK)
+        status = search_thresholds(in, paths, err);
+    if (status == GDRQ_OK)
+        status = run_pictures(in, paths, in->inputs_before, err);
+    if (status != GDRQ_OK)
+        return status;
+    keep_inputs_before(in);
+    return gdrq_network_load(in->net, in->weights, false, NULL, err);
+}
+
+gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = in->inputs_before ? run_before(in, paths, err) : GDRQ_OK;
+    if (status == GDRQ_OK)
+        status = run_pictures(in, paths, in->inputs, err);
     in->pictures = paths->n;
     return status;
 }
@@ -127,10 +182,11 @@ gdrq_status inspection_open(inspection *in, gdrq_error *err) {
 void inspection_free(inspection *in) {
     free(in->layers);
     free(in->inputs);
+    free(in->inputs_before);
     if (in->net)
         free_network(in->net);
     in->net = NULL;
     in->layers = NULL;
-    in->inputs = NULL;
+    in->inputs = in->inputs_before = NULL;
     in->n = 0;
 }

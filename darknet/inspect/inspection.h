@@ -16,15 +16,18 @@ typedef struct inspected_layer {
     char shape[64];                 /* "3x3, 16 to 32": channels in and out */
     threshold_span threshold, threshold_before;
     gdrq_distribution weights;
-    gdrq_distribution before;       /* of other weights of the layer; empty if there are none */
-    const gdrq_distribution *input; /* NULL: no pictures */
+    gdrq_distribution before; /* of other weights of the layer; empty if there are none */
+    /* NULL: no pictures or, of before, no weights for all layers. */
+    const gdrq_distribution *input, *input_before;
+    float input_threshold_before;
 } inspected_layer;
 
 typedef struct inspection {
     const char *cfg, *weights, *before, *images; /* paths; NULL: not given */
     inspected_layer *layers;                     /* the quantised ones */
     int n;
-    gdrq_distribution *inputs; /* per layer of the network; NULL: no pictures */
+    /* Per layer of the network; NULL where those of layers are. */
+    gdrq_distribution *inputs, *inputs_before;
     int pictures;
     network *net;
 } inspection;
@@ -35,7 +38,11 @@ typedef struct inspection {
  */
 gdrq_status inspection_open(inspection *in, gdrq_error *err);
 
-/* Runs the network on the pictures, and gathers all about the inputs of its layers. */
+/*
+ * Runs the network on the pictures, and gathers all about the inputs of its layers; before, the
+ * same with the weights of `before` if they are those of all layers. Where these have no
+ * thresholds, as float ones, they get those that lose least on the pictures.
+ */
 gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err);
 
 void inspection_free(inspection *in);

@@ -20,7 +20,7 @@ enum {
     PANEL_GAP = 74,
     PANEL_WIDTH = (WIDTH - PANEL_LEFT - PANEL_GAP - EDGE) / 2,
     TEXT_SIZE = 160,
-    MOST_ROWS = 3,
+    MOST_ROWS = 4,
 };
 
 static const canvas_font plain = {.size = 8.5f}, bold = {.size = 10, .bold = true};
@@ -161,11 +161,13 @@ static sheet_row weights_row(const char *title, const inspected_layer *l,
     return row;
 }
 
-static sheet_row input_row(const inspected_layer *l) {
-    sheet_row row = {.title = "Input", .of = l->input, .view = histogram_view_of(l->input)};
+static sheet_row input_row(const char *title, const inspected_layer *l, const gdrq_distribution *d,
+                           float threshold) {
+    sheet_row row = {
+        .title = title, .of = d, .view = histogram_view_of_both(l->input_before, l->input)};
     snprintf(row.bits, sizeof row.bits, "%d bits, %s", l->quantisation.input_bits,
              l->quantisation.input_range);
-    snprintf(row.threshold, sizeof row.threshold, "%.4g", (double)l->quantisation.input_threshold);
+    snprintf(row.threshold, sizeof row.threshold, "%.4g", (double)threshold);
     return row;
 }
 
@@ -174,8 +176,10 @@ static int make_rows(const inspected_layer *l, sheet_row *rows) {
     if (l->before.n)
         rows[n++] = weights_row("Weights before", l, &l->before, &l->threshold_before);
     rows[n++] = weights_row("Weights", l, &l->weights, &l->threshold);
+    if (l->input_before)
+        rows[n++] = input_row("Input before", l, l->input_before, l->input_threshold_before);
     if (l->input)
-        rows[n++] = input_row(l);
+        rows[n++] = input_row("Input", l, l->input, l->quantisation.input_threshold);
     return n;
 }
 

@@ -19,15 +19,18 @@ enum {
     LOSSES_HEIGHT = 190,
     LOSSES = LOSSES_TOP + LOSSES_HEIGHT + 56,
     LOSSES_LEFT = 70,
-    MOST_SERIES = 3,
+    MOST_SERIES = 4,
     TEXT_SIZE = 160,
 };
 
 static const canvas_font plain = {.size = 8.5f}, little = {.size = 7},
                          bold = {.size = 10, .bold = true};
 
+typedef enum kind { WEIGHTS_BEFORE, WEIGHTS, INPUT_BEFORE, INPUT } kind;
+
 /* What a layer has one histogram and one bar of each. */
 typedef struct series {
+    kind of;
     const char *name;
     unsigned colour;
 } series;
@@ -41,12 +44,24 @@ typedef struct overview {
     float cell_width, cell_height, plot_height;
 } overview;
 
+/* Of series s; it may be empty. */
 static const gdrq_distribution *distribution_of(const overview *o, const inspected_layer *l,
                                                 int s) {
-    const unsigned colour = o->series[s].colour;
-    return colour == HISTOGRAM_BEFORE  ? &l->before
-           : colour == HISTOGRAM_INPUT ? l->input
-                                       : &l->weights;
+    switch (o->series[s].of) {
+    case WEIGHTS_BEFORE:
+        return &l->before;
+    case INPUT_BEFORE:
+        return l->input_before;
+    case INPUT:
+        return l->input;
+    default:
+        return &l->weights;
+    }
+}
+
+static histogram_view view_of(const overview *o, const inspected_layer *l, int s) {
+    return o->series[s].of <= WEIGHTS ? histogram_view_of_both(&l->before, &l->weights)
+                                      : histogram_view_of_both(l->input_before, l->input);
 }
 
 static void lay_out(overview *o) {
@@ -82,10 +97,7 @@ static void draw_series(overview *o, const inspected_layer *l, int s, float left
     plot_text(&o->canvas, left, top + 10, CANVAS_LEFT, little, PLOT_MUTED, o->series[s].name);
     plot_text(&o->canvas, left + o->cell_width, top + 10, CANVAS_RIGHT, little, PLOT_INK, caption);
     if (d->n)
-        draw_small(o, d,
-                   d == l->input ? histogram_view_of(d)
-                                 : histogram_view_of_both(&l->before, &l->weights),
-                   left, top + CAPTION);
+        draw_small(o, d, view_of(o, l, s), left, top + CAPTION);
 }
 
 static void draw_cell(overview *o, int i) {
@@ -172,10 +184,12 @@ gdrq_status overview_save(const inspection *in, const char *path, gdrq_error *er
     picture p;
     overview o = {.in = in, .canvas = {.on = &p, .err = err}};
     if (in->before)
-        o.series[o.n_series++] = (series){"weights before", HISTOGRAM_BEFORE};
-    o.series[o.n_series++] = (series){"weights", HISTOGRAM_CODES};
+        o.series[o.n_series++] = (series){WEIGHTS_BEFORE, "weights before", HISTOGRAM_BEFORE};
+    o.series[o.n_series++] = (series){WEIGHTS, "weights", HISTOGRAM_CODES};
+    if (in->inputs_before)
+        o.series[o.n_series++] = (series){INPUT_BEFORE, "input before", HISTOGRAM_INPUT_BEFORE};
     if (in->inputs)
-        o.series[o.n_series++] = (series){"input", HISTOGRAM_INPUT};
+        o.series[o.n_series++] = (series){INPUT, "input", HISTOGRAM_INPUT};
     lay_out(&o);
     const int height = (int)(HEADER + (float)o.rows * o.cell_height) + 8 + LOSSES;
     gdrq_status status =

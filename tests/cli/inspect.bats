@@ -41,9 +41,11 @@ for l, bits, range_, count in zip(b["layers"], (8, 4, 8), ("pixels", "offset", "
     if b["pictures"]:
         x = l["input"]
         assert x["bits"] == bits and x["range"] == range_
-        assert x["count"] == count * b["pictures"]
-        check(x, 2 ** bits)
-        assert x["threshold"] > 0 and (range_ != "pixels" or x["loss"] < 1e-6)
+        assert ("input_before" in l) == bool(b["before"])
+        for x in [l[name] for name in ("input", "input_before") if name in l]:
+            assert x["count"] == count * b["pictures"]
+            check(x, 2 ** bits)
+            assert x["threshold"] > 0 and (range_ != "pixels" or x["loss"] < 1e-6)
 # As k = 2 clips a normal distribution: beyond 1.6 deviations, 11 %.
 clipped = b["layers"][1]["weights"]["clipped"]
 assert .08 < clipped < .14, clipped
@@ -52,8 +54,9 @@ for l in b["layers"]:
     assert "%7.2f" % (100 * l["weights"]["loss"]) in table
     if "input" in l:
         assert "%7.2f" % (100 * l["input"]["loss"]) in table
-    if "before" in l:
-        assert "%8.2f" % (100 * l["before"]["loss"]) in table
+    for name in "before", "input_before":
+        if name in l:
+            assert "%8.2f" % (100 * l[name]["loss"]) in table
 END
 }
 
@@ -93,6 +96,20 @@ a, b = (json.load(open(name))["layers"] for name in ("a.json", "b.json"))
 for before, after in zip(a, b):
     assert before["weights"] == after["weights"] != after["before"]
 END
+    # What layers read before is what they read where these weights are inspected alone.
+    darknet gdrq inspect small.cfg other.weights photos -json c.json > table 2> err
+    darknet gdrq inspect small.cfg small.weights photos -json d.json > table 2> err
+    # Float weights get thresholds from the pictures, as `calibrate` gives them.
+    darknet gdrq calibrate small.cfg stock.weights photos searched.weights -method search -batch_norm keep
+    darknet gdrq inspect small.cfg searched.weights photos -json e.json > table 2> err
+    darknet gdrq inspect small.cfg small.weights photos -before stock.weights -json f.json > table 2> err
+    /usr/bin/python3 - << 'END'
+import json
+b, c, d, e, f = (json.load(open(name + ".json"))["layers"] for name in "bcdef")
+for b, c, d, e, f in zip(b, c, d, e, f):
+    assert b["input_before"] == c["input"] and b["input"] == d["input"] == f["input"]
+    assert f["input_before"] == e["input"]
+END
 }
 
 @test "pictures are drawn of each layer and of all" {
@@ -120,6 +137,9 @@ END
     /usr/bin/python3 -c '
 import json
 assert ["before" in l for l in json.load(open("a.json"))["layers"]] == [True, True, False]'
+    darknet gdrq inspect small.cfg small.weights "$photo" -before backbone -json b.json -out drawn > table 2> err
+    fails grep -q input_before b.json
+    is_png drawn/overview.png 1400
     run darknet gdrq inspect small.cfg backbone
     [ "$status" -eq 1 ]
     says "backbone"
