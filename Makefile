@@ -56,6 +56,8 @@ sanitize := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-poi
 else
 BUILD ?= build
 endif
+# Spelt in one way only: dependencies (.d) name objects by it, and those of another go unnoticed.
+override BUILD := $(patsubst $(CURDIR)/%,%,$(BUILD))
 
 warnings := -Wall -Wextra $(if $(WERROR),-Werror)
 optimise := $(if $(DEBUG),-O0,-O3 -fno-math-errno -fno-trapping-math) -g

@@ -68,30 +68,41 @@ static gdrq_status make_layers(inspection *in, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-/* Of the first n layers of the network, with the weights that it has now. */
-static gdrq_status gather_weights(inspection *in, int n, bool before, const char *path,
-                                  gdrq_error *err) {
+/* Of the first n layers of the network. */
+static gdrq_status gather_weights(inspection *in, network *net, int n, gdrq_error *err) {
+    const bool before = net == in->net_before;
     gdrq_status status = GDRQ_OK;
     for (int k = 0; k < in->n && status == GDRQ_OK; k++) {
         inspected_layer *l = &in->layers[k];
         gdrq_quantisation q;
         if (l->quantisation.layer >= n ||
-            !gdrq_network_quantisation(in->net, l->quantisation.layer, &q))
+            !gdrq_network_quantisation(net, l->quantisation.layer, &q))
             continue;
         gdrq_error reason;
         status = gdrq_weight_distribution(&q, before ? &l->before : &l->weights, &reason);
         if (status != GDRQ_OK)
-            return gdrq_fail(err, status, "%.500s: %.500s", path, reason.message);
+            return gdrq_fail(err, status, "%.500s: %.500s", before ? in->before : in->weights,
+                             reason.message);
         *(before ? &l->threshold_before : &l->threshold) = span_of(&q);
         q.weights = q.weight_codes = q.weight_steps = NULL;
-        l->quantisation = q;
+        if (!before)
+            l->quantisation = q;
     }
     return status;
 }
 
-static gdrq_status gather_before(inspection *in, gdrq_error *err) {
+static gdrq_status open_weights(inspection *in, gdrq_error *err) {
+    gdrq_status status = gdrq_network_load(in->net, in->weights, false, NULL, err);
+    if (status == GDRQ_OK)
+        status = gather_weights(in, in->net, in->net->n, err);
+    return status == GDRQ_OK && in->images ? gdrq_network_ready(in->net, err) : status;
+}
+
+static gdrq_status open_before(inspection *in, gdrq_error *err) {
     gdrq_load_report found;
-    const gdrq_status status = gdrq_network_load(in->net, in->before, true, &found, err);
+    gdrq_status status = gdrq_network_parse(in->cfg, NULL, NULL, &in->net_before, err);
+    if (status == GDRQ_OK)
+        status = gdrq_network_load(in->net_before, in->before, true, &found, err);
     if (status != GDRQ_OK)
         return status;
     if (!found.complete)
@@ -99,34 +110,34 @@ static gdrq_status gather_before(inspection *in, gdrq_error *err) {
                found.layers - 1, in->net->n);
     else if (in->images && !(in->inputs_before = make_inputs(in, err)))
         return GDRQ_ERROR_MEMORY;
-    return gather_weights(in, found.layers, true, in->before, err);
+    return gather_weights(in, in->net_before, found.layers, err);
 }
 
 /* ---- inputs ---- */
 
 /* inputs: NULL if nothing is to be gathered. */
-static gdrq_status run_pictures(inspection *in, const picture_paths *paths,
-                                gdrq_distribution *inputs, gdrq_error *err) {
+static gdrq_status run_pictures(network *net, const picture_paths *paths, gdrq_distribution *inputs,
+                                gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
-        status = predict_picture_file(in->net, paths->at[i], err);
+        status = predict_picture_file(net, paths->at[i], err);
         if (status == GDRQ_OK && inputs)
-            status = gdrq_network_add_inputs(in->net, inputs, err);
+            status = gdrq_network_add_inputs(net, inputs, err);
         if (status == GDRQ_OK && paths->n > 1)
             list_progress(NULL, i + 1, paths->n);
     }
     return status;
 }
 
-static gdrq_status search_thresholds(inspection *in, const picture_paths *paths, gdrq_error *err) {
-    gdrq_status status = gdrq_network_counting(in->net, true, err);
-    gdrq_network_unquantised(in->net, true);
+static gdrq_status search_thresholds(network *net, const picture_paths *paths, gdrq_error *err) {
+    gdrq_status status = gdrq_network_counting(net, true, err);
+    gdrq_network_unquantised(net, true);
     if (status == GDRQ_OK)
-        status = run_pictures(in, paths, NULL, err);
-    gdrq_network_unquantised(in->net, false);
+        status = run_pictures(net, paths, NULL, err);
+    gdrq_network_unquantised(net, false);
     if (status == GDRQ_OK)
-        status = gdrq_network_set_thresholds(in->net, GDRQ_CALIBRATE_SEARCH, 0, err);
-    gdrq_network_counting(in->net, false, NULL);
+        status = gdrq_network_set_thresholds(net, GDRQ_CALIBRATE_SEARCH, 0, err);
+    gdrq_network_counting(net, false, NULL);
     return status;
 }
 
@@ -134,7 +145,7 @@ static void keep_inputs_before(inspection *in) {
     for (int k = 0; k < in->n; k++) {
         inspected_layer *l = &in->layers[k];
         gdrq_quantisation q;
-        if (!gdrq_network_quantisation(in->net, l->quantisation.layer, &q))
+        if (!gdrq_network_quantisation(in->net_before, l->quantisation.layer, &q))
             continue;
         l->input_before = &in->inputs_before[q.layer];
         l->input_threshold_before = q.input_threshold;
@@ -142,22 +153,26 @@ static void keep_inputs_before(inspection *in) {
 }
 
 static gdrq_status run_before(inspection *in, const picture_paths *paths, gdrq_error *err) {
-    gdrq_error unset;
-    gdrq_status status = gdrq_network_load(in->net, in->before, false, NULL, err);
-    if (status == GDRQ_OK && gdrq_network_ready(in->net, &unset) != GDRQ_OK)
-        status = search_thresholds(in, paths, err);
+    gdrq_error reason;
+    gdrq_status status = GDRQ_OK;
+    if (gdrq_network_ready(in->net_before, &reason) != GDRQ_OK) {
+        report("%s: has no thresholds for all that layers read: they get those that lose least on "
+               "these pictures",
+               in->before);
+        status = search_thresholds(in->net_before, paths, &reason);
+    }
     if (status == GDRQ_OK)
-        status = run_pictures(in, paths, in->inputs_before, err);
+        status = run_pictures(in->net_before, paths, in->inputs_before, &reason);
     if (status != GDRQ_OK)
-        return status;
+        return gdrq_fail(err, status, "%.500s: %.500s", in->before, reason.message);
     keep_inputs_before(in);
-    return gdrq_network_load(in->net, in->weights, false, NULL, err);
+    return GDRQ_OK;
 }
 
 gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err) {
     gdrq_status status = in->inputs_before ? run_before(in, paths, err) : GDRQ_OK;
     if (status == GDRQ_OK)
-        status = run_pictures(in, paths, in->inputs, err);
+        status = run_pictures(in->net, paths, in->inputs, err);
     in->pictures = paths->n;
     return status;
 }
@@ -170,13 +185,9 @@ gdrq_status inspection_open(inspection *in, gdrq_error *err) {
         status = quantised_network_check(in->net, in->cfg, "inspect", err);
     if (status == GDRQ_OK)
         status = make_layers(in, err);
-    if (status == GDRQ_OK && in->before)
-        status = gather_before(in, err);
     if (status == GDRQ_OK)
-        status = gdrq_network_load(in->net, in->weights, false, NULL, err);
-    if (status == GDRQ_OK)
-        status = gather_weights(in, in->net->n, false, in->weights, err);
-    return status == GDRQ_OK && in->images ? gdrq_network_ready(in->net, err) : status;
+        status = open_weights(in, err);
+    return status == GDRQ_OK && in->before ? open_before(in, err) : status;
 }
 
 void inspection_free(inspection *in) {
@@ -185,7 +196,9 @@ void inspection_free(inspection *in) {
     free(in->inputs_before);
     if (in->net)
         free_network(in->net);
-    in->net = NULL;
+    if (in->net_before)
+        free_network(in->net_before);
+    in->net = in->net_before = NULL;
     in->layers = NULL;
     in->inputs = in->inputs_before = NULL;
     in->n = 0;

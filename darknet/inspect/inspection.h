@@ -29,7 +29,7 @@ typedef struct inspection {
     /* Per layer of the network; NULL where those of layers are. */
     gdrq_distribution *inputs, *inputs_before;
     int pictures;
-    network *net;
+    network *net, *net_before; /* NULL: nothing to compare with */
 } inspection;
 
 /*

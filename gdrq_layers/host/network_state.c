@@ -56,6 +56,8 @@ void gdrq_network_state_forget_thresholds(gdrq_network_state *state) {
         gdrq_running_threshold *t = &state->tensors.classes[i];
         if (!t->fixed)
             t->threshold = 0;
+        if (t->has_usual_k)
+            t->k = gdrq_default_k_activations(t->bits);
         t->moves = 0;
         t->pending_sum = t->pending_count = 0;
         t->optimiser = (gdrq_threshold_optimiser){0};

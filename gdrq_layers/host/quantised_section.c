@@ -110,7 +110,8 @@ static void set_default_gradient(const gdrq_cfg_section *section, const gdrq_cfg
 static void set_default_k(gdrq_layer_options *o) {
     if (o->k_weights == 0)
         o->k_weights = gdrq_default_k_weights(o->weight_bits);
-    if (o->k_activations == 0)
+    o->has_usual_k = o->k_activations == 0;
+    if (o->has_usual_k)
         o->k_activations = gdrq_default_k_activations(o->activation_bits);
 }
 

@@ -85,6 +85,7 @@ static gdrq_running_threshold new_class(const gdrq_layer_options *o, int tensor,
                                 .slope = GDRQ_LEAKY_SLOPE,
                                 .how = o->threshold_activations,
                                 .k = o->k_activations,
+                                .has_usual_k = o->has_usual_k,
                                 .momentum = o->activation_momentum,
                                 .norm = o->search_norm,
                                 .fixed = pixels,
@@ -171,6 +172,7 @@ static gdrq_status add_reader(const gdrq_outline *outline, const int *representa
         out->classes[k] = t;
     }
     out->of_layer[reader] = k;
+    out->classes[k].has_usual_k &= t.has_usual_k;
     return check_agreement(outline, &out->classes[k], &t, err);
 }
 

@@ -259,10 +259,14 @@ gdrq_status gdrq_trailer_check(const char *path, const unsigned char *file, size
     return check_entries(path, trailer, n, err);
 }
 
-/* The tensor's T by what the file says of it; negative if that is of no use. */
+/*
+ * The tensor's T by what the file says of it; negative if that is of no use. k*mean|x| is that of
+ * the cfg's k, if it says one: the usual k may be another than when the weights were trained.
+ */
 static float threshold_for(const entry *e, const gdrq_running_threshold *t) {
     if (e->how == GDRQ_THRESHOLD_SCALE)
-        return t->how == GDRQ_THRESHOLD_SCALE ? e->threshold * (t->k / e->k) : e->threshold;
+        return t->how == GDRQ_THRESHOLD_SCALE && !t->has_usual_k ? e->threshold * (t->k / e->k)
+                                                                 : e->threshold;
     return (int)e->bits == t->bits ? e->threshold : -1;
 }
 
@@ -273,6 +277,8 @@ static bool apply_entry(const entry *e, gdrq_network_state *state) {
             continue;
         t->threshold = threshold_for(e, t);
         t->moves = e->moves;
+        if (t->has_usual_k && e->how == GDRQ_THRESHOLD_SCALE)
+            t->k = e->k;
         return true;
     }
     return false;

@@ -56,12 +56,13 @@ static const double most_clipped_below = .1;
 
 float gdrq_histogram_percentile(const gdrq_histogram *h, const gdrq_grid_family *family,
                                 double share) {
+    const float of_minus_1 = gdrq_threshold_of_minus_1(family);
+    const float threshold = percentile(h, of_minus_1 > 0 ? BOTH : ABOVE, share);
     if (family->range != GDRQ_RANGE_OFFSET)
-        return percentile(h, family->range == GDRQ_RANGE_SIGNED ? BOTH : ABOVE, share);
+        return threshold;
     const double clipped = (1 - share) / ((double)family->slope * family->slope);
-    const float above = percentile(h, BOTH, share),
-                below = percentile(h, BELOW, 1 - fmin(clipped, most_clipped_below));
-    return fmaxf(above, below * gdrq_threshold_of_minus_1(family));
+    const float below = percentile(h, BELOW, 1 - fmin(clipped, most_clipped_below));
+    return fmaxf(threshold, below * of_minus_1);
 }
 
 float gdrq_histogram_search(const gdrq_histogram *h, const gdrq_grid_family *family, int norm) {

@@ -35,6 +35,7 @@ typedef struct gdrq_layer_options {
     int weight_bits, activation_bits; /* 2..8 */
     int quant_groups;               /* G groups of filters/G consecutive filters; divides filters */
     float k_weights, k_activations; /* k of Scale-Clip, > 0 */
+    bool has_usual_k;               /* k_activations is the bits' usual one, which no key says */
     gdrq_threshold threshold_weights, threshold_activations;
     int search_norm;       /* p of the quantised loss, 1..4 */
     float threshold_rate;  /* of learned T: times the layer's learning rate */

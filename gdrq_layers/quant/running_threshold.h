@@ -37,6 +37,7 @@ typedef struct gdrq_running_threshold {
     float slope;      /* of the leaky activation that an offset range is for */
     gdrq_threshold how;
     float k, momentum;
+    bool has_usual_k;                   /* the cfg says no k: that of loaded weights counts */
     int norm;                           /* of the quantised loss, where it is searched */
     bool fixed;                         /* 8-bit pixels: T = 1 for ever */
     float threshold;                    /* T in effect */

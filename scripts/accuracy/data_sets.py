@@ -126,6 +126,8 @@ class DarknetLabels:
         for picture in pictures:
             name = picture.with_suffix(".txt").name
             if (source / name).is_file():
+                if not (out / name).is_symlink():
+                    (out / name).unlink(missing_ok=True)
                 make_link(out / name, source / name)
             else:
                 write_if_changed(out / name, "")

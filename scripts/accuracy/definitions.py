@@ -95,6 +95,11 @@ def check(module, path):
             raise Failure(f"{path}: {name} is a detector, which nobody can teach")
         check_measurement(experiment, module.DATA_SETS[experiment.data], path)
         known.add(name)
+    for network in getattr(module, "NETWORKS", []):
+        for name in network.references.values():
+            if name not in known:
+                raise Failure(f"{path}: network {network.name} refers to {name}, which no "
+                              "experiment is")
 
 
 def check_measurement(experiment, data_set, path):

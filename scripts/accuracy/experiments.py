@@ -125,14 +125,16 @@ def training_keys(learned):
 
 
 def factors(scale):
-    """Scale-Clip's k, of activations with 2 and 3 bits and of 4-bit weights."""
+    """Scale-Clip's k, of activations with 2 and 3 bits and of 4-bit weights. Not of the first and the
+    last layer, which have 8."""
     def of_activations(bits, k):
         return variant(scale, f"k/w2a{bits}-k{k}", f"W2A{bits}, k = {k} for activations",
-                       {"activation_bits": bits, "k_activations": k}, epochs=FACTOR_EPOCHS)
+                       {"activation_bits": bits}, layers={"inner": {"k_activations": k}},
+                       epochs=FACTOR_EPOCHS)
 
     def of_weights(k):
-        return variant(scale, f"k/w4a4-kw{k}", f"W4A4, k = 10 for activations, {k} for weights",
-                       {"weight_bits": 4, "k_activations": 10, "k_weights": k},
+        return variant(scale, f"k/w4a4-kw{k}", f"W4A4, k = 14 for activations, {k} for weights",
+                       {"weight_bits": 4}, layers={"inner": {"k_weights": k}},
                        epochs=FACTOR_EPOCHS)
 
     return [of_activations(2, 6), of_activations(2, 10),

@@ -7,6 +7,8 @@ from cfg_text import Cfg
 from common import Failure
 from data_sets import Prepared
 from definitions import depends_on
+from results import has_result, latest
+from steps import make_row
 from workspace import Workspace, find_file, make_cfg
 
 
@@ -20,31 +22,23 @@ class Job:
     start: Path | None  # weights
     start_cfg: Path | None  # of the experiment that makes them
     sets_aside: bool  # what is there: --again
-    wants_row: bool
+    is_settled: bool = False  # there is nothing to do
 
     @property
     def experiment(self):
         return self.space.experiment
-
-    @property
-    def is_settled(self):
-        """There is nothing to do."""
-        return not (self.sets_aside or self.wants_row)
 
 
 class Plan:
     def __init__(self, module, options, rows):
         self.module = module
         self.options = options
-        self.rows = rows  # of the results, by experiment
+        self.rows = rows  # of the results
+        self.latest = latest(rows)
         self.by_name = {experiment.name: experiment for experiment in module.EXPERIMENTS}
 
     def space(self, experiment):
         return Workspace(self.options.work, experiment)
-
-    def wants_row(self, experiment):
-        """A table that came with the tree doesn't say that anything was trained here."""
-        return experiment.name not in self.rows or not self.space(experiment).is_noted
 
     def find_needed(self, chosen):
         """The chosen ones, and unfinished ones that they start from."""
@@ -58,7 +52,7 @@ class Plan:
             return
         needed[experiment.name] = experiment
         start = depends_on(experiment)
-        if start is not None and (anew or not self.space(experiment).is_done) and \
+        if start is not None and (anew or not self.space(experiment).result.is_file()) and \
                 not self.space(self.by_name[start]).is_done:
             self._add(self.by_name[start], needed)
 
@@ -76,17 +70,19 @@ class Plan:
                                 self.options.work / "data" / name)
 
     def _make_job(self, experiment, data_set, again):
-        """--again goes on with what isn't finished yet."""
         cfg = make_cfg(experiment, data_set, self.options)
         space = self.space(experiment)
         changes = space.find_changes(cfg)
-        sets_aside = again and (space.result.is_file() or bool(changes))
+        sets_aside = again and space.is_begun
         if changes and not sets_aside:
             raise Failure(f"{experiment.name}: its cfg is another one than the experiment in "
                           f"{space.folder} was begun with ({'; '.join(changes)}); --again begins "
                           "anew")
         start, start_cfg = self._find_start(experiment)
-        return Job(space, data_set, cfg, start, start_cfg, sets_aside, self.wants_row(experiment))
+        job = Job(space, data_set, cfg, start, start_cfg, sets_aside)
+        # The table that came with the tree doesn't say that anything was trained here.
+        job.is_settled = not sets_aside and space.is_done and has_result(self.rows, make_row(job))
+        return job
 
     def _find_start(self, experiment):
         source = depends_on(experiment)

@@ -11,6 +11,7 @@ from common import Failure
 COLUMNS = ["experiment", "network", "data", "weight_bits", "activation_bits", "threshold", "groups",
            "reshape", "teacher", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best",
            "last", "minutes", "commit", "date"]
+CIRCUMSTANCES = ["minutes", "commit", "date"]
 EVALUATIONS_IN_MEAN = 3
 FLOAT_BITS = 32
 
@@ -26,9 +27,12 @@ class History:
 
 
 def read_iterations(path):
-    """The header and the lines of the .csv that training writes, one per iteration."""
+    """The header and the lines of the .csv that training writes, one per iteration. What a power cut
+    left of the last one does not count, as training itself has it."""
     with open(path, newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+        text = file.read()
+    whole = text[:text.rfind("\n") + 1]
+    header, *rows = list(csv.reader(io.StringIO(whole))) or [[]]
     if len(header) != 8 or header[0] != "iteration" or header[6] != "seconds" or \
             any(len(row) != len(header) for row in rows):
         raise Failure(f"{path}: not the whole history of a training with evaluations")
@@ -73,6 +77,12 @@ def read_results(path):
     return rows
 
 
+def has_result(rows, wanted):
+    """Whether one of the rows says the same of the same experiment."""
+    said = [column for column in COLUMNS if column not in CIRCUMSTANCES]
+    return any(all(row[column] == str(wanted[column]) for column in said) for row in rows)
+
+
 def latest(rows):
     """By experiment; of one that was run again, the last row."""
     return {row["experiment"]: row for row in rows}
@@ -85,12 +95,11 @@ def format_line(fields):
 
 
 def append_result(path, row):
-    """In one write, so that two runs can share the file; returns the line."""
+    """In one write, so that two runs can share the file."""
     line = format_line(row[column] for column in COLUMNS)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a") as file:
         file.write((format_line(COLUMNS) if file.tell() == 0 else "") + line)
-    return line
 
 
 def describe_network(cfg):

@@ -8,7 +8,7 @@ import time
 
 from common import BUILT, TOP, Failure, write_if_changed
 from data_sets import write_list
-from results import History, append_result, describe_history, describe_network, read_history
+from results import append_result, describe_history, describe_network, has_result, read_results
 from workspace import epochs_of
 
 
@@ -84,13 +84,6 @@ def measure(job, darknet, children, lock):
         values | {"minutes": (time.monotonic() - started) / 60}, indent=1) + "\n")
 
 
-def read_outcome(job):
-    if job.experiment.epochs != 0:
-        return read_history(job.space.history)
-    numbers = json.loads(job.space.measured.read_text())
-    return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
-
-
 def find_commit(darknet):
     """Of the tree, short, with a + where it differs from it; a build of elsewhere has none."""
     if darknet != BUILT.resolve():
@@ -110,7 +103,7 @@ def make_row(job):
             **describe_network(job.cfg),
             "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}",
             "seed": experiment.seed,
-            **describe_history(read_outcome(job)), "commit": job.space.commit,
+            **describe_history(job.space.read_outcome()), "commit": job.space.commit,
             "date": datetime.date.today().isoformat()}
 
 
@@ -126,8 +119,12 @@ def finish(job, options, children):
             step(job, options.darknet, children, lock.fileno())
         if not space.result.is_file():
             return False
-        row = make_row(job)
-        space.note_row(append_result(options.results, row))
-        print(f"{job.experiment.name}: {row['metric']} {row['mean_of_last_3']}; its line is in "
-              f"{options.results}")
+        note(make_row(job), options.results)
     return True
+
+
+def note(row, path):
+    """Another run may have written the line meanwhile."""
+    if not has_result(read_results(path), row):
+        append_result(path, row)
+    print(f"{row['experiment']}: {row['metric']} {row['mean_of_last_3']}; its line is in {path}")

@@ -1,12 +1,13 @@
 """An experiment's folder: its cfg and .data files, and what training leaves there."""
 
 import fcntl
+import json
 import os
 
 from cfg_text import Cfg, differences
 from child import run_quietly
 from common import TOP, Failure, write_if_changed
-from results import read_iterations
+from results import History, read_history, read_iterations
 
 
 class Workspace:
@@ -24,7 +25,6 @@ class Workspace:
         self.history = self.backup / f"{base}.csv"
         self.measured = self.folder / "map.json"  # of an experiment without training
         self.calibrated = self.folder / f"{base}.weights"
-        self._row = self.folder / "row"  # its line, once it is in a table of results
         self._commit = self.folder / "commit"  # what it was begun with
         self._taught = self.folder / "taught"  # of an experiment that a teacher has a part in
         self._calibration = self.folder / "calibration"  # how, if at all
@@ -39,13 +39,12 @@ class Workspace:
         """What starts from it has its weights and its cfg."""
         return self.result.is_file() and self.cfg.is_file()
 
-    @property
-    def is_noted(self):
-        """A table of results has its line."""
-        return self.result.is_file() and self._row.is_file()
-
-    def note_row(self, line):
-        self._row.write_text(line)
+    def read_outcome(self):
+        """Of a finished experiment."""
+        if self.experiment.epochs != 0:
+            return read_history(self.history)
+        numbers = json.loads(self.measured.read_text())
+        return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
     @property
     def commit(self):

@@ -186,15 +186,15 @@ static double sorted_percentile(float *x, int n, double share) {
 
 /* By all values of which the range has codes and, in an offset one, by those below 0. */
 static double true_percentile(const float *x, int n, const gdrq_grid_family *f, double share) {
+    const gdrq_grid g = gdrq_activation_grid(f->bits, f->range, f->slope, 1);
     float *all = random_array((size_t)n, 1), *below = random_array((size_t)n, 1);
     int n_all = 0, n_below = 0;
     for (int i = 0; i < n; ++i) {
-        if (x[i] > 0 || f->range != GDRQ_RANGE_UNSIGNED)
+        if (x[i] > 0 || g.min < 0)
             all[n_all++] = fabsf(x[i]);
         if (x[i] < 0 && f->range == GDRQ_RANGE_OFFSET)
             below[n_below++] = -x[i];
     }
-    const gdrq_grid g = gdrq_activation_grid(f->bits, f->range, f->slope, 1);
     const double clipped = fmin((1 - share) / (f->slope * f->slope), .1);
     const double of_all = sorted_percentile(all, n_all, share);
     const double of_below = sorted_percentile(below, n_below, 1 - clipped);

@@ -337,8 +337,41 @@ static void thresholds_follow_k(void **state) {
     free_network(other);
 }
 
+/* Where the cfg says no k, that of the training stays, whatever the usual one is by now. */
+static void without_a_k_that_of_the_weights_counts(void **state) {
+    (void)state;
+    char text[1024];
+    snprintf(text, sizeof text, "[net]\nk_activations=6\n%s", strchr(NET, '\n') + 1);
+    network *net = parse_text(text), *other = parse_text(NET), *fresh = parse_text(NET);
+    randomise(net);
+    random_pixels(net);
+    net->train = 1;
+    forward_network(net);
+    size_t n;
+    char *path, *bytes = saved(net, &n, &path), *plain = temporary_file(bytes, BODY);
+    gdrq_error err;
+    assert_int_equal(gdrq_network_load(other, path, false, NULL, &err), GDRQ_OK);
+    const gdrq_running_threshold *a = &gdrq_network_state_find(net)->tensors.classes[1];
+    const gdrq_running_threshold *b = &gdrq_network_state_find(other)->tensors.classes[1];
+    const gdrq_running_threshold *usual = &gdrq_network_state_find(fresh)->tensors.classes[1];
+    assert_true(a->k == 6 && usual->k != 6);
+    assert_true(b->k == 6 && b->threshold == a->threshold && a->threshold > 0);
+    /* Of weights without thresholds it is the usual one again. */
+    assert_int_equal(gdrq_network_load(other, plain, false, NULL, &err), GDRQ_OK);
+    assert_true(b->k == usual->k && b->threshold == 0);
+    unlink(path);
+    unlink(plain);
+    free(path);
+    free(plain);
+    free(bytes);
+    free_network(net);
+    free_network(other);
+    free_network(fresh);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_a_k_that_of_the_weights_counts),
         cmocka_unit_test(round_trip_keeps_everything),
         cmocka_unit_test(damaged_files_are_refused),
         cmocka_unit_test(backbones_are_for_training),
