@@ -316,19 +316,26 @@ static void a_load_replaces_thresholds_and_iteration(void **state) {
     free_network(net);
 }
 
+static network *with_k(int k) {
+    char text[1024];
+    snprintf(text, sizeof text, "[net]\nk_activations=%d\n%s", k, strchr(NET, '\n') + 1);
+    return parse_text(text);
+}
+
+static const gdrq_running_threshold *second_tensor(network *net) {
+    return &gdrq_network_state_find(net)->tensors.classes[1];
+}
+
 /* T is proportional to k: another k in the cfg scales the stored threshold. */
 static void thresholds_follow_k(void **state) {
     (void)state;
     network *net = trained(28);
     size_t n;
     char *path, *bytes = saved(net, &n, &path);
-    char text[1024];
-    snprintf(text, sizeof text, "[net]\nk_activations=12\n%s", strchr(NET, '\n') + 1);
-    network *other = parse_text(text);
+    network *other = with_k(12);
     gdrq_error err;
     assert_int_equal(gdrq_network_load(other, path, false, NULL, &err), GDRQ_OK);
-    const gdrq_running_threshold *a = &gdrq_network_state_find(net)->tensors.classes[1];
-    const gdrq_running_threshold *b = &gdrq_network_state_find(other)->tensors.classes[1];
+    const gdrq_running_threshold *a = second_tensor(net), *b = second_tensor(other);
     assert_float_equal(b->threshold, a->threshold * 12 / a->k, 1e-5);
     unlink(path);
     free(path);
@@ -340,9 +347,7 @@ static void thresholds_follow_k(void **state) {
 /* Where the cfg says no k, that of the training stays, whatever the usual one is by now. */
 static void without_a_k_that_of_the_weights_counts(void **state) {
     (void)state;
-    char text[1024];
-    snprintf(text, sizeof text, "[net]\nk_activations=6\n%s", strchr(NET, '\n') + 1);
-    network *net = parse_text(text), *other = parse_text(NET), *fresh = parse_text(NET);
+    network *net = with_k(6), *other = parse_text(NET), *fresh = parse_text(NET);
     randomise(net);
     random_pixels(net);
     net->train = 1;
@@ -351,9 +356,8 @@ static void without_a_k_that_of_the_weights_counts(void **state) {
     char *path, *bytes = saved(net, &n, &path), *plain = temporary_file(bytes, BODY);
     gdrq_error err;
     assert_int_equal(gdrq_network_load(other, path, false, NULL, &err), GDRQ_OK);
-    const gdrq_running_threshold *a = &gdrq_network_state_find(net)->tensors.classes[1];
-    const gdrq_running_threshold *b = &gdrq_network_state_find(other)->tensors.classes[1];
-    const gdrq_running_threshold *usual = &gdrq_network_state_find(fresh)->tensors.classes[1];
+    const gdrq_running_threshold *a = second_tensor(net), *b = second_tensor(other),
+                                 *usual = second_tensor(fresh);
     assert_true(a->k == 6 && usual->k != 6);
     assert_true(b->k == 6 && b->threshold == a->threshold && a->threshold > 0);
     /* Of weights without thresholds it is the usual one again. */
