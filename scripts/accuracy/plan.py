@@ -73,7 +73,7 @@ class Plan:
         cfg = make_cfg(experiment, data_set, self.options)
         space = self.space(experiment)
         changes = space.find_changes(cfg)
-        sets_aside = again and space.is_begun
+        sets_aside = again and (space.is_begun or space.result.is_file())
         if changes and not sets_aside:
             raise Failure(f"{experiment.name}: its cfg is another one than the experiment in "
                           f"{space.folder} was begun with ({'; '.join(changes)}); --again begins "
