@@ -46,6 +46,12 @@ static char *saved(network *net, size_t *n, char **path) {
     return read_all(*path, n);
 }
 
+/* A temporary file, and its name. */
+static void discard(char *path) {
+    unlink(path);
+    free(path);
+}
+
 static void assert_same_layers(const network *a, const network *b) {
     for (int i = 0; i < a->n; ++i) {
         const layer *l = &a->layers[i], *m = &b->layers[i];
@@ -89,8 +95,7 @@ static void round_trip_keeps_everything(void **state) {
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 0600, 0600);
-    unlink(path);
-    free(path);
+    discard(path);
     free(bytes);
     free_network(net);
     free_network(other);
@@ -106,8 +111,7 @@ static void refused(const void *bytes, size_t n, bool allow_backbone, const char
         fail_msg("\"%s\" should name the file and \"%s\"", err.message, part);
     assert_same_layers(net, same);
     assert_true(*net->seen == *same->seen);
-    unlink(path);
-    free(path);
+    discard(path);
     free_network(net);
     free_network(same);
 }
@@ -132,8 +136,7 @@ static void damaged_files_are_refused(void **state) {
     bytes[BODY / 2] ^= 4;
     bytes[BODY + 17] = 100;
     refused(bytes, n, false, "trailer");
-    unlink(path);
-    free(path);
+    discard(path);
     free(bytes);
     free_network(net);
     network *fresh = parse_text(NET);
@@ -201,8 +204,7 @@ static void old_headers_are_read(void **state) {
             assert_true(b->weights[o * a->inputs + i] == a->weights[i * a->outputs + o]);
     unlink(name);
     free(name);
-    unlink(path);
-    free(path);
+    discard(path);
     free(bytes);
     free(old);
     free_network(net);
@@ -276,8 +278,7 @@ static void failed_saves_lose_nothing(void **state) {
     size_t n;
     char *bytes = read_all(path, &n);
     assert_int_equal(n, 4);
-    unlink(path);
-    free(path);
+    discard(path);
     free(bytes);
     free_network(net);
 }
@@ -308,10 +309,8 @@ static void a_load_replaces_thresholds_and_iteration(void **state) {
     gdrq_network_restart(net);
     train_network_datum(net);
     assert_int_equal(s->training.iteration, 1);
-    unlink(path);
-    unlink(plain);
-    free(path);
-    free(plain);
+    discard(path);
+    discard(plain);
     free(bytes);
     free_network(net);
 }
@@ -337,8 +336,7 @@ static void thresholds_follow_k(void **state) {
     assert_int_equal(gdrq_network_load(other, path, false, NULL, &err), GDRQ_OK);
     const gdrq_running_threshold *a = second_tensor(net), *b = second_tensor(other);
     assert_float_equal(b->threshold, a->threshold * 12 / a->k, 1e-5);
-    unlink(path);
-    free(path);
+    discard(path);
     free(bytes);
     free_network(net);
     free_network(other);
@@ -363,10 +361,8 @@ static void without_a_k_that_of_the_weights_counts(void **state) {
     /* Of weights without thresholds it is the usual one again. */
     assert_int_equal(gdrq_network_load(other, plain, false, NULL, &err), GDRQ_OK);
     assert_true(b->k == usual->k && b->threshold == 0);
-    unlink(path);
-    unlink(plain);
-    free(path);
-    free(plain);
+    discard(path);
+    discard(plain);
     free(bytes);
     free_network(net);
     free_network(other);
