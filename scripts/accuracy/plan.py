@@ -75,7 +75,7 @@ class Plan:
         changes = space.find_changes(cfg)
         sets_aside = again and (space.is_begun or space.result.is_file())
         if changes and not sets_aside:
-            raise Failure(f"{experiment.name}: its cfg is another one than the experiment in "
+            raise Failure(f"{experiment.name}: it is another one than the experiment in "
                           f"{space.folder} was begun with ({'; '.join(changes)}); --again begins "
                           "anew")
         start, start_cfg = self._find_start(experiment)

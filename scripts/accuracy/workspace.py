@@ -25,9 +25,7 @@ class Workspace:
         self.history = self.backup / f"{base}.csv"
         self.measured = self.folder / "map.json"  # of an experiment without training
         self.calibrated = self.folder / f"{base}.weights"
-        self._commit = self.folder / "commit"  # what it was begun with
-        self._taught = self.folder / "taught"  # of an experiment that a teacher has a part in
-        self._calibration = self.folder / "calibration"  # how, if at all
+        self.begun = self.folder / "begun.json"  # with which commit, start, seed and so on
 
     @property
     def result(self):
@@ -46,9 +44,12 @@ class Workspace:
         numbers = json.loads(self.measured.read_text())
         return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
+    def _read_begun(self):
+        return json.loads(self.begun.read_text()) if self.begun.is_file() else {}
+
     @property
     def commit(self):
-        return self._commit.read_text().strip() if self._commit.is_file() else "unknown"
+        return self._read_begun().get("commit", "unknown")
 
     def set_aside(self):
         """Renames the folder; nothing that was trained is lost."""
@@ -69,19 +70,14 @@ class Workspace:
         """Something was made with its cfg."""
         return self.cfg.is_file() and (self.last.is_file() or self.result.is_file())
 
-    def _begun_calibration(self):
-        return self._calibration.read_text() if self._calibration.is_file() else ""
-
     def find_changes(self, cfg):
-        """Phrases: weights of one cfg must not go on as another's."""
+        """Phrases: weights of one experiment must not go on as another's."""
         if not self.is_begun:
             return []
-        changed = differences(Cfg(self.cfg.read_text()), cfg)
-        if self._taught.exists() != self.experiment.taught:
-            changed.append(f"taught={self.experiment.taught}")
-        if self._begun_calibration() != describe_calibration(self.experiment):
-            changed.append(describe_calibration(self.experiment) or "calibrate=None")
-        return changed
+        there = self._read_begun()
+        return differences(Cfg(self.cfg.read_text()), cfg) + [
+            f"{key}: {there.get(key, 'unknown')} there, {now} now"
+            for key, now in beginning(self.experiment).items() if there.get(key, ()) != now]
 
     def write(self, cfg, data_set, commit):
         """Before training, what it reads."""
@@ -89,13 +85,8 @@ class Workspace:
         comment = f"Experiment {self.experiment.name}, made from {self.experiment.cfg}."
         if not self.is_begun:
             write_if_changed(self.cfg, cfg.text(comment))
-            write_if_changed(self._commit, f"{commit}\n")
-            self._taught.unlink(missing_ok=True)
-            if self.experiment.taught:
-                self._taught.touch()
-            self._calibration.unlink(missing_ok=True)
-            if describe_calibration(self.experiment):
-                write_if_changed(self._calibration, describe_calibration(self.experiment))
+            begun = {"commit": commit} | beginning(self.experiment)
+            write_if_changed(self.begun, json.dumps(begun, indent=1) + "\n")
         write_if_changed(self.data, data_set.data_file(self.backup))
 
     def lock(self):
@@ -110,11 +101,12 @@ class Workspace:
         return file
 
 
-def describe_calibration(experiment):
-    """Empty where there is none."""
-    if experiment.calibrate is None:
-        return ""
-    return f"calibrate={experiment.calibrate}, calibrations={experiment.calibrations}"
+def beginning(experiment):
+    """What makes an experiment beside its cfg, as JSON gives it back."""
+    calibrate = experiment.calibrate
+    return {"start": experiment.start, "seed": experiment.seed, "taught": experiment.taught,
+            "calibrate": None if calibrate is None else [str(flag) for flag in calibrate],
+            "calibrations": experiment.calibrations}
 
 
 def find_file(name, models):

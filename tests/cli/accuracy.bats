@@ -189,11 +189,11 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     fails grep -q "^24: " <<< "$output"
     # This build is the tree's own, if git knows the tree; that of a copy is of unknown origin.
     expected=$(git -C "$top" rev-parse --short HEAD 2> /dev/null || echo unknown)
-    [[ "$(cat work/shades/w2a4/commit)" == "$expected"* ]] || false
+    grep -q "\"commit\": \"$expected" work/shades/w2a4/begun.json
     mkdir copied
     cp "$BUILD"/{darknet,libgdrq.so} copied
     accuracy run --work copies --darknet copied/darknet shades/float > log
-    [ "$(cat copies/shades/float/commit)" = unknown ]
+    grep -q '"commit": "unknown"' copies/shades/float/begun.json
 }
 
 @test "an interrupted training goes on to the same weights" {
@@ -257,6 +257,14 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     run_shades shades/w2a4 --again > log
     fails grep -q "Resuming with the state" log
     [ -e work/shades/w2a4.old3/backup/shades_last.weights ]
+    # What isn't in a cfg: the weights that it started from, and the seed.
+    cp shades.py unchanged.py
+    sed -i 's/epochs=8,/epochs=8, seed=2,/' shades.py
+    refuses "begun with (seed: 1 there, 2 now)" shades/w2a4
+    sed 's/start="shades.float"/start="shades\/other"/; s/^W2A4/OTHER = SCRATCH.derive("shades\/other")\n&/
+        s/\[SCRATCH, /&OTHER, /' unchanged.py > shades.py
+    refuses "begun with (start: shades/float there, shades/other now)" shades/w2a4
+    mv unchanged.py shades.py
     # A new layer is told as such.
     sed -i 's/^\[softmax\]/[dropout]\n[softmax]/' shades.cfg
     refuses "begun with (the layers); --again" shades/w2a4
@@ -358,8 +366,8 @@ END
     run run_shades --models models w8a8
     echo "$output"
     [ "$status" -eq 1 ]
-    says "its cfg is another one than the experiment"
-    says "calibrations=3"
+    says "it is another one than the experiment"
+    says "(calibrations: 2 there, 3 now)"
     sed -i 's/calibrations=3/calibrations=2/' shades.py
     run_shades --models models w8a8
     [ "$(column iterations float)" = 6 ]
