@@ -1,5 +1,6 @@
 #include "image/picture.h"
 
+#include "image/jpeg_end.h"
 #include "image/picture_cv.h"
 
 extern "C" {
@@ -141,6 +142,9 @@ gdrq_status picture_load(const char *path, picture *p, gdrq_error *err) {
         gdrq_status status = read_bytes(path, bytes, err);
         if (status != GDRQ_OK)
             return status;
+        if (jpeg_is_cut_off(bytes.data(), bytes.size()))
+            return gdrq_fail(err, GDRQ_ERROR_FORMAT,
+                             "%s: truncated: a JPEG file that ends before its picture does", path);
         bool too_large = false;
         const cv::Mat image = decode(bytes, &too_large);
         if (too_large)

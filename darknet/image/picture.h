@@ -19,8 +19,8 @@ typedef struct picture {
 
 /*
  * Reads any image format that OpenCV knows, as 8-bit colour, turned upright where the file says how
- * (EXIF). Fails on a missing, unreadable, undecodable or very large (2^28 pixels) image; *p is then
- * empty.
+ * (EXIF). Fails on a missing, unreadable, undecodable, truncated or very large (2^28 pixels) image;
+ * *p is then empty.
  */
 gdrq_status picture_load(const char *path, picture *p, gdrq_error *err);
 
