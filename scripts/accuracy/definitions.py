@@ -4,6 +4,8 @@ import dataclasses
 import difflib
 import fnmatch
 import importlib.util
+import traceback
+from pathlib import Path
 
 from common import Failure
 from data_sets import ClassFolders
@@ -73,9 +75,25 @@ def load(path):
         raise Failure(f"{path}: no such file of experiments")
     spec = importlib.util.spec_from_file_location("experiments", path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    for name, nothing in (("NETWORKS", []), ("BITS", {}), ("COMPARISONS", [])):
+        setattr(module, name, nothing)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # of code that may be the user's own
+        raise Failure(describe_error(error, path)) from None
+    for name in ("DATA_SETS", "EXPERIMENTS"):
+        if not getattr(module, name, None):
+            raise Failure(f"{path}: it has no {name}")
     check(module, path)
     return module
+
+
+def describe_error(error, path):
+    """One line that tells the line of the file in which it happened."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if Path(frame.filename).resolve() == path.resolve()]
+    line = error.lineno if isinstance(error, SyntaxError) else (lines or ["?"])[-1]
+    return f"{path}, line {line}: {getattr(error, 'msg', error)}"
 
 
 def check(module, path):
@@ -95,7 +113,7 @@ def check(module, path):
             raise Failure(f"{path}: {name} is a detector, which nobody can teach")
         check_measurement(experiment, module.DATA_SETS[experiment.data], path)
         known.add(name)
-    for network in getattr(module, "NETWORKS", []):
+    for network in module.NETWORKS:
         for name in network.references.values():
             if name not in known:
                 raise Failure(f"{path}: network {network.name} refers to {name}, which no "

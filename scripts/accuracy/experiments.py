@@ -43,7 +43,6 @@ FACTOR_EPOCHS = 2
 BITS = {"w4a4": (4, 4), "w3a3": (3, 3), "w2a4": (2, 4), "w2a2": (2, 2)}
 
 
-
 def longer_finetunes(name):
     """By bits: the float network that was fine-tuned as long, where that is longer than usual."""
     return {bits: f"{name}/float-finetune-{epochs}" for bits, epochs in MORE_EPOCHS.items()}
@@ -67,9 +66,9 @@ def quantised(bits):
 
 
 def network(name, data, cfg, epochs=FINE_TUNE_EPOCHS, more_epochs=MORE_EPOCHS,
-            rate=FINE_TUNE_RATE, schedule=FINE_TUNE, taught=True):
-    """The float network, its fine-tuning, and the same with all bits of the table."""
-    scratch = Experiment(f"{name}/float", data, f"{cfg}-float.cfg")
+            rate=FINE_TUNE_RATE, schedule=FINE_TUNE, taught=True, from_scratch=None):
+    """The float network, with keys of its own, its fine-tuning, and that with all bits."""
+    scratch = Experiment(f"{name}/float", data, f"{cfg}-float.cfg", net=from_scratch or {})
     tuned = scratch.derive(f"{name}/float-finetune", start=scratch.name, net=schedule,
                            epochs=epochs, learning_rate=rate)
     longer = set(more_epochs.values())
@@ -89,7 +88,8 @@ def ablations(start):
     """Short trainings of one network, each with one part of the method changed."""
     def with_groups(n, label):
         """In the layers that have 2-bit weights."""
-        return variant(learned, f"ablation/groups-{n}", label, layers={"inner": {"quant_groups": n}})
+        return variant(learned, f"ablation/groups-{n}", label,
+                       layers={"inner": {"quant_groups": n}})
 
     def with_stage(reshape, label):
         """The stage clips by Scale-Clip's T, so it stands behind that."""
@@ -100,7 +100,7 @@ def ablations(start):
     learned = learned_row[1]
     scale_row = variant(learned, "ablation/scale",
                         "thresholds k·mean, k = 2 for weights and 14 for activations",
-                        {"threshold": "scale"})
+                        {"threshold": "scale"}, layers={"inner": {"k_activations": 14}})
     scale = scale_row[1]
     return [learned_row,
             with_groups(4, "the same, 4 groups per layer"),
@@ -121,25 +121,59 @@ def training_keys(learned):
             variant(learned, "keys/ema-1024", "ema_images=1024, the default, in place of 8192",
                     {"ema_images": 1024}),
             variant(learned, "keys/ema-0", "ema_images=0", {"ema_images": 0}),
+            variant(learned, "keys/project", "behind an epoch of reshaping",
+                    {"reshape": "project"}, reshape_epochs=1),
             variant(learned, "keys/taught", "taught by the float network", taught=True)]
 
 
+def teachers(by_name):
+    """What a teacher brings to a float network and to a quantised one."""
+    tuned, quantised = by_name["resnet20/float-finetune"], by_name["resnet20/w4a4"]
+    return [("float", tuned),
+            ("float, taught", tuned.derive("resnet20/float-finetune-taught", taught=True)),
+            ("W4A4", quantised.derive("resnet20/w4a4-untaught", taught=False)),
+            ("W4A4, taught", quantised)]
+
+
 def factors(scale):
-    """Scale-Clip's k, of activations with 2 and 3 bits and of 4-bit weights. Not of the first and the
-    last layer, which have 8."""
+    """Scale-Clip's k by bits. Not of the first and the last layer, which have 8. Without another,
+    that of weights is 2."""
     def of_activations(bits, k):
         return variant(scale, f"k/w2a{bits}-k{k}", f"W2A{bits}, k = {k} for activations",
                        {"activation_bits": bits}, layers={"inner": {"k_activations": k}},
                        epochs=FACTOR_EPOCHS)
 
-    def of_weights(k):
-        return variant(scale, f"k/w4a4-kw{k}", f"W4A4, k = 14 for activations, {k} for weights",
-                       {"weight_bits": 4}, layers={"inner": {"k_weights": k}},
+    def of_weights(bits, k):
+        return variant(scale, f"k/w{bits}a4-kw{k:g}",
+                       f"W{bits}A4, k = 14 for activations, {k:g} for weights",
+                       {"weight_bits": bits},
+                       layers={"inner": {"k_activations": 14, "k_weights": k}},
                        epochs=FACTOR_EPOCHS)
 
-    return [of_activations(2, 6), of_activations(2, 10),
-            of_activations(3, 6), of_activations(3, 10), of_activations(3, 14),
-            of_weights(2), of_weights(3)]
+    return [*(of_activations(2, k) for k in (6, 10, 14)),
+            *(of_activations(3, k) for k in (6, 10, 14)),
+            *(of_activations(4, k) for k in (14, 20)),
+            *(of_weights(2, k) for k in (1.5, 2.5)),
+            *(of_weights(4, k) for k in (2, 3))]
+
+
+def threshold_keys(learned):
+    """What learned and searched thresholds can be told."""
+    learned = learned.derive("resnet20/thresholds/learned", epochs=FACTOR_EPOCHS)
+    search = learned.derive("resnet20/thresholds/search", net=learned.net | {"threshold": "search"})
+
+    def with_key(base, key, value):
+        return variant(base, f"thresholds/{key}-{value:g}", f"the same, {key}={value:g}",
+                       {key: value})
+
+    return [("thresholds learned", learned),
+            with_key(learned, "threshold_rate", 0.3),
+            with_key(learned, "threshold_rate", 3),
+            with_key(learned, "threshold_decay", 0.0005),
+            ("thresholds searched", search),
+            with_key(search, "search_norm", 1),
+            with_key(search, "search_norm", 3),
+            with_key(search, "activation_momentum", 0.01)]
 
 
 def yolo_fastest():
@@ -165,29 +199,35 @@ def yolo_fastest():
                           net=learned))]
 
 
-RESNET20 = network("resnet20", "cifar10", "cifar10-resnet20")
+# The float ResNet-20 of the table was trained before there was ema_images.
+RESNET20 = network("resnet20", "cifar10", "cifar10-resnet20", from_scratch={"ema_images": 0})
 RESNET20_BY_NAME = {experiment.name: experiment for experiment in RESNET20}
 ABLATION = ablations(RESNET20_BY_NAME["resnet20/w2a4"])
 ABLATION_BY_NAME = {experiment.name: experiment for _, experiment in ABLATION}
-TRAINING_KEYS = training_keys(ABLATION_BY_NAME["resnet20/ablation/learned"])
-FACTORS = factors(ABLATION_BY_NAME["resnet20/ablation/scale"])
+LEARNED = ABLATION_BY_NAME["resnet20/ablation/learned"]
 YOLO_FASTEST = yolo_fastest()
 
+# Tables beside the main one.
 COMPARISONS = [
     Comparison(f"ResNet-20, CIFAR-10, W2A4, {ABLATION_EPOCHS} epochs", "top-1", ABLATION),
-    Comparison("The same, keys of training", "top-1", TRAINING_KEYS),
-    Comparison(f"ResNet-20, CIFAR-10, {FACTOR_EPOCHS} epochs, k·mean", "top-1", FACTORS,
-               against_first=False),
+    Comparison("The same, keys of training", "top-1", training_keys(LEARNED)),
+    Comparison(f"ResNet-20, CIFAR-10, {FINE_TUNE_EPOCHS} epochs, teachers", "top-1",
+               teachers(RESNET20_BY_NAME)),
+    Comparison(f"ResNet-20, CIFAR-10, W2A4, {FACTOR_EPOCHS} epochs, keys of thresholds", "top-1",
+               threshold_keys(LEARNED)),
+    Comparison(f"ResNet-20, CIFAR-10, {FACTOR_EPOCHS} epochs, k·mean", "top-1",
+               factors(ABLATION_BY_NAME["resnet20/ablation/scale"]), against_first=False),
     Comparison("YOLO-Fastest-1.1-XL, 128 images of COCO", "mAP@0.50", YOLO_FASTEST),
 ]
 
-EXPERIMENTS = [
+MAIN = [
     *RESNET20,
-    *(experiment for _, experiment in ABLATION),
-    *(experiment for _, experiment in TRAINING_KEYS[1:]),
-    *(experiment for _, experiment in FACTORS),
     *network("vgg-small", "cifar10", "cifar10-vgg-small"),
     *network("bccd", "bccd", "bccd-yolo", epochs=DETECTOR_EPOCHS, more_epochs={},
              rate=DETECTOR_RATE, schedule=DETECTOR_FINE_TUNE, taught=False),
-    *(experiment for _, experiment in YOLO_FASTEST),
 ]
+
+# Rows of several tables are run once.
+EXPERIMENTS = list({experiment.name: experiment for experiment in [
+    *MAIN, *(experiment for comparison in COMPARISONS for _, experiment in comparison.rows)
+]}.values())

@@ -9,8 +9,11 @@ import statistics
 from common import Failure
 
 COLUMNS = ["experiment", "network", "data", "weight_bits", "activation_bits", "threshold", "groups",
-           "reshape", "teacher", "epochs", "seed", "iterations", "metric", "mean_of_last_3", "best",
-           "last", "minutes", "commit", "date"]
+           "reshape", "teacher", "keys", "epochs", "seed", "iterations", "metric",
+           "mean_of_last_3", "best", "last", "minutes", "commit", "date"]
+# Of [net] and of layers, told by other columns.
+KEYS_WITH_COLUMNS = {"weight_bits", "activation_bits", "threshold", "threshold_weights",
+                     "threshold_activations", "reshape", "quant_groups"}
 CIRCUMSTANCES = ["minutes", "commit", "date"]
 EVALUATIONS_IN_MEAN = 3
 FLOAT_BITS = 32
@@ -27,8 +30,8 @@ class History:
 
 
 def read_iterations(path):
-    """The header and the lines of the .csv that training writes, one per iteration. What a power cut
-    left of the last one does not count, as training itself has it."""
+    """The header and the lines of the .csv that training writes, one per iteration. What a power
+    cut left of the last one does not count, as training itself has it."""
     with open(path, newline="") as file:
         text = file.read()
     whole = text[:text.rfind("\n") + 1]
@@ -115,6 +118,23 @@ def describe_network(cfg):
             "threshold": "/".join(dict.fromkeys(thresholds)),
             "groups": cfg.inner("quant_groups", "filters"),
             "reshape": f"{cfg.inner('reshape', 'project')} {stage}" if stage else "none"}
+
+
+def describe_keys(experiment):
+    """What it changes beside that: KEY=VALUE, with LAYERS: before keys of layers, and the flags of
+    `darknet gdrq calibrate`."""
+    changed = {"": experiment.net,
+               **{f"{which}:": keys for which, keys in experiment.layers.items()}}
+    words = [f"{where}{key}={'' if value is None else value}"
+             for where, keys in changed.items() for key, value in keys.items()
+             if key not in KEYS_WITH_COLUMNS]
+    if experiment.learning_rate is not None:
+        words.append(f"learning_rate={experiment.learning_rate:g}")
+    if experiment.calibrate is not None:
+        words += ["calibrate", *map(str, experiment.calibrate)]
+    if experiment.calibrations > 1:
+        words.append(f"calibrations={experiment.calibrations}")
+    return " ".join(words)
 
 
 def describe_history(history):

@@ -1,5 +1,6 @@
 """Results as table and plot show them: per cent, and points below the fine-tuned float network."""
 
+from common import Failure
 from results import latest, read_results
 
 NOT_RUN = "not run yet"
@@ -7,6 +8,8 @@ NOT_RUN = "not run yet"
 
 class Scores:
     def __init__(self, path):
+        if not path.is_file():
+            raise Failure(f"{path}: no such table of results")
         self.rows = latest(read_results(path))
 
     def per_cent(self, name):

@@ -8,7 +8,8 @@ import time
 
 from common import BUILT, TOP, Failure, write_if_changed
 from data_sets import write_list
-from results import append_result, describe_history, describe_network, has_result, read_results
+from results import (append_result, describe_history, describe_keys, describe_network,
+                     has_result, read_results)
 from workspace import epochs_of
 
 
@@ -101,8 +102,8 @@ def make_row(job):
     epochs = epochs_of(experiment, job.cfg, job.data_set)
     return {"experiment": experiment.name, "network": job.space.cfg.stem, "data": experiment.data,
             **describe_network(job.cfg),
-            "teacher": experiment.start if experiment.taught else "", "epochs": f"{epochs:g}",
-            "seed": experiment.seed,
+            "teacher": experiment.start if experiment.taught else "",
+            "keys": describe_keys(experiment), "epochs": f"{epochs:g}", "seed": experiment.seed,
             **describe_history(job.space.read_outcome()), "commit": job.space.commit,
             "date": datetime.date.today().isoformat()}
 

@@ -45,7 +45,10 @@ class Workspace:
         return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
     def _read_begun(self):
-        return json.loads(self.begun.read_text()) if self.begun.is_file() else {}
+        try:
+            return json.loads(self.begun.read_text()) if self.begun.is_file() else {}
+        except ValueError as error:
+            raise Failure(f"{self.begun}: damaged: {error}") from None
 
     @property
     def commit(self):

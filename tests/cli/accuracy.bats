@@ -133,6 +133,7 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     [ "$(column weight_bits shades/w2a4) $(column activation_bits shades/w2a4)" = "2 4" ]
     [ "$(column groups shades/w2a4) $(column reshape shades/w2a4)" = "4 project 6" ]
     [ "$(column threshold shades/w2a4) $(column metric shades/w2a4)" = "learned top-1" ]
+    [ "$(column keys shades/w2a4)" = "momentum= 0:k_weights=3 learning_rate=0.01" ]
     # The mean of what training itself wrote.
     last=$(tail -n 1 work/shades/w2a4/backup/shades.csv | cut -d, -f8)
     awk "BEGIN { exit !($(column last shades/w2a4) - $last < 1e-5 && $(column last shades/w2a4) - $last > -1e-5) }"
@@ -265,6 +266,10 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
         s/\[SCRATCH, /&OTHER, /' unchanged.py > shades.py
     refuses "begun with (start: shades/float there, shades/other now)" shades/w2a4
     mv unchanged.py shades.py
+    cp work/shades/w2a4/begun.json kept.json
+    echo "{" > work/shades/w2a4/begun.json
+    refuses "begun.json: damaged" shades/w2a4
+    mv kept.json work/shades/w2a4/begun.json
     # A new layer is told as such.
     sed -i 's/^\[softmax\]/[dropout]\n[softmax]/' shades.cfg
     refuses "begun with (the layers); --again" shades/w2a4
@@ -295,7 +300,7 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
     refuses "its first line is not that of a table of results"
     { head -n 1 "$top/docs/accuracy.csv"; printf 'shades/float,shades,sha'; } > results.csv
     refuses "results.csv: the line of 'shades/float' is damaged"
-    { head -n 1 "$top/docs/accuracy.csv"; printf 'x,x,x,2,4,scale,4,none,,8,1,24,top-1,.5,1,1,0.1,abc,2020'; } > results.csv
+    { head -n 1 "$top/docs/accuracy.csv"; printf 'x,x,x,2,4,scale,4,none,,,8,1,24,top-1,.5,1,1,0.1,abc,2020'; } > results.csv
     refuses "results.csv: its last line has no end"
     rm results.csv
     write_experiments
@@ -357,6 +362,7 @@ END
     grep -q "^\[gdrq_convolutional\]" work/w8a8/signs.cfg
     [ "$(column metric w8a8) $(column iterations w8a8) $(column epochs w8a8)" = "mAP@0.50 0 0" ]
     [ "$(column weight_bits w8a8)" = 8 ]
+    [ "$(column keys w8a8)" = "calibrate -batch_norm measure calibrations=2" ]
     # A training that begins calibrated has all thresholds before its first iteration.
     [ "$(column iterations w4a4)" = 6 ]
     darknet detector map work/w4a4/signs.data work/w4a4/signs.cfg work/w4a4/signs.weights
@@ -404,6 +410,15 @@ END
         [ "$status" -eq 1 ]
         says "accuracy: x.py: x"
     done
+    for words in "EXPERIMENTS = [:x.py, line 1: " "\nx = y:x.py, line 2: name 'y' is not defined" \
+        "DATA_SETS = {1: 1}:x.py: it has no EXPERIMENTS"; do
+        printf '%b' "${words%%:x.py*}" > x.py
+        run accuracy run --experiments x.py --list
+        echo "$output"
+        [ "$status" -eq 1 ]
+        [ "${#lines[@]}" -eq 1 ]
+        says "accuracy: x.py${words##*:x.py}"
+    done
     sed 's/{"w2a4": 1})/{"w2a4": 1}, {"w2a4": "shades\/longr"})/' shades.py > x.py
     run accuracy run --experiments x.py --list
     [ "$status" -eq 1 ]
@@ -412,6 +427,10 @@ END
 
 @test "tables and picture show what was run" {
     make_shades
+    run accuracy table
+    [ "$status" -eq 1 ]
+    [ "$output" = "accuracy: results.csv: no such table of results" ]
+    head -n 1 "$top/docs/accuracy.csv" > results.csv
     run accuracy table
     echo "$output"
     [ "$status" -eq 0 ]
@@ -426,7 +445,7 @@ NETWORKS = [Network("shades", "Shades, top-1", {"w2a4": 1, "w4a4": 1}, {"w4a4": 
 COMPARISONS.append(Comparison("Alone", "top-1", [("short", W2A4)], against_first=False))
 END
     head -n 1 "$top/docs/accuracy.csv" > results.csv
-    row() { printf '%s,shades,shades,2,4,scale,4,none,,8,1,24,top-1,%s,1,1,0.1,abc,2020-01-01\n' "$1" "$2"; }
+    row() { printf '%s,shades,shades,2,4,scale,4,none,,,8,1,24,top-1,%s,1,1,0.1,abc,2020-01-01\n' "$1" "$2"; }
     row shades/w2a4 .5 >> results.csv
     row shades/float-finetune .75 >> results.csv
     row shades/w2a4 .725 >> results.csv
