@@ -127,6 +127,26 @@ static gdrq_status set_real(const arg_flag *flag, const char *text, gdrq_error *
     return GDRQ_OK;
 }
 
+/* "auto, shift, keep" */
+static void list_choices(const char *const *choices, char *list, size_t size) {
+    size_t n = 0;
+    for (int i = 0; choices[i] && n < size; i++)
+        n += (size_t)snprintf(list + n, size - n, "%s%s", i ? ", " : "", choices[i]);
+}
+
+static gdrq_status set_text(const arg_flag *flag, const char *text, gdrq_error *err) {
+    char list[NAME_LENGTH];
+    int i = 0;
+    while (flag->choices && flag->choices[i] && strcmp(flag->choices[i], text) != 0)
+        i++;
+    if (flag->choices && !flag->choices[i]) {
+        list_choices(flag->choices, list, sizeof list);
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-%s: %s is none of %s", flag->name, text, list);
+    }
+    *flag->text = text;
+    return GDRQ_OK;
+}
+
 static gdrq_status call_setter(const arg_flag *flag, const char *text, gdrq_error *err) {
     gdrq_error reason;
     const gdrq_status status = flag->set(text, &reason);
@@ -156,8 +176,7 @@ static gdrq_status set_flag(const arg_flag *flag, const char *text, const char *
         return set_real(flag, value, err);
     if (flag->set)
         return call_setter(flag, value, err);
-    *flag->text = value;
-    return GDRQ_OK;
+    return set_text(flag, value, err);
 }
 
 /* The word of "DATA CFG [WEIGHTS]" at *text, which moves behind it; false at the end. */

@@ -17,7 +17,8 @@ typedef struct arg_flag {
     float *real;
     const char **text;
     gdrq_status (*set)(const char *value, gdrq_error *err);
-    double min, max; /* of a number, inclusive */
+    double min, max;            /* of a number, inclusive */
+    const char *const *choices; /* what a text may be, ended by NULL; NULL: anything */
     const char *help;
 } arg_flag;
 

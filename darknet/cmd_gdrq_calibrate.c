@@ -14,14 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, KEEP, METHODS } method;
+typedef enum method { BY_BITS, BY_PERCENTILE, BY_SEARCH, BY_MEAN, KEEP } method;
 
-static const char *const method_names[METHODS] = {"auto", "percentile", "search", "mean", "keep"};
+static const char *const method_names[] = {"auto", "percentile", "search", "mean", "keep", NULL};
 
 /* What becomes of batch norm's statistics. */
-typedef enum statistics { BY_WEIGHTS, SHIFT, MEASURE, LEAVE, STATISTICS } statistics;
+typedef enum statistics { BY_WEIGHTS, SHIFT, MEASURE, LEAVE } statistics;
 
-static const char *const statistics_names[STATISTICS] = {"auto", "shift", "measure", "keep"};
+static const char *const statistics_names[] = {"auto", "shift", "measure", "keep", NULL};
 
 static const gdrq_calibration calibrations[] = {[BY_BITS] = GDRQ_CALIBRATE_BY_BITS,
                                                 [BY_PERCENTILE] = GDRQ_CALIBRATE_PERCENTILE,
@@ -156,7 +156,8 @@ static statistics choose_statistics(const network *net, const gdrq_load_report *
 }
 
 static void tell(const network *net, const arg_operands *operands, int pictures, const flags *f) {
-    printf("Wrote %s, calibrated on %d pictures\n", operands->at[3], pictures);
+    printf("Wrote %s, calibrated on %d picture%s\n", operands->at[3], pictures,
+           pictures == 1 ? "" : "s");
     if (f->statistics == LEAVE && strcmp(f->statistics_name, "keep") != 0 &&
         gdrq_network_has_statistics(net))
         report_note(NULL, "batch norm's statistics stay, since the weights had thresholds: they "
@@ -178,7 +179,7 @@ static gdrq_status run(const arg_operands *operands, flags *f, gdrq_error *err) 
     if (status == GDRQ_OK)
         status = picture_paths_find(operands->at[2], &paths, err);
     if (status == GDRQ_OK)
-        status = folder_check_output(operands->at[3], operands->at, 1, err);
+        status = folder_check_output(operands->at[3], operands->at, 3, err);
     if (status == GDRQ_OK)
         status =
             output_check(&operands->at[3], 1,
@@ -198,37 +199,25 @@ static gdrq_status run(const arg_operands *operands, flags *f, gdrq_error *err) 
     return status;
 }
 
-/* The place of a name among n, or -1. */
-static int find_name(const char *name, const char *const *names, int n) {
-    for (int i = 0; i < n; i++)
-        if (!strcmp(name, names[i]))
-            return i;
-    return -1;
+/* The place of a name, which is among them. */
+static int place_of(const char *name, const char *const *names) {
+    int i = 0;
+    while (strcmp(name, names[i]) != 0)
+        i++;
+    return i;
 }
 
-static gdrq_status find_names(flags *f, gdrq_error *err) {
-    const int method = find_name(f->method_name, method_names, METHODS);
-    const int statistics = find_name(f->statistics_name, statistics_names, STATISTICS);
-    if (method < 0)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-method: %s is none of auto, percentile, search, mean, keep",
-                         f->method_name);
-    if (statistics < 0)
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
-                         "-batch_norm: %s is none of auto, shift, measure, keep",
-                         f->statistics_name);
-    f->method = (enum method)method;
-    f->statistics = (enum statistics)statistics;
+static void find_names(flags *f) {
+    f->method = (method)place_of(f->method_name, method_names);
+    f->statistics = (statistics)place_of(f->statistics_name, statistics_names);
     if (f->method == KEEP && f->statistics == BY_WEIGHTS)
         f->statistics = MEASURE;
-    return GDRQ_OK;
 }
 
 static const float usual_percentile = 99.995f;
 
 static gdrq_status check_flags(flags *f, gdrq_error *err) {
-    if (find_names(f, err) != GDRQ_OK)
-        return GDRQ_ERROR_ARGUMENT;
+    find_names(f);
     if (f->method == KEEP && f->equalise)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "-method keep: -equalize changes what the thresholds are for; leave one "
@@ -250,6 +239,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "method",
          .value_name = "NAME",
          .text = &f.method_name,
+         .choices = method_names,
          .help = "how: percentile, search, mean, keep, or auto: percentile for 8 bits, search for "
                  "fewer"},
         {.name = "percentile",
@@ -264,6 +254,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
         {.name = "batch_norm",
          .value_name = "NAME",
          .text = &f.statistics_name,
+         .choices = statistics_names,
          .help = "batch norm's statistics: shift, measure, keep, or auto: shift those of float "
                  "weights"},
     };
@@ -288,7 +279,9 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (check_flags(&f, &err) != GDRQ_OK || run(&operands, &f, &err) != GDRQ_OK)
-        return report_error(&err);
-    return 0;
+    if (check_flags(&f, &err) != GDRQ_OK) {
+        report("%s: %s", spec.command, err.message);
+        return 2;
+    }
+    return run(&operands, &f, &err) == GDRQ_OK ? 0 : report_error(&err);
 }

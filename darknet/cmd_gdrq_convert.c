@@ -17,6 +17,7 @@ int cmd_gdrq_convert(int argc, char **argv) {
     gdrq_convert_options o = gdrq_convert_defaults();
 #define BITS(option, text) \
     { .name = #option, .value_name = "N", .integer = &o.option, .min = 2, .max = 8, .help = text }
+    static const char *const thresholds[] = {"scale", "search", "learned", NULL};
     const arg_flag flags[] = {
         BITS(weight_bits, "weights"),
         BITS(activation_bits, "activations"),
@@ -26,6 +27,7 @@ int cmd_gdrq_convert(int argc, char **argv) {
         {.name = "threshold",
          .value_name = "NAME",
          .text = &o.threshold,
+         .choices = thresholds,
          .help = "write threshold=, which says how values are clipped: scale, search or learned"},
     };
 #undef BITS

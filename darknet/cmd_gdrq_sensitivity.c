@@ -43,7 +43,11 @@ static gdrq_status make_budget(flags *f, bool writes_cfg, gdrq_error *err) {
     return GDRQ_OK;
 }
 
-static gdrq_status read_bits(const flags *f, sensitivity *s, gdrq_error *err) {
+/* -out and -bits, before anything is read. */
+static gdrq_status check_flags(const flags *f, sensitivity *s, gdrq_error *err) {
+    if (f->out && !picture_can_save(f->out))
+        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-out: %s must end in .png, .jpg or .jpeg",
+                         f->out);
     gdrq_error reason;
     const gdrq_status status = bits_read(f->bits, &s->weight_bits, &reason);
     if (status != GDRQ_OK)
@@ -72,10 +76,7 @@ static gdrq_status check_outputs(const arg_operands *operands, const flags *f, g
     for (int i = 0; i < 3 && status == GDRQ_OK; i++)
         if (outputs[i])
             status = folder_check_output(outputs[i], operands->at, 3, err);
-    if (status == GDRQ_OK && f->out && !picture_can_save(f->out))
-        return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "-out: %s must end in .png, .jpg or .jpeg",
-                         f->out);
-    return status;
+    return status == GDRQ_OK ? output_check_apart(outputs, 3, err) : status;
 }
 
 static gdrq_status write_cfg(const sensitivity *s, const proposal *p, const char *path,
@@ -103,6 +104,8 @@ static void suggest_training(const sensitivity *s, const char *cfg_path) {
 static gdrq_status write_outputs(const sensitivity *s, const proposal *p, const char *cfg_path,
                                  const flags *f, gdrq_error *err) {
     gdrq_status status = f->json ? sensitivity_json_save(s, p, f->json, err) : GDRQ_OK;
+    if (status == GDRQ_OK && f->json)
+        printf("Wrote %s\n", f->json);
     if (status == GDRQ_OK && f->out)
         status = sensitivity_picture_save(s, p, f->out, err);
     if (status == GDRQ_OK && f->out)
@@ -123,31 +126,26 @@ static gdrq_status measure(sensitivity *s, proposal *p, const budget *b, gdrq_er
     return status == GDRQ_OK ? proposal_measure(p, s, err) : status;
 }
 
-static gdrq_status run(const arg_operands *operands, const flags *f, gdrq_error *err) {
-    sensitivity s = {.cfg = operands->at[0],
-                     .weights = operands->at[1],
-                     .images = operands->at[2],
-                     .data = f->data};
+static gdrq_status run(sensitivity *s, const arg_operands *operands, const flags *f,
+                       gdrq_error *err) {
     proposal p = {0};
     stop_watch();
-    gdrq_status status = read_bits(f, &s, err);
+    gdrq_status status = check_outputs(operands, f, err);
     if (status == GDRQ_OK)
-        status = check_outputs(operands, f, err);
+        status = sensitivity_open(s, err);
     if (status == GDRQ_OK)
-        status = sensitivity_open(&s, err);
+        status = check_pictures(s, operands, f, err);
     if (status == GDRQ_OK)
-        status = check_pictures(&s, operands, f, err);
+        status = budget_check(&f->budget, s, err);
     if (status == GDRQ_OK)
-        status = budget_check(&f->budget, &s, err);
-    if (status == GDRQ_OK)
-        status = measure(&s, &p, &f->budget, err);
+        status = measure(s, &p, &f->budget, err);
     if (status == GDRQ_OK) {
-        sensitivity_table_print(&s, &p);
-        proposal_print(&s, &p);
-        status = write_outputs(&s, &p, operands->at[3], f, err);
+        sensitivity_table_print(s, &p);
+        proposal_print(s, &p);
+        status = write_outputs(s, &p, operands->at[3], f, err);
     }
     proposal_free(&p);
-    sensitivity_free(&s);
+    sensitivity_free(s);
     return status;
 }
 
@@ -173,7 +171,7 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
          .value_name = "E",
          .real = &f.error,
          .max = 1e6,
-         .help = "budget: the sum of errors, with the least size; 0: none"},
+         .help = "budget: the error of all layers together, with little size; 0: none"},
         {.name = "activations",
          .on = &f.activations,
          .help = "with -error: choose 4 or 8 bits for activations, too"},
@@ -192,8 +190,8 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
             "IMAGES (one, a folder of them, or a file that lists them), 100*|yq-y|^2/|y|^2 in "
             "%.\n"
             "WEIGHTS may be float or trained ones; thresholds are searched. With a budget, chooses "
-            "bits\nfor the weights of each layer, taking the errors to add up, measures all "
-            "together, and writes\nOUT.cfg with them.",
+            "bits\nfor the weights of each layer, measures all together, and writes OUT.cfg with "
+            "them.",
         .flags = declared,
         .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;
@@ -201,11 +199,14 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (make_budget(&f, operands.at[3] != NULL, &err) != GDRQ_OK) {
+    sensitivity s = {
+        .cfg = operands.at[0], .weights = operands.at[1], .images = operands.at[2], .data = f.data};
+    if (make_budget(&f, operands.at[3] != NULL, &err) != GDRQ_OK ||
+        check_flags(&f, &s, &err) != GDRQ_OK) {
         report("%s: %s", spec.command, err.message);
         return 2;
     }
-    const gdrq_status status = run(&operands, &f, &err);
+    const gdrq_status status = run(&s, &operands, &f, &err);
     if (status == GDRQ_OK)
         return 0;
     report_error(&err);

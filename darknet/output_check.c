@@ -1,6 +1,7 @@
 #include "output_check.h"
 
 #include "base/alloc.h"
+#include "base/same_file.h"
 #include "base/status.h"
 #include "data/image_list.h"
 #include "data/labels.h"
@@ -110,6 +111,16 @@ gdrq_status output_check(const char *const *outputs, int n, const run_inputs *in
     }
     free(old.at);
     return status;
+}
+
+gdrq_status output_check_apart(const char *const *outputs, int n, gdrq_error *err) {
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < i; k++)
+            if (outputs[i] && outputs[k] && gdrq_same_file(outputs[i], outputs[k]))
+                return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                                 "%s and %s are the same file: give one result another name",
+                                 outputs[k], outputs[i]);
+    return GDRQ_OK;
 }
 
 gdrq_status output_check_data_file(const char *const *outputs, int n, const char *data_path,

@@ -21,7 +21,12 @@ typedef struct run_inputs {
 gdrq_status output_check(const char *const *outputs, int n, const run_inputs *inputs,
                          gdrq_error *err);
 
-/* The same for what a .data file names, before anything else has read it; `list` may be NULL. */
+/* None of the n outputs, of which some may be NULL, may be another one of them. */
+gdrq_status output_check_apart(const char *const *outputs, int n, gdrq_error *err);
+
+/*
+ * output_check() for what a .data file names, before anything else has read it; `list` may be NULL.
+ */
 gdrq_status output_check_data_file(const char *const *outputs, int n, const char *data_path,
                                    const char *list, task task, gdrq_error *err);
 

@@ -77,6 +77,11 @@ static gdrq_status add_distance(measurement *m, int first, double *sum, gdrq_err
     if (status != GDRQ_OK)
         return status;
     *sum += outputs_distance(&m->reference, net);
+    if (!isfinite(*sum))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "the network's outputs are not finite once layers from layer %d on are "
+                         "quantised: their weights are damaged, or training diverged",
+                         first);
     return go_on(m, net->n - first, err);
 }
 

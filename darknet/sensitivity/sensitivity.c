@@ -55,13 +55,20 @@ void sensitivity_cfg_bits(const sensitivity *s, layer_bits *bits) {
     }
 }
 
+double sensitivity_error(const double errors[BITS_END], int bits) {
+    double most = errors[bits];
+    for (int b = bits; b < BITS_END && !isnan(most); b++)
+        most = fmax(fmax(most, 0), errors[b]); /* fmax() leaves out NANs */
+    return most;
+}
+
 double sensitivity_sum(const sensitivity *s, const layer_bits *bits) {
     double sum = 0;
     for (int i = 0; i < s->n; i++) {
         const sensitive_layer *l = &s->layers[i];
-        sum += l->weight_errors[bits[i].weights];
+        sum += sensitivity_error(l->weight_errors, bits[i].weights);
         if (l->has_tensor)
-            sum += l->activation_errors[bits[i].activations];
+            sum += sensitivity_error(l->activation_errors, bits[i].activations);
     }
     return sum;
 }

@@ -49,7 +49,13 @@ typedef struct layer_bits {
 gdrq_status sensitivity_measure(sensitivity *s, const layer_bits *const *bits, int n,
                                 double *errors, gdrq_error *err);
 
-/* What the errors of single layers add up to; NAN if one of them was not measured. */
+/*
+ * What a layer's errors say that `bits` cost: no less than more bits do, nor than 0, since what a
+ * metric falls by with few images is as often below the truth as above it. NAN: not measured.
+ */
+double sensitivity_error(const double errors[BITS_END], int bits);
+
+/* What these of single layers add up to; NAN if one of them was not measured. */
 double sensitivity_sum(const sensitivity *s, const layer_bits *bits);
 
 /* Packed weights, scales and biases in bytes, and the mean bits of a weight. */

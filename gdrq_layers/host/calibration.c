@@ -52,13 +52,17 @@ void gdrq_network_unquantised(struct network *net, bool on) {
         state->training.unquantised = on;
 }
 
+static gdrq_status check_counted(const gdrq_running_threshold *t, gdrq_error *err) {
+    return t->histogram && t->histogram->total > 0
+               ? GDRQ_OK
+               : gdrq_fail(err, GDRQ_ERROR_STATE,
+                           "layer %d: its input's values were not counted, or none was finite",
+                           t->first_reader);
+}
+
 /* A T of a tensor that was counted. */
 static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
                                  gdrq_error *err) {
-    if (!t->histogram || t->histogram->total == 0)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "layer %d: its input's values were not counted, or none was finite",
-                         t->first_reader);
     /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
     if (how == GDRQ_CALIBRATE_BY_BITS)
         how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
@@ -70,6 +74,7 @@ static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to search a threshold");
     t->threshold = threshold;
     t->moves = 1;
+    t->other_rule_at = t->moves;
     t->pending_sum = t->pending_count = 0;
     return GDRQ_OK;
 }
@@ -78,6 +83,9 @@ gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration ho
                                         gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     gdrq_status status = GDRQ_OK;
+    for (int i = 0; state && status == GDRQ_OK && i < state->tensors.n; i++)
+        if (!state->tensors.classes[i].fixed)
+            status = check_counted(&state->tensors.classes[i], err);
     for (int i = 0; state && status == GDRQ_OK && i < state->tensors.n; i++)
         if (!state->tensors.classes[i].fixed)
             status = set_threshold(&state->tensors.classes[i], how, share, err);
@@ -94,9 +102,6 @@ static gdrq_status set_tensor_bits(const struct network *net, gdrq_running_thres
     }
     if (bits == 0)
         return GDRQ_OK;
-    if (!t->histogram)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "layer %d: the values of its input were not counted", t->first_reader);
     t->bits = bits;
     return set_threshold(t, GDRQ_CALIBRATE_SEARCH, 0, err);
 }
@@ -110,9 +115,14 @@ gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bit
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "layer %d can't have %d and %d bits: only quantised ones can, from 2 to 8",
                          layer, weight_bits, activation_bits);
+    const bool searches = !q->input->fixed && activation_bits > 0;
+    if (searches && check_counted(q->input, err) != GDRQ_OK)
+        return GDRQ_ERROR_STATE;
     q->float_weights = weight_bits == 0;
-    if (weight_bits > 0)
+    if (weight_bits > 0) {
         q->options.weight_bits = weight_bits;
+        q->weight_thresholds_set = false; /* those of other bits are no use to save */
+    }
     q->options.threshold_weights = GDRQ_THRESHOLD_SEARCH;
     return q->input->fixed ? GDRQ_OK : set_tensor_bits(net, q->input, activation_bits, err);
 }

@@ -58,7 +58,7 @@ void gdrq_network_state_forget_thresholds(gdrq_network_state *state) {
             t->threshold = 0;
         if (t->has_usual_k)
             t->k = gdrq_default_k_activations(t->bits);
-        t->moves = 0;
+        t->moves = t->other_rule_at = 0;
         t->pending_sum = t->pending_count = 0;
         t->optimiser = (gdrq_threshold_optimiser){0};
     }

@@ -55,13 +55,20 @@ static size_t learned_size(const gdrq_network_state *state, uint32_t *layers) {
     return size;
 }
 
+/* How the T in effect was found. With its next move it follows what the cfg says, whatever it began
+ * with. */
+static gdrq_threshold found_by(const gdrq_running_threshold *t) {
+    const bool is_other = t->moves > 0 && t->moves == t->other_rule_at;
+    return is_other && t->how == GDRQ_THRESHOLD_SCALE ? GDRQ_THRESHOLD_SEARCH : t->how;
+}
+
 /* Whether the short form, which older versions read, can't say it all. */
 static bool needs_long(const gdrq_network_state *state) {
     uint32_t layers;
     learned_size(state, &layers);
     bool all_scale = true;
     for (int i = 0; i < state->tensors.n; ++i)
-        all_scale &= state->tensors.classes[i].how == GDRQ_THRESHOLD_SCALE ||
+        all_scale &= found_by(&state->tensors.classes[i]) == GDRQ_THRESHOLD_SCALE ||
                      state->tensors.classes[i].fixed;
     return layers > 0 || !all_scale;
 }
@@ -90,13 +97,22 @@ static void put_learned(const gdrq_network_state *state, unsigned char **out) {
     }
 }
 
-static void put_entry(const gdrq_running_threshold *t, bool is_long, unsigned char **out) {
+/* Of pixels, whose T never moves, this is how a network without others is known to be quantised. */
+static uint64_t moves_of_pixels(const gdrq_network_state *state) {
+    for (int i = 0; i < state->tensors.n; ++i)
+        if (!gdrq_threshold_is_set(&state->tensors.classes[i]))
+            return 0;
+    return 1;
+}
+
+static void put_entry(const gdrq_running_threshold *t, uint64_t moves, bool is_long,
+                      unsigned char **out) {
     const int32_t tensor = t->tensor;
-    const uint32_t bits = (uint32_t)t->bits, how = (uint32_t)t->how;
+    const uint32_t bits = (uint32_t)t->bits, how = (uint32_t)found_by(t);
     put(out, &tensor, 4);
     put(out, &t->k, 4);
     put(out, &t->threshold, 4);
-    put(out, &t->moves, 8);
+    put(out, &moves, 8);
     if (!is_long)
         return;
     put(out, &bits, 4);
@@ -109,8 +125,10 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
     put(&out, is_long ? LONG_MAGIC : MAGIC, sizeof MAGIC);
     put(&out, &state->training.iteration, 8);
     put(&out, &n, 4);
-    for (uint32_t i = 0; i < n; ++i)
-        put_entry(&state->tensors.classes[i], is_long, &out);
+    for (uint32_t i = 0; i < n; ++i) {
+        const gdrq_running_threshold *t = &state->tensors.classes[i];
+        put_entry(t, t->fixed ? moves_of_pixels(state) : t->moves, is_long, &out);
+    }
     if (is_long)
         put_learned(state, &out);
 }
@@ -277,6 +295,7 @@ static bool apply_entry(const entry *e, gdrq_network_state *state) {
             continue;
         t->threshold = threshold_for(e, t);
         t->moves = e->moves;
+        t->other_rule_at = e->how != GDRQ_THRESHOLD_SCALE ? e->moves : 0;
         if (t->has_usual_k && e->how == GDRQ_THRESHOLD_SCALE)
             t->k = e->k;
         return true;

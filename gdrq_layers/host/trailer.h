@@ -7,7 +7,8 @@
  *   8      iteration: updates since the start of the training, int64
  *   4      number of thresholds n, uint32, at most 65536
  *   n x    { tensor int32, k float32, threshold float32, moves uint64 }, and in GDRQWTS2 behind
- *          each { bits uint32, how uint32 }: of the tensor, and 0 = scale, 1 = search, 2 = learned
+ *          each { bits uint32, how uint32 }: of the tensor, and 0 = scale, 1 = search, 2 = learned;
+ *          what `darknet gdrq calibrate` counted is 1 whatever the cfg says
  *   only in GDRQWTS2:
  *   4      number of layers m with learned weight thresholds, uint32, at most 65536
  *   m x    { layer int32, weight_bits uint32, groups uint32, groups x threshold float32 }
@@ -15,6 +16,7 @@
  *   8      FNV-1a hash (64 bits) of everything before it in the file, header and weights included
  *
  * tensor is the index of the first layer whose output the threshold clips; -1: the network's input.
+ * That of pixels, which is fixed, has moves 1 once all others have moved.
  * A threshold that is k*mean|x| is proportional to k: a cfg with another k (or other bits, which k
  * follows) needs no new calibration. Others hold for the same bits alone, and are unset with other
  * ones. Learned weight thresholds count for a layer of the same bits and groups that learns them.

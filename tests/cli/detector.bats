@@ -270,13 +270,13 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     cmp mean_of_stock_final.weights mean_of_four.weights
     fails cmp -s percentile.weights search.weights
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method best
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     says "-method: best is none of auto, percentile, search, mean"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method mean -percentile 99
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     says "-percentile: -method mean doesn't clip by it"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm anew
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     says "-batch_norm: anew is none of auto, shift, measure, keep"
     # What has thresholds was quantised before, and is not shifted again.
     run --separate-stderr darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights
@@ -295,7 +295,7 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     cmp <(trailer kept.weights | head -c -8) <(trailer mean.weights | head -c -8)
     [ "$(statistics kept.weights)" != "$(statistics mean.weights)" ]
     run darknet gdrq calibrate four.cfg mean.weights some.txt out.weights -method keep -batch_norm keep
-    [ "$status" -eq 1 ]
+    [ "$status" -eq 2 ]
     says "-method keep with -batch_norm keep changes nothing"
     run darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt out.weights -method keep
     [ "$status" -eq 1 ]
@@ -304,7 +304,36 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$status" -eq 1 ]
     says "-equalize: no depthwise layer"
     [ ! -e out.weights ]
+    # Few values are clipped, or many: T of a layer's input grows with the share that isn't.
+    for share in 90 99.9 100; do
+        darknet gdrq calibrate four.cfg set/backup/stock_final.weights some.txt $share.weights -method percentile \
+            -percentile $share -batch_norm keep
+        darknet gdrq inspect four.cfg $share.weights some.txt -json $share.json > log
+    done
+    /usr/bin/python3 - << 'END'
+import json
+layers = [json.load(open(f"{share}.json"))["layers"][1]["input"] for share in ("90", "99.9", "100")]
+thresholds = [l["threshold"] for l in layers]
+assert thresholds == sorted(set(thresholds)), thresholds
+END
+    # What is counted is not k*mean: another k doesn't change it, and other bits have no use for it.
+    sed 's/^\[net\]/[net]\nthreshold=scale/' four.cfg > scale.cfg
+    sed 's/^\[net\]/[net]\nk_activations=3/' scale.cfg > k.cfg
+    darknet gdrq calibrate scale.cfg set/backup/stock_final.weights some.txt counted.weights -batch_norm keep
+    for cfg in scale k; do
+        darknet gdrq inspect $cfg.cfg counted.weights some.txt -json $cfg.json > log
+    done
+    thresholds_of() { /usr/bin/python3 -c 'import json, sys; print([l["input"]["threshold"] for l in json.load(open(sys.argv[1]))["layers"][1:]])' "$1"; }
+    [ "$(thresholds_of scale.json)" = "$(thresholds_of k.json)" ]
+    sed 's/^activation_bits=.*/activation_bits=6/' scale.cfg > six.cfg
+    run darknet gdrq inspect six.cfg counted.weights some.txt
+    [ "$status" -eq 1 ]
+    says "calibrate"
     # What there is nothing to calibrate in, and what would be lost.
+    cp some.txt list.txt
+    is_refused "./list.txt would be replaced" gdrq calibrate four.cfg four.weights ./list.txt list.txt
+    cmp some.txt list.txt
+    is_refused "four.weights would be replaced" gdrq calibrate four.cfg four.weights some.txt ./four.weights
     run darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights
     [ "$status" -eq 1 ]
     says "convert"
