@@ -289,6 +289,12 @@ files_in() { ls -A "$1" | tr '\n' ' '; }
     [ "$(statistics six.weights)" = "$(statistics shifted.weights)" ]
     darknet gdrq calibrate four.cfg shifted.weights some.txt again.weights -batch_norm shift
     [ "$(statistics again.weights)" != "$(statistics shifted.weights)" ]
+    # Where all quantised layers read pixels, too.
+    sed '0,/^\[convolutional\]/s//[gdrq_convolutional]/' stock.cfg > first.cfg
+    darknet gdrq calibrate first.cfg set/backup/stock_final.weights some.txt first.weights
+    darknet gdrq calibrate first.cfg first.weights some.txt second.weights
+    [ "$(statistics first.weights)" != "$(statistics set/backup/stock_final.weights)" ]
+    [ "$(statistics second.weights)" = "$(statistics first.weights)" ]
     # A trained network's thresholds stay.
     darknet gdrq calibrate four.cfg mean.weights some.txt kept.weights -method keep
     trailer() { tail -c +$(($(stat -c %s set/backup/stock_final.weights) + 1)) "$1"; }

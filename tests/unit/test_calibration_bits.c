@@ -285,7 +285,11 @@ static void what_can_not_be_set_is_told(void **state) {
         assert_no_bits(net, 1, no_bits[i], 4, GDRQ_ERROR_ARGUMENT, "from 2 to 8");
         assert_no_bits(net, 1, 4, no_bits[i], GDRQ_ERROR_ARGUMENT, "from 2 to 8");
     }
-    assert_no_bits(net, 1, 4, 5, GDRQ_ERROR_STATE, "layer 1: the values of its input were not");
+    assert_no_bits(net, 1, 7, 5, GDRQ_ERROR_STATE, "layer 1: its input's values were not counted");
+    gdrq_quantisation q;
+    assert_true(gdrq_network_quantisation(net, 1, &q));
+    assert_int_equal(q.weight_bits, 4);
+    assert_int_equal(q.input_bits, 4);
     set_bits(net, 0, 5, 5); /* pixels need no values */
     gdrq_error err;
     must(gdrq_network_counting(net, true, &err), &err);
