@@ -136,11 +136,11 @@ def teachers(by_name):
 
 
 def factors(scale):
-    """Scale-Clip's k by bits. Not of the first and the last layer, which have 8. Without another,
-    that of weights is 2."""
+    """Scale-Clip's k by bits. That of weights is 2 without another, and not of the first and the
+    last layer, which have 8 bits."""
     def of_activations(bits, k):
         return variant(scale, f"k/w2a{bits}-k{k}", f"W2A{bits}, k = {k} for activations",
-                       {"activation_bits": bits}, layers={"inner": {"k_activations": k}},
+                       {"activation_bits": bits, "k_activations": k}, layers={},
                        epochs=FACTOR_EPOCHS)
 
     def of_weights(bits, k):
