@@ -136,13 +136,21 @@ static void suggest_measuring(const network *net, const char *cfg_path, const ch
 }
 
 /* Batch norm's statistics can be measured anew in any network that is not folded. */
-static gdrq_status check_network(const network *net, const char *cfg_path, statistics wanted,
+static gdrq_status check_network(const network *net, const char *cfg_path, const flags *f,
                                  gdrq_error *err) {
     const bool has_statistics = gdrq_network_has_statistics(net);
-    if (wanted == MEASURE && has_statistics && !gdrq_network_is_folded(net))
-        return GDRQ_OK;
     const gdrq_status status = quantised_network_check(net, cfg_path, "calibrate", err);
-    if (status == GDRQ_OK && (wanted == SHIFT || wanted == MEASURE) && !has_statistics)
+    if (f->statistics == MEASURE && has_statistics && !gdrq_network_is_folded(net)) {
+        if (status == GDRQ_OK || f->method == BY_BITS || f->method == KEEP)
+            return GDRQ_OK;
+        return gdrq_fail(
+            err, GDRQ_ERROR_ARGUMENT,
+            "-method %s: no layer of %s is quantised and has a threshold to set; leave "
+            "it out",
+            f->method_name, cfg_path);
+    }
+    if (status == GDRQ_OK && (f->statistics == SHIFT || f->statistics == MEASURE) &&
+        !has_statistics)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "%s: no layer has batch norm whose statistics could be shifted or "
                          "measured; leave out -batch_norm and -method keep",
@@ -171,7 +179,7 @@ static gdrq_status run(const arg_operands *operands, flags *f, gdrq_error *err) 
     picture_paths paths = {0};
     gdrq_status status = gdrq_network_parse(operands->at[0], report_note, NULL, &net, err);
     if (status == GDRQ_OK)
-        status = check_network(net, operands->at[0], f->statistics, err);
+        status = check_network(net, operands->at[0], f, err);
     if (status == GDRQ_OK)
         status = gdrq_network_load(net, operands->at[1], false, &weights, err);
     if (status == GDRQ_OK && f->statistics == BY_WEIGHTS)

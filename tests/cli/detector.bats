@@ -343,6 +343,9 @@ END
     run darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights
     [ "$status" -eq 1 ]
     says "convert"
+    is_refused "-method search: no layer of stock.cfg is quantised" \
+        gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt out.weights -batch_norm measure -method search
+    darknet gdrq calibrate stock.cfg set/backup/stock_final.weights some.txt measured.weights -batch_norm measure
     run darknet gdrq convert stock.cfg ./stock.cfg
     [ "$status" -eq 1 ]
     says "stock.cfg would be replaced"
