@@ -189,6 +189,8 @@ typedef struct caution_search {
 enum { MOST_TRIES = 8 };
 /* Steps of caution: the least and the most to keep the budget, and what is near enough. */
 static const double least_step = 1.5, most_step = 4, near = 1.05;
+/* From here on only bits without any error are affordable, if there are such. */
+static const double most_caution = 1e9;
 
 /* More until it is kept, less until it isn't, then between the two. */
 static double next_caution(const caution_search *c, double caution, double excess) {
@@ -236,7 +238,7 @@ static gdrq_status search_caution(caution_search *c, proposal *p, sensitivity *s
         note_chosen(c, p, s, b);
         if (is_found(c))
             return GDRQ_OK;
-        if (!(c->kept > 0) && p->is_most_careful)
+        if (!(c->kept > 0) && (p->is_most_careful || p->caution > most_caution))
             return gdrq_fail(
                 err, GDRQ_ERROR_ARGUMENT,
                 "-error %g: even the bits that cost least come to %.4g %s together: %s", b->error,
