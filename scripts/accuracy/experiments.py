@@ -8,6 +8,8 @@ from definitions import Comparison, Experiment, Network
 
 DATA_SETS = {
     "cifar10": ClassFolders("cifar10", labels=TOP / "cfg/cifar10.labels"),
+    # Made of it by encode_again.
+    "cifar10-twice": ClassFolders("cifar10-twice", labels=TOP / "cfg/cifar10.labels"),
     "bccd": Voc("bccd"),
     "coco128": DarknetLabels("coco128", images="images/{}",
                              labels="object_detection/labels/{}",
@@ -38,6 +40,7 @@ PUBLISHED_RATE = 0.0003
 
 ABLATION_EPOCHS = 4
 FACTOR_EPOCHS = 2
+JPEG_EPOCHS = 10
 
 # Weights and activations. First layers keep 8-bit weights, last ones 8 bits: their sections say so.
 BITS = {"w4a4": (4, 4), "w3a3": (3, 3), "w2a4": (2, 4), "w2a2": (2, 2)}
@@ -176,6 +179,13 @@ def threshold_keys(learned):
             with_key(search, "activation_momentum", 0.01)]
 
 
+def jpeg(scratch):
+    """What JPEG costs: short trainings on the files as they are, and encoded once more."""
+    once = scratch.derive("resnet20/jpeg/once", epochs=JPEG_EPOCHS)
+    return [("the JPEG files as they are", once),
+            ("encoded once more", once.derive("resnet20/jpeg/twice", data="cifar10-twice"))]
+
+
 def yolo_fastest():
     """A published detector, of which --models FOLDER has the cfg and the weights."""
     published = Experiment("yolo-fastest/float", "coco128", "MODELS/yolo-fastest-1.1-xl.cfg",
@@ -217,6 +227,8 @@ COMPARISONS = [
                threshold_keys(LEARNED)),
     Comparison(f"ResNet-20, CIFAR-10, {FACTOR_EPOCHS} epochs, k·mean", "top-1",
                factors(ABLATION_BY_NAME["resnet20/ablation/scale"]), against_first=False),
+    Comparison(f"ResNet-20, CIFAR-10, float, {JPEG_EPOCHS} epochs from scratch", "top-1",
+               jpeg(RESNET20_BY_NAME["resnet20/float"])),
     Comparison("YOLO-Fastest-1.1-XL, 128 images of COCO", "mAP@0.50", YOLO_FASTEST),
 ]
 

@@ -485,6 +485,25 @@ END
     [ -s picture.png ]
 }
 
+@test "pictures are encoded once more, which changes them a little" {
+    mkdir -p source/a
+    cp "$photo" source/a/1.jpg
+    run "$top/scripts/accuracy/encode_again" source again
+    echo "$output"
+    [ "$status" -eq 0 ]
+    says "1 of 1 pictures, encoded again, are in again"
+    /usr/bin/python3 - << 'END'
+import numpy
+from PIL import Image
+before, after = (numpy.asarray(Image.open(f)).astype(float) for f in ("source/a/1.jpg", "again/a/1.png"))
+assert before.shape == after.shape
+assert 1 < numpy.sqrt(numpy.mean((before - after) ** 2)) < 10
+END
+    run "$top/scripts/accuracy/encode_again" again none
+    [ "$status" -eq 1 ]
+    [ "$output" = "accuracy: again: no .jpg file in it" ]
+}
+
 @test "the experiments of the project are sound" {
     run "$top/scripts/accuracy/run" --list --work work --results none.csv
     echo "$output"
