@@ -52,6 +52,19 @@ void gdrq_network_unquantised(struct network *net, bool on) {
         state->training.unquantised = on;
 }
 
+/* Negative if memory is out. */
+static float find_threshold(const gdrq_running_threshold *t, gdrq_calibration how, double share) {
+    const gdrq_grid_family family = {t->bits, t->range, t->slope};
+    /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
+    if (how == GDRQ_CALIBRATE_BY_BITS)
+        how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
+    if (how == GDRQ_CALIBRATE_PERCENTILE)
+        return gdrq_histogram_percentile(t->histogram, &family, share);
+    if (how == GDRQ_CALIBRATE_BY_RULE && t->how == GDRQ_THRESHOLD_SCALE)
+        return (float)(t->k * gdrq_histogram_mean(t->histogram));
+    return gdrq_histogram_search(t->histogram, &family, t->norm);
+}
+
 /* A T of a tensor that was counted. */
 static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
                                  gdrq_error *err) {
@@ -59,13 +72,7 @@ static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how
         return gdrq_fail(err, GDRQ_ERROR_STATE,
                          "layer %d: its input's values were not counted, or none was finite",
                          t->first_reader);
-    /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
-    if (how == GDRQ_CALIBRATE_BY_BITS)
-        how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
-    const gdrq_grid_family family = {t->bits, t->range, t->slope};
-    const float threshold = how == GDRQ_CALIBRATE_PERCENTILE
-                                ? gdrq_histogram_percentile(t->histogram, &family, share)
-                                : gdrq_histogram_search(t->histogram, &family, t->norm);
+    const float threshold = find_threshold(t, how, share);
     if (threshold < 0)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to search a threshold");
     t->threshold = threshold;
