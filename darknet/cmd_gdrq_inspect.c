@@ -14,20 +14,32 @@ typedef struct inspect_options {
     const char *before, *out, *json; /* NULL: not given */
 } inspect_options;
 
+static gdrq_status check_out(const inspection *in, const char *folder, const run_inputs *named,
+                             const run_inputs *pictures, gdrq_error *err) {
+    gdrq_status status = inspect_pictures_check(in, folder, named, err);
+    if (status == GDRQ_OK)
+        status = inspect_pictures_check(in, folder, pictures, err);
+    return status == GDRQ_OK ? folder_prepare(folder, "folder for pictures", err) : status;
+}
+
+static gdrq_status check_json(const inspection *in, const inspect_options *o,
+                              const run_inputs *named, const run_inputs *pictures,
+                              gdrq_error *err) {
+    gdrq_status status = folder_check_output(o->json, named->files, named->n, err);
+    if (status == GDRQ_OK)
+        status = output_check(&o->json, 1, pictures, err);
+    return status == GDRQ_OK && o->out ? inspect_pictures_check_output(in, o->out, o->json, err)
+                                       : status;
+}
+
+/* The folder first, in which the numbers may be wanted, too. */
 static gdrq_status check_outputs(const inspection *in, const inspect_options *o,
                                  const picture_paths *paths, gdrq_error *err) {
+    const char *files[] = {in->cfg, in->weights, in->images, in->before};
+    const run_inputs named = {.files = files, .n = 4};
     const run_inputs pictures = {.files = (const char *const *)paths->at, .n = paths->n};
-    const char *inputs[] = {in->cfg, in->weights, in->images, in->before};
-    const run_inputs others = {.files = inputs, .n = 4};
-    gdrq_status status = o->json ? folder_check_output(o->json, inputs, 4, err) : GDRQ_OK;
-    if (status == GDRQ_OK)
-        status = output_check(&o->json, 1, &pictures, err);
-    if (status != GDRQ_OK || !o->out)
-        return status;
-    status = inspect_pictures_check(in, o->out, &others, err);
-    if (status == GDRQ_OK)
-        status = inspect_pictures_check(in, o->out, &pictures, err);
-    return status == GDRQ_OK ? folder_prepare(o->out, "folder for pictures", err) : status;
+    const gdrq_status status = o->out ? check_out(in, o->out, &named, &pictures, err) : GDRQ_OK;
+    return status == GDRQ_OK && o->json ? check_json(in, o, &named, &pictures, err) : status;
 }
 
 static gdrq_status write_outputs(const inspection *in, const inspect_options *o, gdrq_error *err) {

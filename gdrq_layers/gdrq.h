@@ -141,12 +141,15 @@ GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_er
 
 /*
  * Sets the thresholds of all tensors from the values that were counted: to what `share` (0..1) of
- * their magnitudes are not above, or so that quantising loses least (search_norm= of the cfg).
+ * their magnitudes are not above, so that quantising loses least (search_norm= of the cfg), or as
+ * training would begin. k*mean|x| is of all values alike, as in training; the others go by what
+ * channels count for.
  */
 typedef enum gdrq_calibration {
     GDRQ_CALIBRATE_BY_BITS, /* PERCENTILE for 8 bits, SEARCH for fewer */
     GDRQ_CALIBRATE_PERCENTILE,
     GDRQ_CALIBRATE_SEARCH,
+    GDRQ_CALIBRATE_BY_RULE, /* as threshold_activations= says: k*mean|x| for scale, else SEARCH */
 } gdrq_calibration;
 GDRQ_API gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration how,
                                                  double share, gdrq_error *err);

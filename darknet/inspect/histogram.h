@@ -20,6 +20,7 @@ enum {
     HISTOGRAM_INPUT_BEFORE = 0xf5dba3,
     HISTOGRAM_VALUES = 0xaab4c2,
     HISTOGRAM_SHADE = 0xdfe3e9,
+    HISTOGRAM_OUTLINE = 0x55606e,
 };
 
 /* What part of a distribution is shown. */
@@ -34,10 +35,11 @@ typedef struct histogram {
     float unit; /* pixels per pixel of a picture in its usual size */
     const gdrq_distribution *of;
     histogram_view view;
-    bool small; /* without labels */
+    bool small; /* with few and short labels */
 } histogram;
 
-/* Shows the grid and all but very few of the numbers, and all bars but a single one far higher. */
+/* Shows the grid and all but very few of the numbers, and all bars but those far higher than most.
+ */
 histogram_view histogram_view_of(const gdrq_distribution *d);
 
 /* Shows two of the same kind, so that they can be compared; either may be empty, a also NULL. */
@@ -46,10 +48,22 @@ histogram_view histogram_view_of_both(const gdrq_distribution *a, const gdrq_dis
 /* The pixel of a value in steps. */
 float histogram_x(const histogram *h, double steps);
 
-/* The numbers as they were; those that clipping moves in another colour unless it is the same. */
+/*
+ * The numbers as they were; those that clipping moves in another colour, and not at all if that is
+ * white. What lies beyond 3T is one bar there, as high as a code with so many numbers.
+ */
 void histogram_draw_values(const histogram *h, unsigned colour, unsigned clipped);
 
-/* The numbers as codes; on the outermost, in another colour, what clipping moved there. */
+/* Marks bars of values that are cut, with the share of numbers in them, and what lies beyond 3T. */
+void histogram_mark_values(const histogram *h);
+
+/* The line around the bars of values, to be seen before codes whose bars would hide them. */
+void histogram_outline_values(const histogram *h);
+
+/*
+ * The numbers as codes; on the outermost, in another colour, what clipping moved there. A bar that
+ * is cut is marked, with its share.
+ */
 void histogram_draw_codes(const histogram *h);
 
 /* Lines: all codes as frequent as any other; the ends of the grid. */

@@ -1,6 +1,7 @@
 #include "inspect/inspect_pictures.h"
 
 #include "base/alloc.h"
+#include "base/same_file.h"
 #include "base/status.h"
 #include "inspect/layer_sheet.h"
 #include "inspect/overview.h"
@@ -29,6 +30,23 @@ gdrq_status inspect_pictures_check(const inspection *in, const char *folder,
         char *path = picture_path(in, i, folder, err);
         status =
             path ? output_check((const char *const *)&path, 1, inputs, err) : GDRQ_ERROR_MEMORY;
+        free(path);
+    }
+    return status;
+}
+
+gdrq_status inspect_pictures_check_output(const inspection *in, const char *folder,
+                                          const char *output, gdrq_error *err) {
+    gdrq_status status = GDRQ_OK;
+    for (int i = 0; i <= in->n && status == GDRQ_OK; i++) {
+        char *path = picture_path(in, i, folder, err);
+        if (!path)
+            status = GDRQ_ERROR_MEMORY;
+        else if (gdrq_same_file(path, output))
+            status = gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                               "%s would be replaced by a picture of %s: give one of them another "
+                               "name",
+                               output, folder);
         free(path);
     }
     return status;

@@ -3,9 +3,9 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "detect.h"
-#include "list_progress.h"
 #include "quantised_network.h"
 #include "report.h"
+#include "work_progress.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +20,8 @@ static const char *file_name(const char *path) {
 void inspection_files(const inspection *in, char *line, size_t size) {
     char before[256] = "", pictures[64] = "";
     if (in->before)
-        snprintf(before, sizeof before, ", before: %.200s", file_name(in->before));
+        snprintf(before, sizeof before, ", before: %.200s%s", file_name(in->before),
+                 in->rule_before ? " (T of inputs by cfg's rule)" : "");
     if (in->pictures)
         snprintf(pictures, sizeof pictures, ", input of %d picture%s", in->pictures,
                  in->pictures == 1 ? "" : "s");
@@ -117,26 +118,28 @@ static gdrq_status open_before(inspection *in, gdrq_error *err) {
 
 /* inputs: NULL if nothing is to be gathered. */
 static gdrq_status run_pictures(network *net, const picture_paths *paths, gdrq_distribution *inputs,
-                                gdrq_error *err) {
+                                work_progress *progress, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < paths->n && status == GDRQ_OK; i++) {
         status = predict_picture_file(net, paths->at[i], err);
         if (status == GDRQ_OK && inputs)
             status = gdrq_network_add_inputs(net, inputs, err);
-        if (status == GDRQ_OK && paths->n > 1)
-            list_progress(NULL, i + 1, paths->n);
+        if (status == GDRQ_OK)
+            work_progress_add(progress, 1);
     }
     return status;
 }
 
-static gdrq_status search_thresholds(network *net, const picture_paths *paths, gdrq_error *err) {
+/* Of the values that layers read in float. */
+static gdrq_status find_thresholds(network *net, const picture_paths *paths,
+                                   work_progress *progress, gdrq_error *err) {
     gdrq_status status = gdrq_network_counting(net, true, err);
     gdrq_network_unquantised(net, true);
     if (status == GDRQ_OK)
-        status = run_pictures(net, paths, NULL, err);
+        status = run_pictures(net, paths, NULL, progress, err);
     gdrq_network_unquantised(net, false);
     if (status == GDRQ_OK)
-        status = gdrq_network_set_thresholds(net, GDRQ_CALIBRATE_SEARCH, 0, err);
+        status = gdrq_network_set_thresholds(net, GDRQ_CALIBRATE_BY_RULE, 0, err);
     gdrq_network_counting(net, false, NULL);
     return status;
 }
@@ -155,24 +158,35 @@ static void keep_inputs_before(inspection *in) {
 static gdrq_status run_before(inspection *in, const picture_paths *paths, gdrq_error *err) {
     gdrq_error reason;
     gdrq_status status = GDRQ_OK;
-    if (gdrq_network_ready(in->net_before, &reason) != GDRQ_OK) {
-        report("%s: has no thresholds for all that layers read: they get those that lose least on "
-               "these pictures",
+    in->rule_before = gdrq_network_ready(in->net_before, &reason) != GDRQ_OK;
+    if (in->rule_before)
+        report("%s: has no thresholds for all that layers read: each is found on these pictures, "
+               "as the cfg's threshold_activations= says (k*mean|x|, or searched)",
                in->before);
-        status = search_thresholds(in->net_before, paths, &reason);
-    }
+    work_progress progress =
+        work_progress_start("inputs before", (in->rule_before ? 2 : 1) * paths->n);
+    if (in->rule_before)
+        status = find_thresholds(in->net_before, paths, &progress, &reason);
     if (status == GDRQ_OK)
-        status = run_pictures(in->net_before, paths, in->inputs_before, &reason);
+        status = run_pictures(in->net_before, paths, in->inputs_before, &progress, &reason);
+    work_progress_end(&progress);
     if (status != GDRQ_OK)
         return gdrq_fail(err, status, "%.500s: %.500s", in->before, reason.message);
     keep_inputs_before(in);
     return GDRQ_OK;
 }
 
+static gdrq_status run_after(const inspection *in, const picture_paths *paths, gdrq_error *err) {
+    work_progress progress = work_progress_start("inputs", paths->n);
+    const gdrq_status status = run_pictures(in->net, paths, in->inputs, &progress, err);
+    work_progress_end(&progress);
+    return status;
+}
+
 gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err) {
     gdrq_status status = in->inputs_before ? run_before(in, paths, err) : GDRQ_OK;
-    if (status == GDRQ_OK)
-        status = run_pictures(in->net, paths, in->inputs, err);
+    if (status == GDRQ_OK && in->inputs)
+        status = run_after(in, paths, err);
     in->pictures = paths->n;
     return status;
 }

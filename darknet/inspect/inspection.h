@@ -30,6 +30,7 @@ typedef struct inspection {
     gdrq_distribution *inputs, *inputs_before;
     int pictures;
     network *net, *net_before; /* NULL: nothing to compare with */
+    bool rule_before;          /* `before` has no T of inputs: found by the cfg's rule */
 } inspection;
 
 /*
@@ -41,7 +42,7 @@ gdrq_status inspection_open(inspection *in, gdrq_error *err);
 /*
  * Runs the network on the pictures, and gathers all about the inputs of its layers; before, the
  * same with the weights of `before` if they are those of all layers. Where these have no
- * thresholds, as float ones, they get those that lose least on the pictures.
+ * thresholds, as float ones, each gets what the cfg's rule for it gives on the pictures.
  */
 gdrq_status inspection_run(inspection *in, const picture_paths *paths, gdrq_error *err);
 

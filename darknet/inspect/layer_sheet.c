@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Pixels. */
 enum {
@@ -29,6 +30,7 @@ typedef struct sheet_row {
     const char *title;
     const gdrq_distribution *of;
     histogram_view view;
+    const char *threshold_name;
     char bits[TEXT_SIZE], threshold[TEXT_SIZE];
     bool grouped;
 } sheet_row;
@@ -99,17 +101,18 @@ static void draw_panel_title(const histogram *h, const char *title) {
 
 static void draw_values_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT, top);
-    draw_panel_title(&h, "before Scale-Clip: share per step of the grid");
+    draw_panel_title(&h, "values: share per step of the grid");
     percent_axis_draw(c, h.box, h.view.top, 5);
     histogram_draw_values(&h, HISTOGRAM_VALUES, HISTOGRAM_CLIPPED);
     histogram_draw_thresholds(&h);
+    histogram_mark_values(&h);
     draw_levels(&h);
     draw_thresholds_axis(&h, row->grouped ? "value, in parts of its group's T" : "value");
 }
 
 static void draw_codes_panel(canvas *c, const sheet_row *row, float top) {
     const histogram h = make_panel(c, row, PANEL_LEFT + PANEL_WIDTH + PANEL_GAP, top);
-    draw_panel_title(&h, "after clipping at T and rounding: share per code");
+    draw_panel_title(&h, "codes, after clipping at T and rounding: share per code");
     percent_axis_draw(c, h.box, h.view.top, 5);
     histogram_draw_values(&h, HISTOGRAM_SHADE, PLOT_WHITE);
     histogram_draw_codes(&h);
@@ -126,7 +129,7 @@ static void draw_figures(canvas *c, const sheet_row *row, float y) {
     snprintf(clipped, sizeof clipped, "%.2f %%", 100 * gdrq_distribution_clipped(d));
     snprintf(codes, sizeof codes, "%d of %d", gdrq_distribution_codes_used(d), d->max - d->min + 1);
     snprintf(distance, sizeof distance, "%.3f", gdrq_distribution_distance(d));
-    const char *const figures[][2] = {{"", row->bits},  {"T", row->threshold},
+    const char *const figures[][2] = {{"", row->bits},  {row->threshold_name, row->threshold},
                                       {"loss", loss},   {"clipped", clipped},
                                       {"codes", codes}, {"from uniform", distance}};
     float left = PANEL_LEFT + canvas_text_width(bold, row->title) + 22;
@@ -150,6 +153,7 @@ static sheet_row weights_row(const char *title, const inspected_layer *l,
     sheet_row row = {.title = title,
                      .of = d,
                      .view = histogram_view_of_both(&l->before, &l->weights),
+                     .threshold_name = "T",
                      .grouped = l->quantisation.groups > 1};
     const int groups = l->quantisation.groups;
     snprintf(row.bits, sizeof row.bits, "%d bits, %d group%s", l->quantisation.weight_bits, groups,
@@ -163,21 +167,31 @@ static sheet_row weights_row(const char *title, const inspected_layer *l,
 
 static sheet_row input_row(const char *title, const inspected_layer *l, const gdrq_distribution *d,
                            float threshold) {
-    sheet_row row = {
-        .title = title, .of = d, .view = histogram_view_of_both(l->input_before, l->input)};
+    sheet_row row = {.title = title,
+                     .of = d,
+                     .view = histogram_view_of_both(l->input_before, l->input),
+                     .threshold_name = "T"};
     snprintf(row.bits, sizeof row.bits, "%d bits, %s", l->quantisation.input_bits,
              l->quantisation.input_range);
     snprintf(row.threshold, sizeof row.threshold, "%.4g", (double)threshold);
     return row;
 }
 
-static int make_rows(const inspected_layer *l, sheet_row *rows) {
+/* T of pixels is always 1. */
+static sheet_row input_before_row(const inspection *in, const inspected_layer *l) {
+    sheet_row row = input_row("Input before", l, l->input_before, l->input_threshold_before);
+    if (in->rule_before && strcmp(l->quantisation.input_range, "pixels") != 0)
+        row.threshold_name = "T by cfg's rule";
+    return row;
+}
+
+static int make_rows(const inspection *in, const inspected_layer *l, sheet_row *rows) {
     int n = 0;
     if (l->before.n)
         rows[n++] = weights_row("Weights before", l, &l->before, &l->threshold_before);
     rows[n++] = weights_row("Weights", l, &l->weights, &l->threshold);
     if (l->input_before)
-        rows[n++] = input_row("Input before", l, l->input_before, l->input_threshold_before);
+        rows[n++] = input_before_row(in, l);
     if (l->input)
         rows[n++] = input_row("Input", l, l->input, l->quantisation.input_threshold);
     return n;
@@ -197,7 +211,7 @@ static void draw_header(canvas *c, const inspection *in, const inspected_layer *
 gdrq_status layer_sheet_save(const inspection *in, const inspected_layer *l, const char *path,
                              gdrq_error *err) {
     sheet_row rows[MOST_ROWS];
-    const int n = make_rows(l, rows);
+    const int n = make_rows(in, l, rows);
     picture p;
     gdrq_status status =
         picture_make(WIDTH, HEADER + n * ROW, (const unsigned char[]){255, 255, 255}, &p, err);

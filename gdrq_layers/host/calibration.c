@@ -60,21 +60,28 @@ static gdrq_status check_counted(const gdrq_running_threshold *t, gdrq_error *er
                            t->first_reader);
 }
 
-/* A T of a tensor that was counted. */
-static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
-                                 gdrq_error *err) {
+/* Negative if memory is out. */
+static float find_threshold(const gdrq_running_threshold *t, gdrq_calibration how, double share) {
+    const gdrq_grid_family family = {t->bits, t->range, t->slope};
     /* 256 levels have room for the tails, of which single values can decide; 16 have not. */
     if (how == GDRQ_CALIBRATE_BY_BITS)
         how = t->bits == 8 ? GDRQ_CALIBRATE_PERCENTILE : GDRQ_CALIBRATE_SEARCH;
-    const gdrq_grid_family family = {t->bits, t->range, t->slope};
-    const float threshold = how == GDRQ_CALIBRATE_PERCENTILE
-                                ? gdrq_histogram_percentile(t->histogram, &family, share)
-                                : gdrq_histogram_search(t->histogram, &family, t->norm);
+    if (how == GDRQ_CALIBRATE_PERCENTILE)
+        return gdrq_histogram_percentile(t->histogram, &family, share);
+    if (how == GDRQ_CALIBRATE_BY_RULE && t->how == GDRQ_THRESHOLD_SCALE)
+        return (float)(t->k * gdrq_histogram_mean(t->histogram));
+    return gdrq_histogram_search(t->histogram, &family, t->norm);
+}
+
+/* A T of a tensor that was counted. */
+static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how, double share,
+                                 gdrq_error *err) {
+    const float threshold = find_threshold(t, how, share);
     if (threshold < 0)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory to search a threshold");
     t->threshold = threshold;
     t->moves = 1;
-    t->other_rule_at = t->moves;
+    t->other_rule_at = how == GDRQ_CALIBRATE_BY_RULE ? 0 : t->moves;
     t->pending_sum = t->pending_count = 0;
     return GDRQ_OK;
 }

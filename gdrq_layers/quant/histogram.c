@@ -17,7 +17,13 @@ void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weig
             continue;
         h->counts[bits >> DROPPED_BITS] += weight;
         h->total += weight;
+        h->magnitudes += fabs((double)x[i]);
+        ++h->values;
     }
+}
+
+double gdrq_histogram_mean(const gdrq_histogram *h) {
+    return h->values > 0 ? h->magnitudes / h->values : 0;
 }
 
 /* The middle of a bin; 0 for the bins of zero and of what is next to nothing. */

@@ -20,10 +20,14 @@ enum { GDRQ_HISTOGRAM_BINS = 1 << 16 };
 typedef struct gdrq_histogram {
     double counts[GDRQ_HISTOGRAM_BINS]; /* sums of weights */
     double total;                       /* of all bins */
+    double magnitudes, values;          /* sum of |x|, and how many: whatever their weights */
 } gdrq_histogram;
 
 /* Adds n values, each `weight` (>= 0) times. Those that are not finite are left out. */
 void gdrq_histogram_add(gdrq_histogram *h, const float *x, size_t n, double weight);
+
+/* mean|x| of all values, zeros and those below 0 as well, each once; 0 if there are none. */
+double gdrq_histogram_mean(const gdrq_histogram *h);
 
 /*
  * The T that `share` (0..1) of all |x| > 0 are not above, counted by their weights, to within a

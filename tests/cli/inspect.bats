@@ -49,14 +49,23 @@ for l, bits, range_, count in zip(b["layers"], (8, 4, 8), ("pixels", "offset", "
 # As k = 2 clips a normal distribution: beyond 1.6 deviations, 11 %.
 clipped = b["layers"][1]["weights"]["clipped"]
 assert .08 < clipped < .14, clipped
-table = open(sys.argv[2]).read()
+# The tables, field by field: of the weights, and of the inputs.
+rows = [line.split() for line in open(sys.argv[2]) if "gdrq_convolutional" in line]
+def row(l, what, thresholds, before):
+    d = l[what]
+    return ([str(l["index"]), l["type"], str(d["bits"])] + thresholds +
+            (["%.2f" % (100 * l[before]["loss"])] if before in l else []) +
+            ["%.2f" % (100 * d["loss"]), "%.3f" % (100 * d["clipped"]),
+             "%d/%d" % (d["codes_used"], d["codes"]), "%.3f" % d["distance_from_uniform"]])
+expected = []
 for l in b["layers"]:
-    assert "%7.2f" % (100 * l["weights"]["loss"]) in table
-    if "input" in l:
-        assert "%7.2f" % (100 * l["input"]["loss"]) in table
-    for name in "before", "input_before":
-        if name in l:
-            assert "%8.2f" % (100 * l[name]["loss"]) in table
+    w = l["weights"]
+    expected.append(row(l, "weights", [str(w["groups"])] +
+                        ["%.4g" % w["threshold"][name] for name in ("mean", "min", "max")], "before"))
+for l in b["layers"] if b["pictures"] else []:
+    x = l["input"]
+    expected.append(row(l, "input", [x["range"], "%.4g" % x["threshold"]], "input_before"))
+assert rows == expected, (rows, expected)
 END
 }
 
@@ -99,17 +108,98 @@ END
     # What layers read before is what they read where these weights are inspected alone.
     darknet gdrq inspect small.cfg other.weights photos -json c.json > table 2> err
     darknet gdrq inspect small.cfg small.weights photos -json d.json > table 2> err
-    # Float weights get thresholds from the pictures, as `calibrate` gives them.
-    darknet gdrq calibrate small.cfg stock.weights photos searched.weights -method search -batch_norm keep
-    darknet gdrq inspect small.cfg searched.weights photos -json e.json > table 2> err
-    darknet gdrq inspect small.cfg small.weights photos -before stock.weights -json f.json > table 2> err
     /usr/bin/python3 - << 'END'
 import json
-b, c, d, e, f = (json.load(open(name + ".json"))["layers"] for name in "bcdef")
-for b, c, d, e, f in zip(b, c, d, e, f):
-    assert b["input_before"] == c["input"] and b["input"] == d["input"] == f["input"]
-    assert f["input_before"] == e["input"]
+b, c, d = (json.load(open(name + ".json"))["layers"] for name in "bcd")
+for b, c, d in zip(b, c, d):
+    assert b["input_before"] == c["input"] and b["input"] == d["input"]
 END
+}
+
+# by_rule CFG NAME: NAME.json of float weights before, whose inputs get thresholds by the cfg's rule.
+by_rule() {
+    darknet gdrq inspect "$1" small.weights photos -before stock.weights -json "$2.json" > table 2> err
+    cat table err
+    check_numbers "$2.json" table
+    grep -q "^darknet: stock.weights: has no thresholds .* as the cfg's threshold_activations= says" err
+    grep -q "^inputs before: 100 %" err
+    grep -q "^inputs: 100 %" err
+}
+
+# calibrated CFG NAME METHOD: NAME.json of the same weights with thresholds of `calibrate`.
+calibrated() {
+    darknet gdrq calibrate "$1" stock.weights photos "$2.weights" -method "$3" -batch_norm keep
+    darknet gdrq inspect "$1" "$2.weights" photos -json "$2.json" > table 2> err
+}
+
+@test "thresholds that weights before lack are found by the cfg's rule" {
+    mkdir photos
+    cp "$photo" /usr/share/darknet/data/eagle.jpg photos
+    sed 's/^threshold=scale/&\nthreshold_activations=search/' small.cfg > searched.cfg
+    by_rule small.cfg scale
+    by_rule searched.cfg search
+    calibrated small.cfg mean mean
+    calibrated searched.cfg searched search
+    /usr/bin/python3 - << 'END'
+import json
+scale, search, mean, searched = (json.load(open(name + ".json"))["layers"]
+                                 for name in ("scale", "search", "mean", "searched"))
+for s, t in zip(search, searched):
+    assert s["input_before"] == t["input"]
+# calibrate's means are of what layers give that are quantised already, the first with 8 bits.
+for i, most in ((1, .01), (2, .15)):
+    t = scale[i]["input_before"]["threshold"]
+    assert abs(t / mean[i]["input"]["threshold"] - 1) < most
+    assert abs(t / search[i]["input_before"]["threshold"] - 1) > .2
+END
+}
+
+# same_row FILE ROW FILE ROW: whether two rows of layers' pictures show the same below their titles.
+same_row() {
+    /usr/bin/python3 - "$@" << 'END'
+import sys
+from PIL import Image, ImageChops
+header, height, title = 84, 318, 36
+def row(path, i):
+    picture = Image.open(path)
+    top = header + int(i) * height
+    assert top + height <= picture.height
+    return picture.crop((0, top + title, picture.width, top + height)).convert("RGB")
+difference = ImageChops.difference(row(*sys.argv[1:3]), row(*sys.argv[3:5]))
+# Edges between pixels are blended, and rounded otherwise further down.
+sys.exit(max(high for low, high in difference.getextrema()) > 3)
+END
+}
+
+@test "rows of pictures are those of their numbers" {
+    write_weights small.cfg other.weights 2
+    darknet gdrq inspect small.cfg small.weights "$photo" -before other.weights -out a > table 2> err
+    darknet gdrq inspect small.cfg other.weights "$photo" -before small.weights -out b > table 2> err
+    darknet gdrq inspect small.cfg small.weights "$photo" -before small.weights -out c > table 2> err
+    local a=a/layer_002.png b=b/layer_002.png c=c/layer_002.png
+    for row in 0 2; do
+        fails same_row $a $row $a $((row + 1))
+        same_row $a $row $b $((row + 1))
+        same_row $a $((row + 1)) $b $row
+        same_row $c $row $c $((row + 1))
+    done
+}
+
+@test "the numbers are not replaced by a picture" {
+    darknet gdrq inspect small.cfg small.weights -out drawn -json drawn/numbers.json > table 2> err
+    check_numbers drawn/numbers.json table
+    rm drawn/*.png
+    ln -s drawn linked
+    for name in drawn/overview.png ./drawn/layer_002.png linked/layer_003.png; do
+        is_refused "$name would be replaced by a picture of drawn" \
+            gdrq inspect small.cfg small.weights -out drawn -json $name
+    done
+    echo text > drawn/overview.png
+    ln -s drawn/overview.png numbers.json
+    is_refused "numbers.json would be replaced by a picture of drawn" \
+        gdrq inspect small.cfg small.weights -out drawn -json numbers.json
+    [ "$(cat drawn/overview.png)" = text ]
+    [ "$(ls drawn | tr '\n' ' ')" = "numbers.json overview.png " ]
 }
 
 @test "pictures are drawn of each layer and of all" {

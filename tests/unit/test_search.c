@@ -303,6 +303,18 @@ static void histograms_leave_out_what_is_not_finite(void **state) {
     free(h);
 }
 
+/* Of zeros and negative ones, too, and of all alike, however much they weigh. */
+static void the_mean_is_of_all_magnitudes(void **state) {
+    (void)state;
+    gdrq_histogram *h = calloc(1, sizeof *h);
+    const float light[] = {0, -0.f, 1, -2}, heavy[] = {1e-42f, -5, NAN, INFINITY};
+    assert_true(gdrq_histogram_mean(h) == 0);
+    gdrq_histogram_add(h, light, 4, .01);
+    gdrq_histogram_add(h, heavy, 4, 1000);
+    assert_float_equal(gdrq_histogram_mean(h), 8. / 6, 1e-9);
+    free(h);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(loss_equals_double_precision),
@@ -319,6 +331,7 @@ int main(void) {
         cmocka_unit_test(the_highest_percentile_is_the_highest_value),
         cmocka_unit_test(zeros_drown_nothing),
         cmocka_unit_test(histograms_leave_out_what_is_not_finite),
+        cmocka_unit_test(the_mean_is_of_all_magnitudes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
