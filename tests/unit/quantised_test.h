@@ -50,14 +50,18 @@ static inline double loss(network *net) {
     return sum;
 }
 
-static inline double difference(network *net, float *parameter) {
-    const float at = *parameter, eps = 4e-3f;
+static inline double difference_by(network *net, float *parameter, float eps) {
+    const float at = *parameter;
     *parameter = at + eps;
     const double above = loss(net), high = *parameter;
     *parameter = at - eps;
     const double below = loss(net), low = *parameter;
     *parameter = at;
     return (above - below) / (high - low);
+}
+
+static inline double difference(network *net, float *parameter) {
+    return difference_by(net, parameter, 4e-3f);
 }
 
 /* updates hold the negative gradient, as everywhere in the host. */

@@ -3,6 +3,7 @@
 #include "base/hash.h"
 #include "network_numbers.h"
 #include "small_network.h"
+#include "train/quantised_layer.h"
 #include "train/state.h"
 
 static const char cfg_text[] =
@@ -241,6 +242,175 @@ static void test_updates(void **unused) {
     free_network(net);
 }
 
+/* ---- a training that was stopped and goes on ---- */
+
+#define RESUMED(keys)                                                                              \
+    "[net]\nwidth=7\nheight=5\nchannels=3\nlearning_rate=.01\nmomentum=.9\ndecay=.001\n" keys "\n" \
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=5\nsize=3\npad=1\nactivation=leaky\n"        \
+    "[gdrq_convolutional]\nbatch_normalize=1\nfilters=6\nsize=3\nstride=2\npad=1\n"                \
+    "quant_groups=3\nactivation=relu\n"                                                            \
+    "[gdrq_connected]\noutput=4\nquant_groups=2\nactivation=linear\n[softmax]\n"
+
+/* With quantize_after=5 they stop in the reshape stage, where weights have no learned T yet. */
+static const char *const resumed_nets[] = {
+    RESUMED("batch=3\nthreshold=scale"),
+    RESUMED("batch=3\nthreshold=search"),
+    RESUMED("batch=3\nthreshold=search\nadam=1"),
+    RESUMED("batch=3\nthreshold=learned"),
+    RESUMED("batch=3\nthreshold=learned\nadam=1"),
+    RESUMED("batch=4\nsubdivisions=2\nthreshold=learned"),
+    RESUMED("batch=3\nthreshold=learned\nquantize_after=2"),
+    RESUMED("batch=3\nthreshold=learned\nquantize_after=5"),
+    RESUMED("batch=3\nthreshold=learned\nquantize_after=5\nadam=1"),
+    RESUMED("batch=3\nthreshold_weights=learned\nthreshold_activations=search"),
+    RESUMED("batch=3\nthreshold_weights=search\nthreshold_activations=learned"),
+};
+
+enum { UNTIL_STOP = 4, AFTER_STOP = 3 };
+
+typedef struct training {
+    network *net;
+    ema mean;
+} training;
+
+static training start_training(const char *text) {
+    gdrq_error err;
+    training t = {.net = parse_text(text)};
+    randomise(t.net);
+    assert_int_equal(ema_start(&t.mean, t.net, .9, &err), GDRQ_OK);
+    return t;
+}
+
+static void free_training(training *t) {
+    ema_free(&t->mean);
+    free_network(t->net);
+}
+
+static void random_classes(network *net) {
+    memset(net->truth, 0, sizeof *net->truth * (size_t)(net->batch * net->truths));
+    for (int b = 0; b < net->batch; b++)
+        net->truth[b * net->truths + random_int(0, net->truths - 1)] = 1;
+}
+
+static void train(training *t, int updates) {
+    for (int i = 1; i <= updates * t->net->subdivisions; i++) {
+        random_pixels(t->net);
+        random_classes(t->net);
+        train_network_datum(t->net);
+        if (i % t->net->subdivisions == 0)
+            ema_step(&t->mean, t->net);
+    }
+}
+
+/* The two files of a training, which hold all that it is. */
+typedef struct saved {
+    char *weights, *state;
+} saved;
+
+static saved save(const training *t) {
+    gdrq_error err;
+    const saved files = {temporary_file("", 0), temporary_file("", 0)};
+    if (state_save(files.weights, files.state, t->net, &sample, &t->mean, &err) != GDRQ_OK)
+        fail_msg("%s", err.message);
+    return files;
+}
+
+static void remove_saved(saved *files) {
+    unlink(files->weights);
+    unlink(files->state);
+    free(files->weights);
+    free(files->state);
+}
+
+static size_t read_all(const char *path, unsigned char *bytes, size_t most) {
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    const size_t n = fread(bytes, 1, most, file);
+    assert_true(n > 0 && n < most);
+    fclose(file);
+    return n;
+}
+
+static bool are_same(const char *one, const char *other) {
+    unsigned char bytes[2][1 << 14];
+    const size_t n = read_all(one, bytes[0], sizeof bytes[0]);
+    return read_all(other, bytes[1], sizeof bytes[1]) == n && !memcmp(bytes[0], bytes[1], n);
+}
+
+static training resume(const char *text, const saved *from, bool with_state) {
+    gdrq_error err;
+    state_found found = STATE_WHOLE;
+    train_state state;
+    training t = start_training(text);
+    assert_int_equal(gdrq_network_load(t.net, from->weights, false, NULL, &err), GDRQ_OK);
+    if (with_state)
+        assert_int_equal(state_load(from->state, t.net, &state, &t.mean, &found, &err), GDRQ_OK);
+    assert_int_equal(found, STATE_WHOLE);
+    return t;
+}
+
+/* Every T that moves. */
+static numbers thresholds_of(const network *net) {
+    numbers of = {0};
+    for (int i = 0; i < net->n; i++) {
+        gdrq_quantised *q = gdrq_quantised_state(&net->layers[i]);
+        if (q && !q->input->fixed)
+            append_numbers(&of, &q->input->threshold, 1);
+        if (q && q->weight_thresholds)
+            append_numbers(&of, q->weight_thresholds, (size_t)q->options.quant_groups);
+    }
+    return of;
+}
+
+/* The files after AFTER_STOP more updates, of samples that are drawn from `drawn` on. */
+static saved go_on(const char *text, const saved *from, bool with_state, uint64_t drawn) {
+    training t = resume(text, from, with_state);
+    numbers before = thresholds_of(t.net);
+    random_state = drawn;
+    train(&t, AFTER_STOP);
+    numbers after = thresholds_of(t.net);
+    assert_true(after.n > 0 && after.n == before.n);
+    for (size_t i = 0; i < after.n; i++)
+        assert_true(after.values[i] != before.values[i]);
+    const saved files = save(&t);
+    free(before.values), free(after.values);
+    free_training(&t);
+    return files;
+}
+
+static saved train_anew(const char *text, int updates, uint64_t drawn) {
+    random_state = drawn;
+    training t = start_training(text);
+    train(&t, updates);
+    const saved files = save(&t);
+    free_training(&t);
+    return files;
+}
+
+static void check_resumed(const char *text) {
+    const uint64_t start = random_state;
+    saved whole = train_anew(text, UNTIL_STOP + AFTER_STOP, start);
+    saved stopped = train_anew(text, UNTIL_STOP, start);
+    const uint64_t drawn = random_state;
+    saved resumed = go_on(text, &stopped, true, drawn);
+    saved forgetful = go_on(text, &stopped, false, drawn);
+    if (!are_same(whole.weights, resumed.weights) || !are_same(whole.state, resumed.state))
+        fail_msg("%s\nends otherwise when it is resumed", text);
+    /* Were the state of no account, these would be no test of it. */
+    assert_false(are_same(whole.weights, forgetful.weights));
+    remove_saved(&whole);
+    remove_saved(&stopped);
+    remove_saved(&resumed);
+    remove_saved(&forgetful);
+}
+
+/* It ends, to the bit, as one that never stopped: thresholds and their momentum, too. */
+static void test_resumed(void **unused) {
+    (void)unused;
+    for (size_t i = 0; i < sizeof resumed_nets / sizeof *resumed_nets; i++)
+        check_resumed(resumed_nets[i]);
+}
+
 int main(void) {
     seed_random(4711);
     const struct CMUnitTest tests[] = {
@@ -252,6 +422,7 @@ int main(void) {
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_path),
         cmocka_unit_test(test_updates),
+        cmocka_unit_test(test_resumed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
