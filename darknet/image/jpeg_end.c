@@ -3,7 +3,16 @@
 #include <string.h>
 
 /* Second bytes of markers, behind 0xff: T.81, table B.1. */
-enum { STUFFED = 0x00, TEM = 0x01, RST0 = 0xd0, RST7 = 0xd7, SOI = 0xd8, EOI = 0xd9, SOS = 0xda };
+enum {
+    STUFFED = 0x00,
+    TEM = 0x01,
+    FIRST_USED = 0xc0,
+    RST0 = 0xd0,
+    RST7 = 0xd7,
+    SOI = 0xd8,
+    EOI = 0xd9,
+    SOS = 0xda
+};
 
 static bool is_restart(unsigned char marker) {
     return marker >= RST0 && marker <= RST7;
@@ -46,7 +55,7 @@ bool jpeg_is_cut_off(const unsigned char *bytes, size_t n) {
         if (at == n)
             break;
         const unsigned char marker = bytes[at++];
-        if (marker == EOI)
+        if (marker == EOI || marker == SOI || (marker < FIRST_USED && marker != TEM))
             return false;
         at = skip_segment(bytes, n, at, marker);
     }

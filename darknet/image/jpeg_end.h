@@ -12,7 +12,7 @@ extern "C" {
 /*
  * True if the bytes begin as a JPEG file and stop before its end marker, EOI (ITU-T T.81, B.1.1).
  * What is behind that marker doesn't count, nor do those of embedded previews. Bytes that are no
- * such file, or are damaged otherwise, are left to the decoder: false.
+ * such file, or have markers that no such file has, are left to the decoder: false.
  */
 bool jpeg_is_cut_off(const unsigned char *bytes, size_t n);
 

@@ -144,7 +144,7 @@ gdrq_status picture_load(const char *path, picture *p, gdrq_error *err) {
             return status;
         if (jpeg_is_cut_off(bytes.data(), bytes.size()))
             return gdrq_fail(err, GDRQ_ERROR_FORMAT,
-                             "%s: truncated: a JPEG file that ends before its picture does", path);
+                             "%s: truncated: a JPEG file without its end marker", path);
         bool too_large = false;
         const cv::Mat image = decode(bytes, &too_large);
         if (too_large)

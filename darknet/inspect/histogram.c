@@ -134,23 +134,23 @@ static void break_bar(const histogram *h, double from, double to) {
 }
 
 /*
- * Breaks it, and writes beside it what share it holds, where *free, pixels, has room on one of its
+ * Breaks it, and writes beside it what share it holds, where *room, pixels, has some on one of its
  * sides; the next label has what is left behind.
  */
 static void mark_cut(const histogram *h, const value_bar *b, unsigned colour, const char *of,
-                     plot_box *free) {
+                     plot_box *room) {
     char value[16], label[32];
     percent(b->share, value, sizeof value);
     snprintf(label, sizeof label, "%s%s", value, of);
     const canvas_font font = label_font(h);
     const float gap = (h->small ? 2 : 5) * h->unit, width = canvas_text_width(font, label);
     const float right = histogram_x(h, b->to) + gap, left = histogram_x(h, b->from) - gap - width;
-    const bool fits_right = right + width <= free->right, fits_left = left >= free->left;
+    const bool fits_right = right + width <= room->right, fits_left = left >= room->left;
     break_bar(h, b->from, b->to);
     if (fits_right || fits_left)
         plot_text(h->canvas, fits_right ? right : left, label_top(h), CANVAS_LEFT, font, colour,
                   label);
-    free->left = fits_right ? right + width + gap : right;
+    room->left = fits_right ? right + width + gap : right;
 }
 
 /* ---- values ---- */
@@ -239,15 +239,15 @@ static bool next_cut(const histogram *h, value_bar *at, value_bar *cut) {
 }
 
 static void mark_cut_values(const histogram *h) {
-    plot_box free = h->box;
+    plot_box room = h->box;
     value_bar at = {0}, cut, next;
     for (bool more = next_cut(h, &at, &cut); more; cut = next) {
         more = next_cut(h, &at, &next);
-        free.right = more ? histogram_x(h, next.from) : h->box.right;
+        room.right = more ? histogram_x(h, next.from) : h->box.right;
         if (h->small)
             break_bar(h, cut.from, cut.to);
         else
-            mark_cut(h, &cut, PLOT_MUTED, " of all", &free);
+            mark_cut(h, &cut, PLOT_MUTED, " of all", &room);
     }
 }
 
@@ -283,19 +283,32 @@ void histogram_outline_values(const histogram *h) {
 
 /* ---- codes ---- */
 
-void histogram_draw_codes(const histogram *h) {
+static value_bar code_bar(const histogram *h, int code) {
     const gdrq_distribution *d = h->of;
     const double half = pixels_per_step(h) < 4 * h->unit ? .5 : .36;
-    plot_box free = h->box;
+    return (value_bar){.from = code - half,
+                       .to = code + half,
+                       .share = (double)d->codes[code - d->min] / (double)d->n};
+}
+
+void histogram_draw_codes(const histogram *h) {
+    const gdrq_distribution *d = h->of;
     for (int c = d->min; d->n && c <= d->max; c++) {
+        const value_bar b = code_bar(h, c);
         const size_t moved = (c == d->min ? d->below : 0) + (c == d->max ? d->above : 0);
-        const double n = (double)d->n, share = (double)d->codes[c - d->min] / n;
-        const double stayed = share - (double)moved / n;
-        bar(h, c - half, c + half, 0, stayed, HISTOGRAM_CODES);
-        bar(h, c - half, c + half, stayed, share, HISTOGRAM_CLIPPED);
-        if (share > h->view.top)
-            mark_cut(h, &(value_bar){.from = c - half, .to = c + half, .share = share},
-                     HISTOGRAM_CODES, "", &free);
+        const double stayed = b.share - (double)moved / (double)d->n;
+        bar(h, b.from, b.to, 0, stayed, HISTOGRAM_CODES);
+        bar(h, b.from, b.to, stayed, b.share, HISTOGRAM_CLIPPED);
+    }
+}
+
+void histogram_mark_codes(const histogram *h) {
+    const gdrq_distribution *d = h->of;
+    plot_box room = h->box;
+    for (int c = d->min; d->n && c <= d->max; c++) {
+        const value_bar b = code_bar(h, c);
+        if (b.share > h->view.top)
+            mark_cut(h, &b, HISTOGRAM_CODES, "", &room);
     }
 }
 

@@ -60,11 +60,11 @@ void histogram_mark_values(const histogram *h);
 /* The line around the bars of values, to be seen before codes whose bars would hide them. */
 void histogram_outline_values(const histogram *h);
 
-/*
- * The numbers as codes; on the outermost, in another colour, what clipping moved there. A bar that
- * is cut is marked, with its share.
- */
+/* The numbers as codes; on the outermost, in another colour, what clipping moved there. */
 void histogram_draw_codes(const histogram *h);
+
+/* Marks bars of codes that are cut, with their share where there is room: after all other bars. */
+void histogram_mark_codes(const histogram *h);
 
 /* Lines: all codes as frequent as any other; the ends of the grid. */
 void histogram_draw_uniform(const histogram *h);

@@ -116,6 +116,7 @@ static void draw_codes_panel(canvas *c, const sheet_row *row, float top) {
     percent_axis_draw(c, h.box, h.view.top, 5);
     histogram_draw_values(&h, HISTOGRAM_SHADE, PLOT_WHITE);
     histogram_draw_codes(&h);
+    histogram_mark_codes(&h);
     histogram_draw_uniform(&h);
     histogram_draw_thresholds(&h);
     draw_levels(&h);

@@ -86,6 +86,7 @@ static void draw_small(overview *o, const gdrq_distribution *d, histogram_view v
     histogram_draw_codes(&h);
     histogram_outline_values(&h);
     histogram_mark_values(&h);
+    histogram_mark_codes(&h);
     histogram_draw_uniform(&h);
     histogram_draw_thresholds(&h);
     plot_rule(&o->canvas, (plot_box){left, h.box.bottom, h.box.right, h.box.bottom}, 1, PLOT_FRAME);

@@ -27,25 +27,24 @@ static double size_of_weights(const sensitive_layer *l, const budget *b, int bit
 }
 
 /*
- * What choosing takes bits to cost: `caution` times their error, which of a metric is one image at
- * least with 2 bits. Below that a difference says nothing, and many such layers together still cost
- * something; a quarter per bit is what the error of quantising falls by.
+ * What choosing takes bits to cost: their error, which of a metric is one image at least with 2
+ * bits. Below that a difference says nothing, and many such layers together still cost something; a
+ * quarter per bit is what the error of quantising falls by.
  */
-static double assumed_error(const sensitivity *s, const double *errors, int bits, double caution) {
+static double assumed_error(const sensitivity *s, const double *errors, int bits) {
     const double resolution = s->metric ? 100. / metric_images(s->metric) : 0;
-    return caution * fmax(sensitivity_error(errors, bits), ldexp(resolution, -2 * (bits - 2)));
+    return fmax(sensitivity_error(errors, bits), ldexp(resolution, -2 * (bits - 2)));
 }
 
 /* With a budget for the error, sizes are what is to become small. */
-static void list_choices(const sensitivity *s, const budget *b, double caution,
-                         allocation_item *items) {
+static void list_choices(const sensitivity *s, const budget *b, allocation_item *items) {
     for (int i = 0; i < s->n; i++)
         for (int bits = BITS_FIRST; bits < BITS_END; bits++) {
             if (!bits_has(s->weight_bits, bits))
                 continue;
             const sensitive_layer *l = &s->layers[i];
             const double size = size_of_weights(l, b, bits);
-            const double error = assumed_error(s, l->weight_errors, bits, caution);
+            const double error = assumed_error(s, l->weight_errors, bits);
             items[i].choices[items[i].n++] =
                 b->error > 0 ? (allocation_choice){error, size} : (allocation_choice){size, error};
         }
@@ -59,11 +58,12 @@ static int chosen_bits(bit_set set, int chosen) {
     return bits;
 }
 
-static double weight_budget(const sensitivity *s, const budget *b, double activations) {
+/* With a budget for the error, `left` of it is for weights. */
+static double weight_budget(const sensitivity *s, const budget *b, double left) {
     if (b->size > 0)
         return b->size;
     if (b->error > 0)
-        return b->error - activations;
+        return left;
     double weights = 0;
     for (int i = 0; i < s->n; i++)
         weights += (double)sensitive_layer_weights(&s->layers[i]);
@@ -85,24 +85,14 @@ gdrq_status budget_check(const budget *b, const sensitivity *s, gdrq_error *err)
     return GDRQ_OK;
 }
 
-/* What the activations of `bits` cost: no caution, which is there to be spent on weights. */
-static double activation_error(const sensitivity *s, const layer_bits *bits) {
-    double sum = 0;
-    for (int i = 0; i < s->n; i++)
-        if (s->layers[i].has_tensor)
-            sum += assumed_error(s, s->layers[i].activation_errors, bits[i].activations, 1);
-    return sum;
-}
-
-/* Where no choice keeps the budget the least errors are chosen. */
-static void choose_weights(const sensitivity *s, const budget *b, proposal *p,
-                           allocation_item *items) {
-    layer_bits *bits = p->rows[PROPOSAL_CHOSEN].bits;
-    const double activations = activation_error(s, bits);
-    list_choices(s, b, p->caution, items);
-    p->is_most_careful = !allocate(items, s->n, weight_budget(s, b, activations));
+/* False where no choice keeps the budget: the least errors are then chosen. */
+static bool choose_weights(const sensitivity *s, const budget *b, double left,
+                           allocation_item *items, layer_bits *bits) {
+    list_choices(s, b, items);
+    const bool kept = allocate(items, s->n, weight_budget(s, b, left));
     for (int i = 0; i < s->n; i++)
         bits[i].weights = chosen_bits(s->weight_bits, items[i].chosen);
+    return kept;
 }
 
 /* ---- activations ---- */
@@ -122,24 +112,34 @@ static void set_tensor(const sensitivity *s, int first, int activations, layer_b
             bits[i].activations = activations;
 }
 
-static void choose_activations(const sensitivity *s, const budget *b, double caution,
-                               allocation_item *items, layer_bits *bits) {
+/* What the activations of `bits` cost. */
+static double activation_error(const sensitivity *s, const layer_bits *bits) {
+    double sum = 0;
+    for (int i = 0; i < s->n; i++)
+        if (s->layers[i].has_tensor)
+            sum += assumed_error(s, s->layers[i].activation_errors, bits[i].activations);
+    return sum;
+}
+
+/* False where even the least errors are above the budget: they are then chosen. */
+static bool choose_activations(const sensitivity *s, double most, allocation_item *items,
+                               layer_bits *bits) {
     for (int i = 0; i < s->n; i++) {
         const sensitive_layer *l = &s->layers[i];
         items[i] = (allocation_item){.n = 1}; /* nothing to choose, and no cost */
         if (l->has_tensor)
-            items[i] = (allocation_item){
-                .choices = {{assumed_error(s, l->activation_errors, FEW_BITS, caution), 0},
-                            {assumed_error(s, l->activation_errors, MANY_BITS, caution),
-                             macs_of_tensor(s, i)}},
-                .n = 2};
+            items[i] =
+                (allocation_item){.choices = {{assumed_error(s, l->activation_errors, FEW_BITS), 0},
+                                              {assumed_error(s, l->activation_errors, MANY_BITS),
+                                               macs_of_tensor(s, i)}},
+                                  .n = 2};
     }
-    /* Where even the least errors are above their part, they are what remains chosen. */
-    allocate(items, s->n, activation_share * b->error);
+    const bool kept = allocate(items, s->n, most);
     for (int i = 0; i < s->n; i++)
         if (s->layers[i].has_tensor)
             set_tensor(s, i, items[i].chosen == 0 ? FEW_BITS : MANY_BITS, bits);
     memset(items, 0, (size_t)s->n * sizeof *items);
+    return kept;
 }
 
 /* ---- rows ---- */
@@ -164,108 +164,163 @@ static gdrq_status add_uniform(proposal *p, const sensitivity *s, const char *na
     return status;
 }
 
-static gdrq_status choose(proposal *p, const sensitivity *s, const budget *b, gdrq_error *err) {
+/*
+ * Chooses bits whose errors add up to `allowance`, which only a budget for the error has a use for;
+ * *least: whether they are the least errors that there are.
+ */
+static gdrq_status choose(const sensitivity *s, const budget *b, double allowance, layer_bits *bits,
+                          bool *least, gdrq_error *err) {
     allocation_item *items = gdrq_alloc((size_t)s->n, sizeof *items);
     if (!items)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d layers", s->n);
-    if (b->activations)
-        choose_activations(s, b, p->caution, items, p->rows[PROPOSAL_CHOSEN].bits);
-    choose_weights(s, b, p, items);
+    bool activations_kept = false;
+    double left = allowance;
+    if (b->activations) {
+        activations_kept = choose_activations(s, activation_share * allowance, items, bits);
+        left = fmax(allowance - activation_error(s, bits), (1 - activation_share) * allowance);
+    }
+    *least = !choose_weights(s, b, left, items, bits) && !activations_kept;
     free(items);
-    p->rows[PROPOSAL_CHOSEN].bytes = sensitivity_bytes(s, p->rows[PROPOSAL_CHOSEN].bits);
     return GDRQ_OK;
 }
 
 /* ---- a budget for the error ---- */
 
-/* With which caution the budget was kept, and with which it wasn't; 0: none yet. */
-typedef struct caution_search {
-    double kept, exceeded;
-    proposal_row best; /* of the choices that keep it the smallest; its bits are a copy, owned */
-    int tries;
-} caution_search;
-
-/* Choices that are measured once one has kept the budget, to make it smaller. */
-enum { MOST_TRIES = 8 };
-/* Steps of caution: the least and the most to keep the budget, and what is near enough. */
-static const double least_step = 1.5, most_step = 4, near = 1.05;
-/* From here on only bits without any error are affordable, if there are such. */
-static const double most_caution = 1e9;
-
-/* More until it is kept, less until it isn't, then between the two. */
-static double next_caution(const caution_search *c, double caution, double excess) {
-    if (!(c->kept > 0))
-        return caution * fmin(fmax(excess, least_step), most_step);
-    return c->exceeded > 0 ? sqrt(c->kept * c->exceeded) : caution / least_step;
-}
-
-static bool is_found(const caution_search *c) {
-    return c->kept > 0 &&
-           (c->tries >= MOST_TRIES || (c->exceeded > 0 && c->kept < near * c->exceeded));
-}
-
-static gdrq_status measure_chosen(proposal *p, sensitivity *s, gdrq_error *err) {
-    proposal_row *r = &p->rows[PROPOSAL_CHOSEN];
-    return sensitivity_measure(s, (const layer_bits *const[]){r->bits}, 1, &r->measured, err);
-}
-
-static void note_chosen(caution_search *c, const proposal *p, const sensitivity *s,
-                        const budget *b) {
-    const proposal_row *r = &p->rows[PROPOSAL_CHOSEN];
-    layer_bits *bits = c->best.bits;
-    c->tries++;
-    if (r->measured > b->error) {
-        c->exceeded = p->caution;
-        return;
-    }
-    if (!(c->kept > 0) || r->bytes < c->best.bytes) {
-        memcpy(bits, r->bits, (size_t)s->n * sizeof *bits);
-        c->best = *r;
-        c->best.bits = bits;
-    }
-    c->kept = p->caution;
-}
-
-static gdrq_status search_caution(caution_search *c, proposal *p, sensitivity *s, const budget *b,
-                                  gdrq_error *err) {
-    proposal_row *r = &p->rows[PROPOSAL_CHOSEN];
-    for (;;) {
-        gdrq_status status = choose(p, s, b, err);
-        if (status == GDRQ_OK)
-            status = measure_chosen(p, s, err);
-        if (status != GDRQ_OK)
-            return status;
-        note_chosen(c, p, s, b);
-        if (is_found(c))
-            return GDRQ_OK;
-        if (!(c->kept > 0) && (p->is_most_careful || p->caution > most_caution))
-            return gdrq_fail(
-                err, GDRQ_ERROR_ARGUMENT,
-                "-error %g: even the bits that cost least come to %.4g %s together: %s", b->error,
-                r->measured, sensitivity_unit(s),
-                b->activations ? "measure more bits (-bits), or allow a larger error"
-                               : "choose those of activations as well (-activations), "
-                                 "measure more (-bits), or allow a larger error");
-        p->caution = next_caution(c, p->caution, r->measured / b->error);
-    }
-}
-
 /*
- * Together layers cost more than one by one, or less where single errors are mostly noise: takes
- * them to be as much higher or lower as it needs for what is measured to be within the budget, and
- * the size to be small.
+ * Together layers cost more than their errors add up to, or less where single errors are mostly
+ * noise. So the allowance, for which the choice above is made, is searched: the most for which what
+ * is measured is within the budget.
  */
-static gdrq_status choose_by_error(proposal *p, sensitivity *s, const budget *b, gdrq_error *err) {
-    proposal_row *r = &p->rows[PROPOSAL_CHOSEN];
-    caution_search c = {.best.bits = gdrq_alloc((size_t)s->n, sizeof *c.best.bits)};
-    if (!c.best.bits)
+typedef struct allowance_search {
+    double kept, exceeded; /* allowances with which the budget was kept or not; 0: none yet */
+    proposal_row *best;    /* the smallest choice that keeps it */
+    layer_bits *bits;      /* the last choice, which was measured to cost: */
+    double measured;
+    int tries; /* measured choices */
+} allowance_search;
+
+/* Measured choices at most, unless none has kept the budget yet. */
+enum { MOST_TRIES = 10 };
+/* Steps of the allowance: the least and the most downwards, and what is near enough. */
+static const double least_step = 1.5, most_step = 4, near = 1.05;
+/* Allowances, in budgets, at which there is nothing more or less to choose. */
+static const double least_allowance = 1e-9, most_allowance = 1e6;
+
+/* Activation bits of all multiply-accumulates: what there is to gain at equal size. */
+static double activation_work(const sensitivity *s, const layer_bits *bits) {
+    double sum = 0;
+    for (int i = 0; i < s->n; i++)
+        sum += s->layers[i].macs * bits[i].activations;
+    return sum;
+}
+
+static bool is_smaller(const sensitivity *s, const layer_bits *bits, const proposal_row *than) {
+    const double bytes = sensitivity_bytes(s, bits);
+    if (isnan(than->measured) || bytes != than->bytes)
+        return isnan(than->measured) || bytes < than->bytes;
+    return activation_work(s, bits) < activation_work(s, than->bits);
+}
+
+static void keep_if_best(allowance_search *a, const sensitivity *s, const budget *b) {
+    if (a->measured > b->error || !is_smaller(s, a->bits, a->best))
+        return;
+    memcpy(a->best->bits, a->bits, (size_t)s->n * sizeof *a->bits);
+    a->best->bytes = sensitivity_bytes(s, a->bits);
+    a->best->measured = a->measured;
+}
+
+static gdrq_status measure_choice(allowance_search *a, sensitivity *s, const budget *b,
+                                  gdrq_error *err) {
+    const gdrq_status status =
+        sensitivity_measure(s, (const layer_bits *const[]){a->bits}, 1, &a->measured, err);
+    a->tries++;
+    if (status == GDRQ_OK)
+        keep_if_best(a, s, b);
+    return status;
+}
+
+/* Chooses, and measures if that isn't the same choice as the last one. */
+static gdrq_status try_allowance(allowance_search *a, sensitivity *s, const budget *b,
+                                 double allowance, bool *least, gdrq_error *err) {
+    const size_t size = (size_t)s->n * sizeof *a->bits;
+    layer_bits *last = gdrq_alloc((size_t)s->n, sizeof *last);
+    if (!last)
         return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d layers", s->n);
-    const gdrq_status status = search_caution(&c, p, s, b, err);
-    if (status == GDRQ_OK) {
-        memcpy(r->bits, c.best.bits, (size_t)s->n * sizeof *r->bits);
-        r->measured = c.best.measured;
+    memcpy(last, a->bits, size);
+    gdrq_status status = choose(s, b, allowance, a->bits, least, err);
+    if (status == GDRQ_OK && (a->tries == 0 || memcmp(last, a->bits, size) != 0))
+        status = measure_choice(a, s, b, err);
+    free(last);
+    if (status == GDRQ_OK)
+        *(a->measured > b->error ? &a->exceeded : &a->kept) = allowance;
+    return status;
+}
+
+/* Less until the budget is kept, more until it isn't, then between the two. */
+static double next_allowance(const allowance_search *a, const budget *b, double allowance) {
+    if (!(a->kept > 0))
+        return allowance / fmin(fmax(a->measured / b->error, least_step), most_step);
+    return a->exceeded > 0 ? sqrt(a->kept * a->exceeded) : allowance * least_step;
+}
+
+static bool is_found(const allowance_search *a, const budget *b) {
+    return a->kept > 0 && (a->tries >= MOST_TRIES || a->kept > most_allowance * b->error ||
+                           (a->exceeded > 0 && a->exceeded < near * a->kept));
+}
+
+static gdrq_status fail_error(const sensitivity *s, const budget *b, double measured,
+                              gdrq_error *err) {
+    return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
+                     "-error %g: even the bits that cost least come to %.4g %s together: %s",
+                     b->error, measured, sensitivity_unit(s),
+                     b->activations ? "measure more bits (-bits), or allow a larger error"
+                                    : "choose those of activations as well (-activations), "
+                                      "measure more (-bits), or allow a larger error");
+}
+
+static gdrq_status search_allowance(allowance_search *a, sensitivity *s, const budget *b,
+                                    gdrq_error *err) {
+    const double left = b->activations ? b->error : b->error - activation_error(s, a->bits);
+    double allowance = fmax(left, (1 - activation_share) * b->error);
+    for (;;) {
+        bool least;
+        const gdrq_status status = try_allowance(a, s, b, allowance, &least, err);
+        if (status != GDRQ_OK || is_found(a, b))
+            return status;
+        if (!(a->kept > 0) && (least || allowance < least_allowance * b->error))
+            return fail_error(s, b, a->measured, err);
+        allowance = next_allowance(a, b, allowance);
     }
-    free(c.best.bits);
+}
+
+/* Single errors that are noise can hide that few bits throughout are good enough. */
+static gdrq_status try_uniform(allowance_search *a, sensitivity *s, const budget *b,
+                               gdrq_error *err) {
+    for (int bits = BITS_FIRST; bits < BITS_END; bits++) {
+        if (!bits_has(s->weight_bits, bits))
+            continue;
+        memcpy(a->bits, a->best->bits, (size_t)s->n * sizeof *a->bits);
+        for (int i = 0; i < s->n; i++)
+            a->bits[i].weights = bits;
+        if (!is_smaller(s, a->bits, a->best))
+            return GDRQ_OK;
+        const gdrq_status status = measure_choice(a, s, b, err);
+        if (status != GDRQ_OK || a->measured <= b->error)
+            return status;
+    }
+    return GDRQ_OK;
+}
+
+static gdrq_status choose_by_error(proposal_row *row, sensitivity *s, const budget *b,
+                                   gdrq_error *err) {
+    allowance_search a = {.best = row, .bits = gdrq_alloc((size_t)s->n, sizeof *a.bits)};
+    if (!a.bits)
+        return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d layers", s->n);
+    memcpy(a.bits, row->bits, (size_t)s->n * sizeof *a.bits);
+    gdrq_status status = search_allowance(&a, s, b, err);
+    if (status == GDRQ_OK)
+        status = try_uniform(&a, s, b, err);
+    free(a.bits);
     return status;
 }
 
@@ -278,12 +333,13 @@ gdrq_status proposal_choose(proposal *p, sensitivity *s, const budget *b, gdrq_e
                    {"8-bit weights", 8, false},
                    {"4-bit weights and activations", 4, true},
                    {"8-bit weights and activations", 8, true}};
-    *p = (proposal){.caution = 1};
+    *p = (proposal){0};
     if (!budget_is_given(b))
         return GDRQ_OK;
     gdrq_status status = add_row(p, s, "proposed", err);
     if (status == GDRQ_OK)
-        status = b->error > 0 ? choose_by_error(p, s, b, err) : choose(p, s, b, err);
+        status = b->error > 0 ? choose_by_error(&p->rows[PROPOSAL_CHOSEN], s, b, err)
+                              : choose(s, b, 0, p->rows[PROPOSAL_CHOSEN].bits, &(bool){false}, err);
     if (status == GDRQ_OK)
         status = add_row(p, s, "as the cfg has it", err);
     for (int k = 0; k < (int)(sizeof uniform / sizeof *uniform) && status == GDRQ_OK; k++)

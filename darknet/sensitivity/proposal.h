@@ -21,15 +21,13 @@ typedef struct proposal_row {
     const char *name;
     layer_bits *bits;
     double bytes, mean_bits;
-    double predicted; /* the sum of single errors; NAN if one of them was not measured */
+    double predicted; /* sensitivity_sum(): NAN if one of the errors was not measured */
     double measured;  /* NAN: not yet */
 } proposal_row;
 
 typedef struct proposal {
     proposal_row rows[PROPOSAL_MOST_ROWS]; /* the chosen bits, and others to compare them with */
     int n;                                 /* 0: nothing was to be proposed */
-    double caution;       /* what errors of single layers are multiplied by to choose */
-    bool is_most_careful; /* chosen are the least errors that there are */
 } proposal;
 
 /* Refuses a size or a mean that even the fewest of the bits to measure are above. */
@@ -38,10 +36,10 @@ gdrq_status budget_check(const budget *b, const sensitivity *s, gdrq_error *err)
 /*
  * Chooses; errors of single layers are taken to add up. Weights get the measured bits that
  * allocate() finds. Activations keep the bits of the cfg; with b->activations their errors may take
- * up to half of the budget, and as many multiply-accumulates as that allows read 4 bits. A budget
- * for the error is kept by what all layers are measured to cost together, which may take several
- * choices. One that can't be kept is an error that says what the least is. Free with
- * proposal_free(), whatever it returns.
+ * up to half of what is allowed, and as many multiply-accumulates as that allows read 4 bits. A
+ * budget for the error is kept by what all layers are measured to cost together: what single errors
+ * may add up to is searched for it. One that can't be kept is an error that says what the least is.
+ * Free with proposal_free(), whatever it returns.
  */
 gdrq_status proposal_choose(proposal *p, sensitivity *s, const budget *b, gdrq_error *err);
 

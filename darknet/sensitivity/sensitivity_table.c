@@ -98,9 +98,11 @@ static void print_row(const proposal_row *r) {
 void proposal_print(const sensitivity *s, const proposal *p) {
     if (!p->n)
         return;
-    printf("\nAll layers quantised (* above: the proposed bits). Predicted: the errors of single "
-           "layers added up,\n%s; MB: packed weights, scales and biases:\n",
-           s->metric ? "in points" : "in %");
+    printf(
+        "\nAll layers quantised (* above: the proposed bits). Predicted: the errors of single "
+        "layers added up, each\nno less than 0 and than that of more bits, %s; MB: packed weights, "
+        "scales and biases:\n",
+        s->metric ? "in points" : "in %");
     printf("%-29s %9s %6s %10s %9s\n", "", "MB", "bits", "predicted", "measured");
     for (int k = 0; k < p->n; k++)
         print_row(&p->rows[k]);

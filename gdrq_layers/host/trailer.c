@@ -55,8 +55,8 @@ static size_t learned_size(const gdrq_network_state *state, uint32_t *layers) {
     return size;
 }
 
-/* How the T in effect was found. With its next move it follows what the cfg says, whatever it began
- * with. */
+/* What the file says of T: `scale` only if it is k*mean|x|, so that other k and bits can use it.
+ * With its next move it follows what the cfg says, whatever it began with. */
 static gdrq_threshold found_by(const gdrq_running_threshold *t) {
     const bool is_other = t->moves > 0 && t->moves == t->other_rule_at;
     return is_other && t->how == GDRQ_THRESHOLD_SCALE ? GDRQ_THRESHOLD_SEARCH : t->how;

@@ -8,7 +8,7 @@
  *   4      number of thresholds n, uint32, at most 65536
  *   n x    { tensor int32, k float32, threshold float32, moves uint64 }, and in GDRQWTS2 behind
  *          each { bits uint32, how uint32 }: of the tensor, and 0 = scale, 1 = search, 2 = learned;
- *          what `darknet gdrq calibrate` counted is 1 whatever the cfg says
+ *          what calibration counted is never 0
  *   only in GDRQWTS2:
  *   4      number of layers m with learned weight thresholds, uint32, at most 65536
  *   m x    { layer int32, weight_bits uint32, groups uint32, groups x threshold float32 }

@@ -37,13 +37,13 @@ typedef struct gdrq_running_threshold {
     float slope;      /* of the leaky activation that an offset range is for */
     gdrq_threshold how;
     float k, momentum;
-    bool has_usual_k;       /* the cfg says no k: that of loaded weights counts */
-    int norm;               /* of the quantised loss, where it is searched */
-    bool fixed;             /* 8-bit pixels: T = 1 for ever */
-    float threshold;        /* T in effect */
-    uint64_t moves;         /* times that T moved; 0 = never set, unless fixed */
-    uint64_t other_rule_at; /* moves when T came from calibration or other weights and was
-                               not what `how` says; 0: never */
+    bool has_usual_k;                   /* the cfg says no k: that of loaded weights counts */
+    int norm;                           /* of the quantised loss, where it is searched */
+    bool fixed;                         /* 8-bit pixels: T = 1 for ever */
+    float threshold;                    /* T in effect */
+    uint64_t moves;                     /* times that T moved; 0 = never set, unless fixed */
+    uint64_t other_rule_at;             /* moves when T was last set to something else than
+                                           k*mean|x|, by calibration or from a file; 0: never */
     double pending_sum, pending_count;  /* of values of T in the forward that runs, times sizes */
     gdrq_threshold_optimiser optimiser; /* of a LEARNED one */
     gdrq_histogram *histogram;          /* while values are counted, else NULL; owned */

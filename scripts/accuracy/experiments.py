@@ -139,8 +139,8 @@ def teachers(by_name):
 
 
 def factors(scale):
-    """Scale-Clip's k by bits. That of weights is 2 without another, and not of the first and the
-    last layer, which have 8 bits."""
+    """Scale-Clip's k by bits: of activations in all layers, of weights in those that have few bits.
+    Without another, the latter is 2."""
     def of_activations(bits, k):
         return variant(scale, f"k/w2a{bits}-k{k}", f"W2A{bits}, k = {k} for activations",
                        {"activation_bits": bits, "k_activations": k}, layers={},

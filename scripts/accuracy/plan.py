@@ -72,9 +72,9 @@ class Plan:
     def _make_job(self, experiment, data_set, again):
         cfg = make_cfg(experiment, data_set, self.options)
         space = self.space(experiment)
-        changes = space.find_changes(cfg)
         sets_aside = again and (space.is_begun or space.result.is_file())
-        if changes and not sets_aside:
+        changes = [] if sets_aside else space.find_changes(cfg)
+        if changes:
             raise Failure(f"{experiment.name}: it is another one than the experiment in "
                           f"{space.folder} was begun with ({'; '.join(changes)}); --again begins "
                           "anew")

@@ -70,7 +70,8 @@ def read_results(path):
         text = file.read()
     table = csv.DictReader(io.StringIO(text))
     if table.fieldnames != COLUMNS:
-        raise Failure(f"{path}: its first line is not that of a table of results")
+        raise Failure(f"{path}: its first line is not that of a table of results, "
+                      f"{','.join(COLUMNS)}")
     rows = list(table)
     for row in rows:
         if None in row or None in row.values() or not is_number(row["mean_of_last_3"]):
@@ -127,7 +128,7 @@ def describe_keys(experiment):
                **{f"{which}:": keys for which, keys in experiment.layers.items()}}
     words = [f"{where}{key}={'' if value is None else value}"
              for where, keys in changed.items() for key, value in keys.items()
-             if key not in KEYS_WITH_COLUMNS]
+             if key not in KEYS_WITH_COLUMNS or where not in ("", "inner:", "all:")]
     if experiment.learning_rate is not None:
         words.append(f"learning_rate={experiment.learning_rate:g}")
     if experiment.calibrate is not None:

@@ -45,10 +45,14 @@ class Workspace:
         return History("mAP@0.50", numbers["map50"], 0, numbers["minutes"])
 
     def _read_begun(self):
+        """{} in folders of before there was such a file."""
         try:
-            return json.loads(self.begun.read_text()) if self.begun.is_file() else {}
+            begun = json.loads(self.begun.read_text()) if self.begun.is_file() else {}
         except ValueError as error:
             raise Failure(f"{self.begun}: damaged: {error}") from None
+        if not isinstance(begun, dict):
+            raise Failure(f"{self.begun}: damaged: no object")
+        return begun
 
     @property
     def commit(self):
@@ -79,8 +83,8 @@ class Workspace:
             return []
         there = self._read_begun()
         return differences(Cfg(self.cfg.read_text()), cfg) + [
-            f"{key}: {there.get(key, 'unknown')} there, {now} now"
-            for key, now in beginning(self.experiment).items() if there.get(key, ()) != now]
+            f"{key}: {describe(there[key])} there, {describe(now)} now"
+            for key, now in beginning(self.experiment).items() if there.get(key, now) != now]
 
     def write(self, cfg, data_set, commit):
         """Before training, what it reads."""
@@ -107,9 +111,14 @@ class Workspace:
 def beginning(experiment):
     """What makes an experiment beside its cfg, as JSON gives it back."""
     calibrate = experiment.calibrate
-    return {"start": experiment.start, "seed": experiment.seed, "taught": experiment.taught,
+    return {"data": experiment.data, "start": experiment.start, "seed": experiment.seed,
+            "taught": experiment.taught,
             "calibrate": None if calibrate is None else [str(flag) for flag in calibrate],
-            "calibrations": experiment.calibrations}
+            "calibrations": experiment.calibrations, "measure_epochs": experiment.measure_epochs}
+
+
+def describe(value):
+    return "none" if value is None else " ".join(value) if isinstance(value, list) else str(value)
 
 
 def find_file(name, models):

@@ -266,9 +266,22 @@ print(*(row[sys.argv[1]] for row in csv.DictReader(open("results.csv")) if row["
         s/\[SCRATCH, /&OTHER, /' unchanged.py > shades.py
     refuses "begun with (start: shades/float there, shades/other now)" shades/w2a4
     mv unchanged.py shades.py
+    sed 's/^DATA_SETS = {/&"others": ClassFolders("shades", labels=HERE \/ "labels.txt"), /
+        s/Experiment("shades.w2a4", "shades"/Experiment("shades\/w2a4", "others"/' shades.py > kept.py
+    mv shades.py unchanged.py
+    mv kept.py shades.py
+    refuses "begun with (data: shades there, others now)" shades/w2a4
+    mv unchanged.py shades.py
     cp work/shades/w2a4/begun.json kept.json
-    echo "{" > work/shades/w2a4/begun.json
-    refuses "begun.json: damaged" shades/w2a4
+    for damaged in "{" "[]"; do
+        echo "$damaged" > work/shades/w2a4/begun.json
+        refuses "begun.json: damaged" shades/w2a4
+    done
+    run_shades shades/w2a4 --again > log
+    # Folders of before there was such a file go on.
+    rm work/shades/w2a4/begun.json
+    run_shades shades/w2a4 > log
+    fails grep -q "^== " log
     mv kept.json work/shades/w2a4/begun.json
     # A new layer is told as such.
     sed -i 's/^\[softmax\]/[dropout]\n[softmax]/' shades.cfg

@@ -125,7 +125,14 @@ ask() {
     darknet gdrq sensitivity small.cfg stock.weights "$photo" -error "$error" -activations -json d.json > table 2> err
     check d.json table
     [ "$(ask d.json "c[0]['measured'] <= $error, [b[1] for b in c[0]['bits']]")" = "(True, [8, 8, 8])" ]
-    # Few bits in all layers at once cost more than one by one: what is measured decides.
+    # The smallest choice that there is needs no second look.
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -error 100 -json e.json > table 2> err
+    [ "$(ask e.json "{b[0] for b in c[0]['bits']}")" = "{2}" ]
+    [ "$(grep -c "^measuring choices: 100 %" err)" -eq 2 ]
+    # What activations of 8 bits allow is not refused since those of 4 don't.
+    darknet gdrq sensitivity small.cfg stock.weights "$photo" -bits 4 -error 2.1 -activations -json e.json > table 2> err
+    [ "$(ask e.json "c[0]['measured'] <= 2.1")" = True ]
+    # Few bits in all layers at once: what is measured decides.
     error=$(ask a.json "sum(l['weight_errors']['4'] for l in s['layers']) + sum(l['activation_errors']['4'] for l in s['layers'][1:])")
     darknet gdrq sensitivity small.cfg stock.weights "$photo" -bits 2,3,4,8 -error "$error" -json e.json > table 2> err
     cat table
@@ -166,10 +173,17 @@ END
         cat table
         # Negative falls, which can't be spent on other layers.
         grep -q " -[0-9]" table
+        [ "$(grep -c "^measuring choices: 100 %" err)" -ge 4 ]
         [ "$(ask a.json "c[0]['measured'] <= $error, c[0]['predicted'] >= 0, c[0]['bytes'] < c[3]['bytes']")" = \
             "(True, True, True)" ]
         [ "$(grep -c weight_bits= out.cfg)" -gt 0 ]
     done
+    # Activations that are taken to cost as much as the budget leave something for the weights.
+    darknet gdrq sensitivity class.cfg float_final.weights test/red -bits 2,4,8 -data class.data -error 2.5 \
+        -json b.json > table 2> err
+    cat table
+    [ "$(ask b.json "c[0]['measured'] <= 2.5, all(c[0]['bytes'] <= x['bytes'] for x in c[1:4] if x['measured'] <= 2.5)")" = \
+        "(True, True)" ]
     run darknet gdrq sensitivity class.cfg float_final.weights test/red none.cfg -bits 2 -data class.data -error 1
     echo "$output"
     [ "$status" -eq 1 ]

@@ -122,6 +122,7 @@ static void bars_that_are_cut_are_broken_and_labelled(void **state) {
         h.small = small;
         h.view.top = .2;
         histogram_draw_codes(&h);
+        histogram_mark_codes(&h);
         /* The break goes from side to side of the bar, which goes on above and below it. */
         assert_true(count_pixels(&p, .7, 1.3, 90, 100, PLOT_WHITE) > 50);
         assert_int_equal(colour_at(&p, 1, 99), HISTOGRAM_CODES);

@@ -42,11 +42,15 @@ static void test_what_is_behind_the_end_does_not_count(void **state) {
 static void test_other_bytes_are_left_to_the_decoder(void **state) {
     static const unsigned char png[] = {0x89, 'P', 'N', 'G'}, bad[] = {0xff, 0xd8, 0x00, 0xff};
     static const unsigned char no_length[] = {0xff, 0xd8, 0xff, 0xe0, 0x00, 0x00, 0x00};
+    static const unsigned char reserved[] = {0xff, 0xd8, 0xff, 0xda, 0x00, 0x02, 0xff, 0x02, 0xff};
+    static const unsigned char twice[] = {0xff, 0xd8, 0xff, 0xda, 0x00, 0x02, 0xff, 0xd8, 0xff};
     (void)state;
     assert_false(jpeg_is_cut_off(png, 0));
     assert_false(jpeg_is_cut_off(png, sizeof png));
     assert_false(jpeg_is_cut_off(bad, sizeof bad));
     assert_false(jpeg_is_cut_off(no_length, sizeof no_length));
+    assert_false(jpeg_is_cut_off(reserved, sizeof reserved));
+    assert_false(jpeg_is_cut_off(twice, sizeof twice));
 }
 
 static void test_a_truncated_photo_is_refused(void **state) {
@@ -64,8 +68,8 @@ static void test_a_truncated_photo_is_refused(void **state) {
     for (int part = 2; part <= 10; part++) {
         write_bytes("photo.jpg", bytes, n - n / (size_t)part);
         assert_int_equal(picture_load("photo.jpg", &p, &err), GDRQ_ERROR_FORMAT);
-        assert_string_equal(err.message, "photo.jpg: truncated: a JPEG file that ends before its "
-                                         "picture does");
+        assert_string_equal(err.message,
+                            "photo.jpg: truncated: a JPEG file without its end marker");
         assert_null(p.data);
     }
     test_free(bytes);
