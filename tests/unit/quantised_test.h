@@ -194,18 +194,24 @@ static inline void assert_close(const float *got, const double *expected, int n,
                      largest);
 }
 
-/*
- * A network of three layers: layer 1 is quantised, linear and without batch norm, layer 2 is
- * [cost], whose delta is truth - output. Checks layer 1's forward and backward; some of its input
- * must lie beyond T.
- */
-static inline void check_straight_through(const char *text) {
+/* A network of random weights behind a training forward of random pixels. */
+static inline network *forwarded(const char *text) {
     network *net = parse_text(text);
     randomise(net);
     random_pixels(net);
     random_truth(net);
     net->train = 1;
     forward_network(net);
+    return net;
+}
+
+/*
+ * A network of three layers: layer 1 is quantised, linear and without batch norm, layer 2 is
+ * [cost], whose delta is truth - output. Checks layer 1's forward and backward; some of its input
+ * must lie beyond T.
+ */
+static inline void check_straight_through(const char *text) {
+    network *net = forwarded(text);
 
     const layer *l = &net->layers[1];
     const float *x = net->layers[0].output;

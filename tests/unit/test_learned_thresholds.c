@@ -19,14 +19,8 @@
 #define LEARNED NET FIRST CONVOLUTION END
 
 static network *started(const char *text, uint64_t seed) {
-    network *net = parse_text(text);
     seed_random(seed);
-    randomise(net);
-    random_pixels(net);
-    random_truth(net);
-    net->train = 1;
-    forward_network(net);
-    return net;
+    return forwarded(text);
 }
 
 static size_t weights_per_group(const layer *l, const gdrq_quantised *q) {
@@ -93,13 +87,7 @@ static network *make_learner(const learner *c, const char *net_keys) {
              "[convolutional]\nfilters=%d\nsize=3\npad=1\nactivation=%s\n%s",
              batch, random_int(5, 8), random_int(5, 8), net_keys, channels, c->reads->activation,
              of_layer);
-    network *net = parse_text(text);
-    randomise(net);
-    random_pixels(net);
-    random_truth(net);
-    net->train = 1;
-    forward_network(net);
-    return net;
+    return forwarded(text);
 }
 
 typedef void check_learner(const learner *c);
