@@ -272,8 +272,7 @@ int args_parse(const arg_spec *spec, int argc, char **argv, arg_operands *operan
     gdrq_error err;
     if (args_read(spec, argc, argv, operands, &err) == GDRQ_OK)
         return -1;
-    report("%s: %s", spec->command, err.message);
-    return 2;
+    return report_usage(spec->command, &err);
 }
 
 bool args_dont_show(void) {

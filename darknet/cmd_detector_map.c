@@ -207,9 +207,7 @@ int cmd_detector_map(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (make_map_options(&o, &err) != GDRQ_OK) {
-        report("%s: %s", spec.command, err.message);
-        return 2;
-    }
+    if (make_map_options(&o, &err) != GDRQ_OK)
+        return report_usage(spec.command, &err);
     return run(&operands, &o);
 }

@@ -287,9 +287,7 @@ int cmd_gdrq_calibrate(int argc, char **argv) {
     if (done >= 0)
         return done;
     gdrq_error err;
-    if (check_flags(&f, &err) != GDRQ_OK) {
-        report("%s: %s", spec.command, err.message);
-        return 2;
-    }
+    if (check_flags(&f, &err) != GDRQ_OK)
+        return report_usage(spec.command, &err);
     return run(&operands, &f, &err) == GDRQ_OK ? 0 : report_error(&err);
 }

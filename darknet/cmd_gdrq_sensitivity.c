@@ -149,6 +149,15 @@ static gdrq_status run(sensitivity *s, const arg_operands *operands, const flags
     return status;
 }
 
+static const char help[] =
+    "Shows what the bits of each quantised layer cost: with one layer's weights, or the\n"
+    "tensor that it reads, quantised and all else in float, the error of the outputs on\n"
+    "IMAGES (one, a folder of them, or a file that lists them), 100*|yq-y|^2/|y|^2 in "
+    "%.\n"
+    "WEIGHTS may be float or trained ones; thresholds are searched. With a budget, chooses "
+    "bits\nfor the weights of each layer, measures all together, and writes OUT.cfg with "
+    "them.";
+
 int cmd_gdrq_sensitivity(int argc, char **argv) {
     flags f = {.bits = "2,3,4,5,6,8"};
     const arg_flag declared[] = {
@@ -181,19 +190,11 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
          .help = "draw the errors, .png or .jpg"},
         {.name = "json", .value_name = "FILE", .text = &f.json, .help = "write the numbers, too"},
     };
-    const arg_spec spec = {
-        .command = "gdrq sensitivity",
-        .operands = "CFG WEIGHTS IMAGES [OUT.cfg]",
-        .help =
-            "Shows what the bits of each quantised layer cost: with one layer's weights, or the\n"
-            "tensor that it reads, quantised and all else in float, the error of the outputs on\n"
-            "IMAGES (one, a folder of them, or a file that lists them), 100*|yq-y|^2/|y|^2 in "
-            "%.\n"
-            "WEIGHTS may be float or trained ones; thresholds are searched. With a budget, chooses "
-            "bits\nfor the weights of each layer, measures all together, and writes OUT.cfg with "
-            "them.",
-        .flags = declared,
-        .n_flags = sizeof declared / sizeof *declared};
+    const arg_spec spec = {.command = "gdrq sensitivity",
+                           .operands = "CFG WEIGHTS IMAGES [OUT.cfg]",
+                           .help = help,
+                           .flags = declared,
+                           .n_flags = sizeof declared / sizeof *declared};
     arg_operands operands;
     const int done = args_parse(&spec, argc, argv, &operands);
     if (done >= 0)
@@ -202,10 +203,8 @@ int cmd_gdrq_sensitivity(int argc, char **argv) {
     sensitivity s = {
         .cfg = operands.at[0], .weights = operands.at[1], .images = operands.at[2], .data = f.data};
     if (make_budget(&f, operands.at[3] != NULL, &err) != GDRQ_OK ||
-        check_flags(&f, &s, &err) != GDRQ_OK) {
-        report("%s: %s", spec.command, err.message);
-        return 2;
-    }
+        check_flags(&f, &s, &err) != GDRQ_OK)
+        return report_usage(spec.command, &err);
     const gdrq_status status = run(&s, &operands, &f, &err);
     if (status == GDRQ_OK)
         return 0;

@@ -18,6 +18,11 @@ int report_error(const gdrq_error *err) {
     return 1;
 }
 
+int report_usage(const char *command, const gdrq_error *err) {
+    report("%s: %s", command, err->message);
+    return 2;
+}
+
 void report_or_keep(gdrq_status other, const gdrq_error *other_err, gdrq_status *status,
                     gdrq_error *err) {
     if (other == GDRQ_OK)

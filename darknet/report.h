@@ -10,6 +10,9 @@ void report(const char *format, ...) GDRQ_PRINTF(1, 2);
 /* Reports the error and returns 1, the exit status. */
 int report_error(const gdrq_error *err);
 
+/* Reports what is wrong with a command's flags or operands, and returns 2, the exit status. */
+int report_usage(const char *command, const gdrq_error *err);
+
 /*
  * The first error of several, which is what counts, is kept in *status and *err; another one behind
  * it is reported.

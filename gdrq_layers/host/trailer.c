@@ -125,9 +125,10 @@ void gdrq_trailer_encode(const gdrq_network_state *state, unsigned char *out) {
     put(&out, is_long ? LONG_MAGIC : MAGIC, sizeof MAGIC);
     put(&out, &state->training.iteration, 8);
     put(&out, &n, 4);
+    const uint64_t of_pixels = moves_of_pixels(state);
     for (uint32_t i = 0; i < n; ++i) {
         const gdrq_running_threshold *t = &state->tensors.classes[i];
-        put_entry(t, t->fixed ? moves_of_pixels(state) : t->moves, is_long, &out);
+        put_entry(t, t->fixed ? of_pixels : t->moves, is_long, &out);
     }
     if (is_long)
         put_learned(state, &out);

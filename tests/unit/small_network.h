@@ -12,7 +12,7 @@
 #include "gdrq.h"
 #include "random_data.h"
 
-/* Writes text to a new temporary file; the caller unlinks and frees the name. */
+/* Writes bytes to a new temporary file, to be discarded; returns its name. */
 static inline char *temporary_file(const void *bytes, size_t n) {
     char *name = strdup("/tmp/gdrq-test-XXXXXX");
     const int fd = mkstemp(name);
@@ -22,6 +22,12 @@ static inline char *temporary_file(const void *bytes, size_t n) {
     return name;
 }
 
+/* Removes such a file, and frees its name. */
+static inline void discard(char *path) {
+    unlink(path);
+    free(path);
+}
+
 /* Parses; fails the test on an error. */
 static inline network *parse_text(const char *text) {
     char *name = temporary_file(text, strlen(text));
@@ -29,8 +35,7 @@ static inline network *parse_text(const char *text) {
     gdrq_error err = {{0}};
     if (gdrq_network_parse(name, NULL, NULL, &net, &err) != GDRQ_OK)
         fail_msg("%s", err.message);
-    unlink(name);
-    free(name);
+    discard(name);
     return net;
 }
 

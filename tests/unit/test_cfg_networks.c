@@ -79,8 +79,7 @@ static void convert_again(const gdrq_outline *o, gdrq_outline *converted) {
     if (gdrq_convert_cfg(path, path, &options, &err) != GDRQ_OK)
         fail_msg("%s: %s", o->cfg.path, err.message);
     read_outline(path, converted);
-    unlink(path);
-    free(path);
+    discard(path);
     free(text);
 }
 
@@ -295,8 +294,7 @@ static void assert_shares_weights(const char *ours_path, const char *stock_path)
     randomise(stock);
     host_load(stock, file, 0, stock->n);
     assert_same_weights(ours, stock);
-    unlink(file);
-    free(file);
+    discard(file);
     free_network(ours);
     free_network(stock);
 }
@@ -323,8 +321,7 @@ static void bccd_yolo_is_the_float_one_converted(void **state) {
     assert_memory_equal(made, kept, n);
     free(kept);
     free(made);
-    unlink(path);
-    free(path);
+    discard(path);
 }
 
 static void assert_same_network(const char *float_path, const char *quantised_path) {

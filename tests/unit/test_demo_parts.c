@@ -328,8 +328,7 @@ static void what_is_no_source_is_an_error(void **state) {
     assert_non_null(strstr(cannot_open(text, 0).message, "not a video"));
     assert_non_null(strstr(cannot_open("7", 0).message, "camera 7 can't be opened"));
     assert_non_null(strstr(cannot_open("fake:fps=9", 640).message, "-w, -h and -fps"));
-    unlink(text);
-    free(text);
+    discard(text);
 }
 
 static const char *why_not(demo_options o) {

@@ -197,8 +197,7 @@ static void inputs_that_are_no_pixels_get_a_threshold(void **state) {
     assert_int_equal(gdrq_network_load(other, path, false, &report, &err), GDRQ_OK);
     assert_true(report.has_thresholds);
     assert_true(gdrq_quantised_state(&other->layers[0])->input->threshold == q->input->threshold);
-    unlink(path);
-    free(path);
+    discard(path);
     free_network(net);
     free_network(other);
 }

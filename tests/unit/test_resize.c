@@ -81,8 +81,7 @@ static void equals_a_network_of_that_size(void **state) {
         train_network_datum(net);
         free_network(fresh);
     }
-    unlink(path);
-    free(path);
+    discard(path);
     free_network(net);
 }
 

@@ -236,8 +236,7 @@ static void add_weights(results *r, network *net) {
     fclose(file);
     add_results(r, all, bytes / sizeof *all + 1);
     free(all);
-    unlink(name);
-    free(name);
+    discard(name);
 }
 
 static results run_network(const void *argument) {
@@ -298,8 +297,7 @@ static void check(void (*make)(cfg_text *cfg), bool trains) {
         if (trains)
             assert_repeats(cfg.text, run_network, &training);
         random_state = state;
-        unlink(weights);
-        free(weights);
+        discard(weights);
     }
 }
 

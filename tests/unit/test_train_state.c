@@ -123,8 +123,7 @@ static void test_round_trip(void **unused) {
         free(before.values), free(after.values);
         ema_free(&e);
         ema_free(&other);
-        unlink(path);
-        free(path);
+        discard(path);
         free_network(net);
     }
 }
@@ -171,8 +170,7 @@ static void test_both_or_neither(void **unused) {
     assert_int_equal(fread(bytes, 1, 4, file), 3);
     assert_memory_equal(bytes, "old", 3);
     fclose(file);
-    unlink(weights);
-    free(weights);
+    discard(weights);
     free_network(net);
 }
 
@@ -199,13 +197,11 @@ static void test_damage(void **unused) {
             assert_int_equal(state.seed, 0);
             if (!truncate)
                 bytes[at] ^= 0x10;
-            unlink(bad);
-            free(bad);
+            discard(bad);
         }
     }
     free(bytes);
-    unlink(path);
-    free(path);
+    discard(path);
     free_network(net);
 }
 
@@ -316,10 +312,8 @@ static saved save(const training *t) {
 }
 
 static void remove_saved(saved *files) {
-    unlink(files->weights);
-    unlink(files->state);
-    free(files->weights);
-    free(files->state);
+    discard(files->weights);
+    discard(files->state);
 }
 
 static size_t read_all(const char *path, unsigned char *bytes, size_t most) {

@@ -46,12 +46,6 @@ static char *saved(network *net, size_t *n, char **path) {
     return read_all(*path, n);
 }
 
-/* A temporary file, and its name. */
-static void discard(char *path) {
-    unlink(path);
-    free(path);
-}
-
 static void assert_same_layers(const network *a, const network *b) {
     for (int i = 0; i < a->n; ++i) {
         const layer *l = &a->layers[i], *m = &b->layers[i];
@@ -168,10 +162,8 @@ static void backbones_are_for_training(void **state) {
     free(bytes);
     bytes = read_all(part, &n);
     assert_int_equal(n, two);
-    unlink(path);
-    unlink(part);
-    free(path);
-    free(part);
+    discard(path);
+    discard(part);
     free(bytes);
     free_network(net);
     free_network(other);
@@ -194,16 +186,14 @@ static void old_headers_are_read(void **state) {
     assert_same_layers(net, other);
     const int transposed[4] = {2000, 0, 0, 7};
     memcpy(old, transposed, 16);
-    unlink(name);
-    free(name);
+    discard(name);
     name = temporary_file(old, BODY - 4);
     assert_int_equal(gdrq_network_load(other, name, false, NULL, &err), GDRQ_OK);
     const layer *a = &net->layers[4], *b = &other->layers[4];
     for (int i = 0; i < a->inputs; ++i)
         for (int o = 0; o < a->outputs; ++o)
             assert_true(b->weights[o * a->inputs + i] == a->weights[i * a->outputs + o]);
-    unlink(name);
-    free(name);
+    discard(name);
     discard(path);
     free(bytes);
     free(old);
@@ -253,10 +243,8 @@ static void stock_darknet_shares_connected_weights(void **state) {
     float second;
     memcpy(&second, bytes + 20 + 4 * (7 + 1), sizeof second);
     assert_true(net->layers[0].weights[36] == second);
-    unlink(old);
-    unlink(path);
-    free(old);
-    free(path);
+    discard(old);
+    discard(path);
     free(bytes);
     free_network(net);
     free_network(stock);
