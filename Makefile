@@ -22,12 +22,16 @@ NVCC ?= nvcc
 ifndef CUDA
 CUDA := $(shell NVCC='$(NVCC)' scripts/cuda_folder)
 endif
-# Turing and all later ones, which translate what is for 8.0; for 7.5 with toolkits that know no later one.
+# Turing and all later ones, which translate what is for 8.0, or, as CUDA 10 does not know that, for
+# 7.5. Before CUDA 13 also Pascal, and Volta and Jetsons of 7.2, which translate what is for 6.1.
 nvcc_release := $(shell $(NVCC) --version | sed -n 's/.*release \([0-9]*\).*/\1/p')
-ifneq ($(filter 9 10,$(nvcc_release)),)
-ARCH ?= -gencode arch=compute_75,code=[sm_75,compute_75]
+pascal := -gencode arch=compute_61,code=[sm_61,compute_61]
+ifeq ($(nvcc_release),10)
+ARCH ?= $(pascal) -gencode arch=compute_75,code=[sm_75,compute_75]
+else
+ARCH ?= $(if $(filter 11 12,$(nvcc_release)),$(pascal)) \
+  -gencode arch=compute_75,code=sm_75 -gencode arch=compute_80,code=[sm_80,compute_80]
 endif
-ARCH ?= -gencode arch=compute_75,code=sm_75 -gencode arch=compute_80,code=[sm_80,compute_80]
 ifndef DARKNET
 DARKNET := $(BUILD)/darknet-source
 built_darknet := $(DARKNET)/libdarknet.so

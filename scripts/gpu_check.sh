@@ -75,9 +75,14 @@ capability=$(query_gpu compute_cap | tr -d .) || capability=
 case $capability in
     '' | *[!0-9]*) ;;
     *)
-        [ "$capability" -ge 75 ] ||
-            fail "$device has compute capability $(query_gpu compute_cap), and 7.5 is the least that the library runs on"
-        : "${ARCH:=-gencode arch=compute_$capability,code=sm_$capability}"
+        # What a toolkit from before this GPU compiles the driver translates. Toolkits before CUDA 11
+        # have no such list.
+        compiles=$("$NVCC" --list-gpu-arch 2> /dev/null) || compiles=
+        if [ -z "$compiles" ] || printf '%s\n' "$compiles" | grep -qx "compute_$capability"; then
+            : "${ARCH:=-gencode arch=compute_$capability,code=sm_$capability}"
+        elif [ "$capability" -lt 75 ]; then
+            fail "$NVCC compiles nothing for $device: CUDA 12 is the last for compute capability $(query_gpu compute_cap)"
+        fi
         ;;
 esac
 

@@ -11,21 +11,24 @@
 #include "base/cuda/device.h"
 #include "host/cuda/gpu_network.h"
 
-/* 7.5: the first with the tensor cores that integer kernels are for, on which the host's CUDA 13
- * compiles, too. Folded networks would run from 6.1 on, by infer/cuda/conv_dp4a.cu. */
+/* 7.5, the first with tensor cores for 8-bit integers, is the least that CUDA 13 compiles for. Code
+ * of older toolkits runs on older GPUs too, though products of codes are instructions from 6.1 on
+ * only: 5.0 is the least that our kernels are compiled for in their checks. */
+#define LEAST (CUDART_VERSION >= 13000 ? 75 : 50)
+
 gdrq_status gdrq_gpu_check(int number, gdrq_error *err) {
     struct cudaDeviceProp of;
     int capability;
     gdrq_status status = gdrq_device_capability(number, &capability, err);
-    if (status != GDRQ_OK || capability >= 75)
+    if (status != GDRQ_OK || capability >= LEAST)
         return status;
     status = GDRQ_CHECK_CUDA(cudaGetDeviceProperties(&of, number), err);
     return status != GDRQ_OK
                ? status
                : gdrq_fail(err, GDRQ_ERROR_DEVICE,
-                           "GPU %d (%s) has compute capability %d.%d, and 7.5 is the least that "
+                           "GPU %d (%s) has compute capability %d.%d, and %d.%d is the least that "
                            "this library runs on: -i chooses another",
-                           number, of.name, of.major, of.minor);
+                           number, of.name, of.major, of.minor, LEAST / 10, LEAST % 10);
 }
 
 gdrq_status gdrq_gpu_ready(gdrq_error *err) {

@@ -161,16 +161,16 @@ static void a_layer_by_itself(void **) {
 
 static void a_detector(void **) {
     for (int capability : capabilities_to_test()) {
-        set_capability(capability);
+        set_code_capability(capability);
         folded_pair pair(detector);
         assert_string_equal(gdrq_folded_gpu_kernel(pair.gpu.folded()->gpu, 2),
-                            capability == 75 ? "cuda mma" : "cuda dp4a");
+                            capability >= 75 ? "cuda mma" : "cuda dp4a");
         assert_string_equal(gdrq_folded_gpu_kernel(pair.gpu.folded()->gpu, 0), "cuda pixels");
         assert_string_equal(gdrq_folded_gpu_kernel(pair.gpu.folded()->gpu, 4), "cuda depthwise");
         check_frames(pair, 2);
         check_codes(pair, 10);
     }
-    set_capability(75);
+    set_code_capability(75);
 }
 
 static void a_classifier(void **) {

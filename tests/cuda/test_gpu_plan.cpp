@@ -30,7 +30,7 @@ static gdrq_int_activation on_gpu(gdrq_int_activation activation) {
 
 /* A network that grows layer by layer, with the numbers of both devices. */
 struct network {
-    int capability = 75;
+    int capability = code_capability();
     gdrq_tensor_shape input;
     vector<gdrq_node> nodes, gpu_nodes;
     vector<vector<int>> reads;
@@ -223,8 +223,8 @@ static void run_detector(int capability) {
 }
 
 static void a_detector(void **) {
-    run_detector(75);
-    run_detector(61);
+    for (int capability : capabilities_to_test())
+        run_detector(capability);
 }
 
 /* Shortcuts that are done by the convolution before them, and those that are not. */

@@ -2,6 +2,7 @@
  * The GPU's convolutions against the portable one, to the bit: random shapes from a printed seed,
  * extreme values, and guards around all that is written.
  */
+#include "device_watch.h"
 #include "guarded_array.h"
 #include "random_codes.h"
 
@@ -140,6 +141,11 @@ static void check_kernel(const problem &p, const gdrq_cuda_conv_kernel *kernel,
                     interleaved.data(), 4 * n);
 }
 
+/* Whether the device has the instructions. */
+static bool is_here(const gdrq_cuda_conv_kernel *kernel) {
+    return kernel->capability <= code_capability();
+}
+
 static void check(gdrq_int_conv conv) {
     problem p;
     make(p, conv);
@@ -149,7 +155,8 @@ static void check(gdrq_int_conv conv) {
     const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
     for (int k = 0; gdrq_cuda_conv_kernels[k]; ++k)
-        if (gdrq_cuda_conv_kernels[k]->fits(&p.conv, &p.limits))
+        if (is_here(gdrq_cuda_conv_kernels[k]) &&
+            gdrq_cuda_conv_kernels[k]->fits(&p.conv, &p.limits))
             check_kernel(p, gdrq_cuda_conv_kernels[k], codes, values, interleaved);
 }
 
@@ -233,8 +240,9 @@ static void shortcuts_add_in_place(void **) {
     gdrq_int_output out = {nullptr, nullptr, expected.data(), nullptr, 0};
     p.shortcut.other = expected.data();
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
-    for (int k = 3; gdrq_cuda_conv_kernels[k]; ++k) {
-        const gdrq_cuda_conv_kernel *kernel = gdrq_cuda_conv_kernels[k];
+    for (const auto *kernel : {&gdrq_cuda_mma, &gdrq_cuda_dp4a}) {
+        if (!is_here(kernel))
+            continue;
         vector<uint8_t> host_packed(kernel->packed_size(&p.conv, &p.limits));
         kernel->pack(&p.conv, &p.limits, host_packed.data());
         device_array<uint8_t> packed(host_packed), in(p.in);

@@ -13,7 +13,8 @@ gdrq_status gdrq_device_check(int error, const char *file, int line, gdrq_error 
         return GDRQ_OK;
     const char *advice = "";
     if (error == cudaErrorNoKernelImageForDevice)
-        advice = ": ARCH= of `make GPU=1` chooses for which GPUs, from compute capability 7.5 on";
+        advice = ": ARCH= of `make GPU=1` chooses for which GPUs, from the least on that the "
+                 "toolkit compiles for";
     return gdrq_fail(err, GDRQ_ERROR_DEVICE, "%s:%d: CUDA: %s%s", file, line,
                      cudaGetErrorString((cudaError_t)error), advice);
 }

@@ -31,7 +31,7 @@ struct gdrq_folded_gpu_plan {
 
 struct gdrq_folded_gpu {
     const network *net;
-    int capability;             /* of the device */
+    int capability;             /* that the kernels are compiled for */
     gdrq_cuda_weights *weights; /* net->n; of folded layers, once they are loaded */
     gdrq_folded_gpu_plan *plan;
 };
@@ -81,7 +81,7 @@ gdrq_status gdrq_folded_gpu_new(const network *net, const gdrq_folded_network *f
     if (!gpu || !gpu->weights)
         status = gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for %d layers", net->n);
     else
-        status = gdrq_device_capability(net->gpu_index, &gpu->capability, err);
+        status = gdrq_cuda_code_capability(&gpu->capability, err);
     if (status == GDRQ_OK)
         *out = gpu;
     else

@@ -25,7 +25,7 @@ typedef struct gdrq_cuda_conv_run {
 
 typedef struct gdrq_cuda_conv_kernel {
     const char *name; /* "cuda mma" */
-    int capability;   /* the least of the device: 72 is 7.2 */
+    int capability;   /* the least that its code needs: 75 is 7.5 */
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits); /* bytes */
@@ -40,7 +40,12 @@ extern const gdrq_cuda_conv_kernel *const gdrq_cuda_conv_kernels[];
 extern const gdrq_cuda_conv_kernel gdrq_cuda_depthwise, gdrq_cuda_pixels, gdrq_cuda_connected,
     gdrq_cuda_mma, gdrq_cuda_dp4a;
 
-/* The first that fits and that a device of this compute capability has. */
+/* The compute capability that this library's code is compiled for as the current device runs it,
+   which the device's own may exceed: 61 where the driver translates code for 6.1, whatever for.
+   Fails where there is no code for the device. */
+gdrq_status gdrq_cuda_code_capability(int *capability, gdrq_error *err);
+
+/* The first that fits, of code for this compute capability. */
 const gdrq_cuda_conv_kernel *gdrq_cuda_conv_kernel_for(const gdrq_int_conv *conv,
                                                        const gdrq_conv_limits *limits,
                                                        int capability);

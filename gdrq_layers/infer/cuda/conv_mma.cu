@@ -192,5 +192,13 @@ bool fits(const gdrq_int_conv *, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  72,   fits,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  75,   fits,
                                                         packed_size, pack, run};
+
+/* All kernels are compiled for the same; of this one the code differs. */
+gdrq_status gdrq_cuda_code_capability(int *capability, gdrq_error *err) {
+    cudaFuncAttributes of = {};
+    const gdrq_status status = GDRQ_CHECK_CUDA(cudaFuncGetAttributes(&of, conv_mma<16, true>), err);
+    *capability = of.ptxVersion;
+    return status;
+}

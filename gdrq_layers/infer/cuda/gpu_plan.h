@@ -20,8 +20,8 @@ typedef struct gdrq_cuda_weights {
     gdrq_epilogue epilogue; /* without grid and shortcut */
 } gdrq_cuda_weights;
 
-/* From the numbers of a CONV node whose codes are not packed for a kernel of the CPU, for a
-   device of this compute capability (75 is 7.5); on failure *out is zeroed. */
+/* From the numbers of a CONV node whose codes are not packed for a kernel of the CPU, for
+   code for this compute capability (75 is 7.5); on failure *out is zeroed. */
 gdrq_status gdrq_cuda_weights_make(const gdrq_node *node, const gdrq_node_weights *weights,
                                    int capability, gdrq_cuda_weights *out, gdrq_error *err);
 void gdrq_cuda_weights_free(gdrq_cuda_weights *weights);

@@ -11,7 +11,7 @@
  *   c[i], d[i]     row group + 8 * (i / 2),        column 2 * member + i % 2
  *
  * Byte 0 is the lowest. Below compute capability 8.0 four products of smaller matrices take its
- * place, and below 7.2 there is none.
+ * place, and below 7.5 there is none.
  */
 #ifndef GDRQ_INFER_CUDA_MMA_CUH
 #define GDRQ_INFER_CUDA_MMA_CUH
@@ -27,7 +27,7 @@ static __device__ __forceinline__ void gdrq_mma_u8s8(int d[4], const unsigned a[
                  "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                  : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-#elif !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 720
+#elif !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 750
     /* sm_75 multiplies smaller tiles: rows 0..7 and 8..15, columns 0..15 and 16..31 apart. */
     for (int i = 0; i < 4; ++i)
         asm volatile("mma.sync.aligned.m8n8k16.row.col.s32.u8.s8.s32 "

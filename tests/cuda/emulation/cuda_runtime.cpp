@@ -9,7 +9,7 @@ namespace emulation {
 cudaError_t last_error = cudaSuccess;
 unsigned long synchronisations = 0;
 size_t memory_in_use = 0, memory_limit = SIZE_MAX;
-int capability = 75;
+int code_capability = capability;
 
 static std::map<void *, size_t> allocations;
 

@@ -66,8 +66,9 @@ extern cudaError_t last_error;
 extern unsigned long synchronisations;
 extern size_t memory_in_use, memory_limit;
 bool is_device_memory(const void *pointer);
-/* Of the device: 75 is 7.5. */
-extern int capability;
+/* Of the device, and what its code is compiled for: 75 is 7.5. */
+constexpr int capability = 75;
+extern int code_capability;
 /* Graphs that were launched, and streams, graphs and executable graphs that exist. */
 extern unsigned long graph_launches, handles;
 
@@ -186,6 +187,14 @@ static inline int __any_sync(unsigned mask, int predicate) {
 }
 static inline int __all_sync(unsigned mask, int predicate) {
     return __ballot_sync(mask, predicate) == mask;
+}
+
+struct cudaFuncAttributes {
+    int ptxVersion;
+};
+template <class... T> cudaError_t cudaFuncGetAttributes(cudaFuncAttributes *of, void (*)(T...)) {
+    of->ptxVersion = emulation::code_capability;
+    return cudaSuccess;
 }
 
 /* From compute capability 8.0 on. */
