@@ -106,8 +106,9 @@ emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize host/resize_layers host/segment \
   host/scratch_buffer host/tensor_class host/weight_spans primitives/avgpool_layer \
   primitives/convolutional_layer primitives/convolutional_parts primitives/detection_head \
-  primitives/detection_truths primitives/predict primitives/region_layer primitives/segmentation_layer \
-  primitives/softmax_layer primitives/update primitives/yolo_layer))
+  primitives/detection_truths primitives/dropout_layer primitives/predict primitives/region_layer \
+  primitives/reorg_layer primitives/segmentation_layer primitives/softmax_layer primitives/update \
+  primitives/upsample_layer primitives/yolo_layer))
 unit_tests += $(cuda_tests)
 emulated_objects := $(patsubst %,$(BUILD)/obj/emulated/%.o,$(filter-out %/peak_avx512vnni.c,$(filter %_avx512vnni.c,$(lib_sources))))
 host_programs := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(host_sources))))

@@ -22,7 +22,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
-#include "primitives/cuda/detection_head_gpu.h"
+#include "primitives/cuda/layers_gpu.h"
 #include "primitives/cuda/segmentation_layer_gpu.h"
 #include "train/cuda/pointwise_layer_gpu.h"
 #endif
@@ -161,7 +161,9 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
 #ifdef GPU
     else {
         gdrq_replace_pointwise_layer_gpu(l);
-        gdrq_replace_detection_head_gpu(l);
+        const gdrq_status status = gdrq_replace_layer_functions_gpu(l, i, err);
+        if (status != GDRQ_OK)
+            return status;
     }
 #endif
     return l->type == BATCHNORM ? complete_batchnorm(l, err) : GDRQ_OK;

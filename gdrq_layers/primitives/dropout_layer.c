@@ -1,28 +1,14 @@
 #include "primitives/dropout_layer.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 #include "primitives/kernels.h"
-
-/* MurmurHash3's finaliser (Appleby): a bijection on 32 bits that mixes all of them. */
-static inline uint32_t mix(uint32_t x) {
-    x ^= x >> 16;
-    x *= UINT32_C(0x85ebca6b);
-    x ^= x >> 13;
-    x *= UINT32_C(0xc2b2ae35);
-    return x ^ x >> 16;
-}
-
-/* Uniform in [0, 1). The key enters between two rounds: sequences of two keys are no shifts. */
-static inline float random_unit(uint32_t key, uint32_t position) {
-    return (float)(int32_t)(mix(mix(position) ^ key) >> 8) * 0x1p-24f;
-}
+#include "primitives/random_unit.h"
 
 /* Numbers for the values at positions `first` and on. */
 GDRQ_KERNEL void draw(uint32_t key, uint32_t first, size_t n, float *numbers) {
     for (size_t i = 0; i < n; i++)
-        numbers[i] = random_unit(key, first + (uint32_t)i);
+        numbers[i] = gdrq_random_unit(key, first + (uint32_t)i);
 }
 
 GDRQ_KERNEL void drop(const float *restrict numbers, size_t n, float probability, float scale,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "primitives/blas.h"
+#include "primitives/cross_entropy.h"
 #include "primitives/exponential.h"
 #include "primitives/kernels.h"
 
@@ -24,36 +25,27 @@ static inline __attribute__((always_inline)) float largest_of(const float *x, si
     return largest;
 }
 
-/* The logarithm of an input's probability is scaled input - largest - log(sum). */
-typedef struct normaliser {
-    float largest; /* of the inputs, scaled */
-    double sum;    /* of exp(scaled input - largest), at least 1 */
-} normaliser;
+_Static_assert(GDRQ_UNKNOWN_TRUTH == SECRET_NUM, "the host's number");
 
-GDRQ_KERNEL normaliser softmax_group(const float *restrict x, size_t n, float temperature,
-                                     float *restrict y) {
+/* y becomes exp(scaled input - largest) over their sum, which is *sum, at least 1. */
+GDRQ_KERNEL float softmax_group(const float *restrict x, size_t n, float temperature,
+                                float *restrict y, double *sum) {
     const float largest = largest_of(x, n) / temperature;
     for (size_t i = 0; i < n; i++)
         y[i] = gdrq_exp_of_negative(x[i] / temperature - largest);
-    const double sum = gdrq_sum_in_lanes(y, n);
-    const float divisor = (float)sum;
+    *sum = gdrq_sum_in_lanes(y, n);
+    const float divisor = (float)*sum;
     for (size_t i = 0; i < n; i++)
         y[i] /= divisor;
-    return (normaliser){.largest = largest, .sum = sum};
+    return largest;
 }
 
-/*
- * Cross entropy of the inputs x, whose probabilities are p, against t, and its gradient's direction
- * of descent. -log(p) is taken from x: p itself is 0 where exp() leaves the floats. Where the truth
- * of a tree is SECRET_NUM, unknown, there is neither; the host sees to that on the GPU only.
- */
-static void cross_entropy(const float *x, float temperature, normaliser by, const float *p,
-                          const float *t, size_t n, float *delta, float *loss) {
-    const double log_sum = log(by.sum);
+/* Of the inputs x, whose probabilities are p, against the truth t. */
+static void cross_entropy(const float *x, float temperature, gdrq_softmax_normaliser by,
+                          const float *p, const float *t, size_t n, float *delta, float *loss) {
     for (size_t i = 0; i < n; i++) {
-        const bool known = t[i] != SECRET_NUM;
-        loss[i] = known && t[i] ? t[i] * (float)(log_sum - (x[i] / temperature - by.largest)) : 0;
-        delta[i] = known ? t[i] - p[i] : 0;
+        loss[i] = gdrq_cross_entropy(t[i], by, x[i] / temperature);
+        delta[i] = gdrq_cross_entropy_delta(t[i], p[i]);
     }
 }
 
@@ -65,7 +57,9 @@ static void forward_image(const layer *l, const network *net, size_t at, bool le
         const size_t n = (size_t)(hierarchy ? hierarchy->group_size[g] : l->inputs / l->groups);
         const float *const x = net->input + at;
         float *const y = l->output + at;
-        const normaliser by = softmax_group(x, n, l->temperature, y);
+        double sum;
+        const float largest = softmax_group(x, n, l->temperature, y, &sum);
+        const gdrq_softmax_normaliser by = {largest, log(sum)};
         if (learns)
             cross_entropy(x, l->temperature, by, y, net->truth + at, n, l->delta + at,
                           l->loss + at);

@@ -255,7 +255,8 @@ static void softmax(void **) {
                     expected_softmax(from + g * n, n, temperature, to + g * n);
             },
             [&](const float *from, float *to) {
-                return gdrq_cuda_softmax(groups, n, temperature, from, to, &err);
+                const gdrq_cuda_softmax_shape s = {1, groups, groups * n, nullptr, temperature};
+                return gdrq_cuda_softmax(&s, from, to, nullptr, &err);
             });
     }
 }

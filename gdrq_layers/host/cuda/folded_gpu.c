@@ -281,7 +281,9 @@ static gdrq_status queue_values(const step *s, gdrq_error *err) {
         return gdrq_cuda_crop_values(&crop, in, out, err);
     if (l->type == AVGPOOL)
         return gdrq_cuda_avgpool(l->c, l->w * l->h, in, out, err);
-    return gdrq_cuda_softmax(l->groups, l->inputs / l->groups, l->temperature, in, out, err);
+    const gdrq_cuda_softmax_shape softmax = {
+        .images = 1, .groups = l->groups, .inputs = l->inputs, .temperature = l->temperature};
+    return gdrq_cuda_softmax(&softmax, in, out, NULL, err);
 }
 
 static gdrq_status queue_step(const step *s, gdrq_error *err) {

@@ -1,5 +1,5 @@
 /* The exported hooks of a GPU build: what the host's constructors and its resizing allocate with,
-   and what trains on several GPUs. */
+   what draws random numbers, and what trains on several GPUs. */
 #include "darknet.h"
 #include "gdrq.h"
 
@@ -10,9 +10,11 @@
 #include "base/fatal.h"
 #include "base/status.h"
 #include "host/cuda/gpu_network.h"
+#include "primitives/cuda/value_layers.h"
 
 GDRQ_API float *cuda_make_array(float *x, size_t n);
 GDRQ_API int *cuda_make_int_array(int *x, size_t n);
+GDRQ_API void cuda_random(float *x, size_t n);
 GDRQ_API void sync_nets(network **nets, int n, int interval);
 GDRQ_API float train_networks(network **nets, int n, data d, int interval);
 
@@ -36,6 +38,13 @@ GDRQ_API float *cuda_make_array(float *x, size_t n) {
 
 GDRQ_API int *cuda_make_int_array(int *x, size_t n) {
     return make_array(x, n, sizeof *x);
+}
+
+/* n numbers on the GPU. The host's generator begins with the time of day, whatever the seed; here
+   each call draws a key, as the CPU's layers do. */
+GDRQ_API void cuda_random(float *x, size_t n) {
+    gdrq_error err;
+    gdrq_must(gdrq_cuda_random((uint32_t)rand(), x, n, &err), &err);
 }
 
 /* What follows is as the host's, whose means leave out batch norm's statistics and thresholds. */

@@ -3,8 +3,10 @@
 #include <float.h>
 
 #include "base/cuda/launch.cuh"
+#include "primitives/cross_entropy.h"
 #include "primitives/exponential.h"
 #include "primitives/lanes.h"
+#include "primitives/random_unit.h"
 
 namespace {
 
@@ -68,16 +70,10 @@ __device__ __forceinline__ float largest_of_block(float own) {
     return largest;
 }
 
-/*
- * A block has a group. Per value: 4 bytes are read twice, 4 written and read again, and written
- * once more, from the second time on in the caches; about 25 operations, and 1/16 addition of
- * doubles in a row.
- */
-__global__ void __launch_bounds__(THREADS)
-    softmax(int n, float temperature, const float *in, float *out) {
-    __shared__ float divisor;
-    const float *const x = in + (size_t)blockIdx.x * n;
-    float *const y = out + (size_t)blockIdx.x * n;
+/* y becomes the probabilities of a group's n inputs x. */
+__device__ __forceinline__ gdrq_softmax_normaliser softmax_group(const float *x, int n,
+                                                                 float temperature, float *y) {
+    __shared__ double sum;
     float own = -FLT_MAX;
     for (int i = (int)threadIdx.x; i < n; i += THREADS)
         own = x[i] > own ? x[i] : own;
@@ -86,13 +82,47 @@ __global__ void __launch_bounds__(THREADS)
         y[i] = gdrq_exp_of_negative(x[i] / temperature - largest);
     __syncthreads();
     if (threadIdx.x < LANES) {
-        const double sum = sum_in_lanes(y, n);
+        const double of_lanes = sum_in_lanes(y, n);
         if (threadIdx.x == 0)
-            divisor = (float)sum;
+            sum = of_lanes;
     }
     __syncthreads();
+    const float divisor = (float)sum;
     for (int i = (int)threadIdx.x; i < n; i += THREADS)
         y[i] /= divisor;
+    return {largest, log(sum)};
+}
+
+/*
+ * A block has a group of an image. Per value: 4 bytes are read twice, 4 written, read twice and
+ * written once more, from the second time on in the caches; about 25 operations, and 1/16 addition
+ * of doubles in a row. With a truth 12 more are read, those of it not from the caches, and 8
+ * written.
+ */
+__global__ void __launch_bounds__(THREADS) softmax(gdrq_cuda_softmax_shape s, const float *in,
+                                                   float *out, gdrq_cuda_cross_entropy entropy) {
+    const int image = (int)blockIdx.x / s.groups, group = (int)blockIdx.x % s.groups;
+    const int size = s.inputs / s.groups;
+    const int begin = s.offsets ? s.offsets[group] : group * size;
+    const int n = s.offsets ? s.offsets[group + 1] - begin : size;
+    const size_t at = (size_t)image * s.inputs + begin;
+    const float *const x = in + at;
+    float *const y = out + at;
+    const gdrq_softmax_normaliser by = softmax_group(x, n, s.temperature, y);
+    if (!entropy.truth)
+        return;
+    for (int i = (int)threadIdx.x; i < n; i += THREADS) {
+        const float t = entropy.truth[at + i];
+        entropy.loss[at + i] = gdrq_cross_entropy(t, by, x[i] / s.temperature);
+        entropy.delta[at + i] = gdrq_cross_entropy_delta(t, y[i]);
+    }
+}
+
+/* Per value: 4 bytes written, about 15 operations. */
+__global__ void __launch_bounds__(THREADS) random_units(uint32_t key, size_t n, float *x) {
+    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i < n)
+        x[i] = gdrq_random_unit(key, (uint32_t)i);
 }
 
 } // namespace
@@ -114,7 +144,14 @@ gdrq_status gdrq_cuda_crop_values(const gdrq_cuda_crop_shape *c, const float *in
                        out);
 }
 
-gdrq_status gdrq_cuda_softmax(int groups, int n, float temperature, const float *in, float *out,
-                              gdrq_error *err) {
-    return GDRQ_LAUNCH(err, (unsigned)groups, THREADS, 0, softmax, n, temperature, in, out);
+gdrq_status gdrq_cuda_softmax(const gdrq_cuda_softmax_shape *shape, const float *in, float *out,
+                              const gdrq_cuda_cross_entropy *entropy, gdrq_error *err) {
+    const gdrq_cuda_cross_entropy none = {};
+    return GDRQ_LAUNCH(err, (unsigned)(shape->images * shape->groups), THREADS, 0, softmax, *shape,
+                       in, out, entropy ? *entropy : none);
+}
+
+gdrq_status gdrq_cuda_random(uint32_t key, float *x, size_t n, gdrq_error *err) {
+    return GDRQ_LAUNCH(err, (unsigned)((n + THREADS - 1) / THREADS), THREADS, 0, random_units, key,
+                       n, x);
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,9 +29,26 @@ typedef struct gdrq_cuda_crop_shape {
 gdrq_status gdrq_cuda_crop_values(const gdrq_cuda_crop_shape *crop, const float *in, float *out,
                                   gdrq_error *err);
 
-/* Of each of so many groups of n values. */
-gdrq_status gdrq_cuda_softmax(int groups, int n, float temperature, const float *in, float *out,
-                              gdrq_error *err);
+/* `images` of `inputs` values, each in `groups` of one size. With offsets [groups + 1], in the
+   GPU's memory, a group begins where they say, and the last one ends there. */
+typedef struct gdrq_cuda_softmax_shape {
+    int images, groups, inputs;
+    const int *offsets; /* may be NULL */
+    float temperature;
+} gdrq_cuda_softmax_shape;
+
+/* What a softmax layer learns by (primitives/cross_entropy.h), per value. */
+typedef struct gdrq_cuda_cross_entropy {
+    const float *truth;
+    float *delta, *loss;
+} gdrq_cuda_cross_entropy;
+
+/* `entropy` may be NULL. Its logarithms are the GPU's: the loss is the CPU's but for a rounding. */
+gdrq_status gdrq_cuda_softmax(const gdrq_cuda_softmax_shape *shape, const float *in, float *out,
+                              const gdrq_cuda_cross_entropy *entropy, gdrq_error *err);
+
+/* x[i] = gdrq_random_unit(key, i), i < n. */
+gdrq_status gdrq_cuda_random(uint32_t key, float *x, size_t n, gdrq_error *err);
 
 #ifdef __cplusplus
 }

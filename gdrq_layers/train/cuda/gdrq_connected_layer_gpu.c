@@ -1,7 +1,7 @@
 #include "train/cuda/gdrq_connected_layer_gpu.h"
 
 #include "base/fatal.h"
-#include "train/cuda/host_gpu.h"
+#include "primitives/cuda/stock_gpu.h"
 #include "train/cuda/layer_kernels.h"
 #include "train/cuda/quantised_gpu.h"
 

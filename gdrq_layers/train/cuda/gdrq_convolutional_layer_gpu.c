@@ -2,7 +2,7 @@
 
 #include "base/fatal.h"
 #include "train/cuda/convolution_gpu.h"
-#include "train/cuda/host_gpu.h"
+#include "primitives/cuda/stock_gpu.h"
 #include "train/cuda/quantised_gpu.h"
 
 gdrq_status make_gdrq_convolutional_layer_gpu(layer *l, gdrq_error *err) {

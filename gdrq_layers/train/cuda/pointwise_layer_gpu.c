@@ -1,7 +1,7 @@
 #include "train/cuda/pointwise_layer_gpu.h"
 
 #include "train/cuda/convolution_gpu.h"
-#include "train/cuda/host_gpu.h"
+#include "primitives/cuda/stock_gpu.h"
 #include "train/cuda/quantised_gpu.h"
 
 void gdrq_replace_pointwise_layer_gpu(layer *l) {

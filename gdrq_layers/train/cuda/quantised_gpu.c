@@ -9,7 +9,7 @@
 #include "base/fatal.h"
 #include "base/status.h"
 #include "quant/gradient.h"
-#include "train/cuda/host_gpu.h"
+#include "primitives/cuda/stock_gpu.h"
 #include "train/cuda/layer_kernels.h"
 
 /*

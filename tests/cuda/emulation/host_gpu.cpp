@@ -5,7 +5,7 @@
 #include <vector>
 
 extern "C" {
-#include "train/cuda/host_gpu.h"
+#include "primitives/cuda/stock_gpu.h"
 void gdrq_activate(float *x, size_t n, ACTIVATION a);
 void gdrq_activation_gradient(const float *x, size_t n, ACTIVATION a, float *delta);
 }

@@ -1,6 +1,6 @@
 /* Functions of a GPU libdarknet that darknet.h leaves out. */
-#ifndef GDRQ_TRAIN_CUDA_HOST_GPU_H
-#define GDRQ_TRAIN_CUDA_HOST_GPU_H
+#ifndef GDRQ_PRIMITIVES_CUDA_STOCK_GPU_H
+#define GDRQ_PRIMITIVES_CUDA_STOCK_GPU_H
 
 #include "darknet.h"
 
