@@ -167,7 +167,7 @@ GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int w
  * What network_predict() does with batch norm's statistics from now on. Quantising a trained float
  * network shifts what its layers compute; these shift it back, each layer before the next one runs.
  * Batch norm inside recurrent and deconvolutional layers stays as it is. Fails for want of memory,
- * and of a network on a GPU.
+ * and with SHIFT of a network on a GPU.
  */
 typedef enum gdrq_measuring {
     GDRQ_MEASURE_NOTHING, /* as ever; forgets what was measured */
@@ -202,8 +202,8 @@ GDRQ_API bool gdrq_network_has_statistics(const struct network *net);
 
 /*
  * On how many training images batch norm's statistics are measured before the mean of weights is
- * measured or saved, as [net] ema_images= says. 0: they are a running mean, too, as always of a
- * network on a GPU, or there is no batch norm that gdrq_network_measuring() measures.
+ * measured or saved, as [net] ema_images= says. 0: they are a running mean, too,
+ * or there is no batch norm that gdrq_network_measuring() measures.
  */
 GDRQ_API int gdrq_network_ema_images(const struct network *net);
 

@@ -89,11 +89,10 @@ gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    if (gdrq_is_on_gpu(net) && how == GDRQ_MEASURE_NOTHING)
-        return GDRQ_OK;
-    if (gdrq_is_on_gpu(net))
+    if (gdrq_is_on_gpu(net) && how == GDRQ_MEASURE_SHIFT)
         return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "batch norm's statistics are measured on the CPU only: -nogpu");
+                         "how far quantising shifts batch norm's statistics is measured on the CPU "
+                         "only: -nogpu");
     gdrq_statistics_free(state->statistics);
     state->statistics = NULL;
     return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;
@@ -142,8 +141,7 @@ bool gdrq_network_has_statistics(const struct network *net) {
 
 int gdrq_network_ema_images(const struct network *net) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
-    const bool measurable = !gdrq_is_on_gpu(net) && gdrq_statistics_any(net);
-    return state && measurable ? state->ema_images : 0;
+    return state && gdrq_statistics_any(net) ? state->ema_images : 0;
 }
 
 int gdrq_network_max_shift(const struct network *net) {

@@ -319,13 +319,13 @@ GDRQ_API void update_convolutional_layer(layer l, update_args a) {
 
 GDRQ_API float *network_predict(network *net, float *input) {
     const gdrq_network_state *state = gdrq_network_state_find(net);
+    if (state && state->statistics)
+        return gdrq_statistics_predict(state->statistics, input);
 #ifdef GPU
     if (net->gpu_index >= 0)
         return state && state->folded ? gdrq_gpu_predict(net, state->folded, input, NULL, NULL)
                                       : host()->network_predict(net, input);
 #endif
-    if (state && state->statistics)
-        return gdrq_statistics_predict(state->statistics, input);
     if (state && state->equaliser)
         return gdrq_equaliser_predict(state->equaliser, input);
     if (gdrq_replaces(GDRQ_REPLACES_PREDICT))

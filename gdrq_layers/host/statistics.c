@@ -11,6 +11,13 @@
 #include "primitives/convolutional_parts.h"
 #include "primitives/predict.h"
 #include "train/quantised_layer.h"
+#ifdef GPU
+#include "base/cuda/device.h"
+#include "base/fatal.h"
+#include "host/cuda/folded_gpu_layers.h"
+#include "host/cuda/statistics_gpu.h"
+#include "host/scratch_buffer.h"
+#endif
 
 /* Of one layer's channels over all images so far. */
 typedef struct moments {
@@ -32,6 +39,7 @@ struct gdrq_statistics {
     gdrq_measuring how;
     const float *input; /* of the forward that runs */
     layer_statistics *of_layer;
+    void *room_on_gpu; /* for any layer; NULL on the CPU */
 };
 
 static bool is_normalised(const layer *l) {
@@ -70,6 +78,16 @@ static bool make_room(layer_statistics *s, const layer *l) {
            s->rolling_variance && s->room[0] && s->room[1];
 }
 
+#ifdef GPU
+static gdrq_status make_room_on_gpu(gdrq_statistics *s, gdrq_error *err) {
+    int channels = 1;
+    for (int i = 0; i < s->net->n; i++)
+        if (s->of_layer[i].channels > channels)
+            channels = s->of_layer[i].channels;
+    return gdrq_statistics_gpu_room(channels, &s->room_on_gpu, err);
+}
+#endif
+
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how, gdrq_statistics **out,
                                 gdrq_error *err) {
     gdrq_statistics *s = *out = gdrq_alloc(1, sizeof *s);
@@ -83,11 +101,19 @@ gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how, gdrq_sta
     for (int i = 0; ok && i < net->n; i++)
         if (is_normalised(&net->layers[i]))
             ok = make_room(&s->of_layer[i], &net->layers[i]);
-    if (ok)
+    gdrq_status status = GDRQ_OK;
+    if (!ok)
+        status =
+            gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the statistics of batch norm");
+#ifdef GPU
+    else if (gdrq_is_on_gpu(net))
+        status = make_room_on_gpu(s, err);
+#endif
+    if (status == GDRQ_OK)
         return GDRQ_OK;
     gdrq_statistics_free(s);
     *out = NULL;
-    return gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the statistics of batch norm");
+    return status;
 }
 
 /*
@@ -204,7 +230,37 @@ static void predict_in_float(gdrq_statistics *s, float *input) {
     training->unquantised = before;
 }
 
+#ifdef GPU
+
+static void measure_on_gpu(void *user, int i) {
+    const gdrq_statistics *s = user;
+    layer_statistics *of = &s->of_layer[i];
+    const layer *l = &s->net->layers[i];
+    gdrq_error err;
+    if (!of->channels)
+        return;
+    gdrq_must(gdrq_statistics_gpu_measure(l, s->room_on_gpu, of->room[0], of->room[1], &err), &err);
+    join(&of->measured, of->channels, (double)l->batch * (l->outputs / of->channels), of->room);
+    if (of->measured.count > 1)
+        set_anew(of, l);
+    gdrq_must(gdrq_statistics_gpu_renew(l, &err), &err);
+}
+
+static float *predict_on_gpu(gdrq_statistics *s, const float *input) {
+    gdrq_training *training = &gdrq_network_state_find(s->net)->training;
+    training->keeps_sums = true;
+    float *output = gdrq_gpu_predict(s->net, NULL, input, measure_on_gpu, s);
+    training->keeps_sums = false;
+    return output;
+}
+
+#endif
+
 float *gdrq_statistics_predict(gdrq_statistics *s, float *input) {
+#ifdef GPU
+    if (gdrq_is_on_gpu(s->net))
+        return predict_on_gpu(s, input);
+#endif
     s->input = input;
     if (s->how == GDRQ_MEASURE_SHIFT)
         predict_in_float(s, input);
@@ -226,7 +282,11 @@ void gdrq_statistics_free(gdrq_statistics *s) {
         free(of->room[0]);
         free(of->room[1]);
     }
-    if (s)
-        free(s->of_layer);
+    if (!s)
+        return;
+#ifdef GPU
+    gdrq_device_free(s->room_on_gpu);
+#endif
+    free(s->of_layer);
     free(s);
 }

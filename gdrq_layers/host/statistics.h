@@ -7,7 +7,8 @@
 
 typedef struct gdrq_statistics gdrq_statistics;
 
-/* Starts anew, with ANEW or SHIFT; `net` must outlive it. Free with gdrq_statistics_free(). */
+/* Starts anew, with ANEW or, on the CPU, SHIFT; `net` must outlive it. Free with
+ * gdrq_statistics_free(). */
 gdrq_status gdrq_statistics_new(const network *net, gdrq_measuring how,
                                 gdrq_statistics **statistics, gdrq_error *err);
 

@@ -27,6 +27,7 @@
 typedef struct gdrq_training {
     bool calibrating;  /* forwards with net.train = 0 move the thresholds too */
     bool unquantised;  /* forwards with net.train = 0 take weights and inputs as they are */
+    bool keeps_sums;   /* those of the GPU leave what batch norm reads in x_gpu */
     int64_t iteration; /* updates since the start of this training; saved with the thresholds */
     int64_t start;     /* iteration - the host's count of updates (update_args.t) */
 } gdrq_training;

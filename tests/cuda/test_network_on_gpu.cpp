@@ -3,11 +3,14 @@
 #include <omp.h>
 
 #include "layer_on_both.h"
+#include "random_values.h"
 
 extern "C" {
 #include "host/cuda/gpu_network.h"
+#include "host/cuda/statistics_gpu.h"
 #include "host/network_state.h"
 #include "host/resize.h"
+#include "host/statistics.h"
 }
 
 static const shape NORMALISED = {2, 3, 9, 7, 4, 1, 3, 1, 1, true, LEAKY};
@@ -280,6 +283,107 @@ static void networks_stay_as_they_are_without_memory(void **) {
     adopt(&n.s, before);
 }
 
+/* The statistics over some batches of pictures, and what the layer makes of the last with them. */
+struct measured {
+    std::vector<float> mean, variance, output;
+};
+
+static measured measure(one_layer_network *n, const std::vector<std::vector<float>> &batches) {
+    const layer &l = n->s.l;
+    const bool on_gpu = n->net.gpu_index >= 0;
+    const size_t channels = l.out_c, outputs = (size_t)l.batch * l.outputs;
+    gdrq_statistics *statistics;
+    gdrq_error err;
+    ASSERT_OK(gdrq_statistics_new(&n->net, GDRQ_MEASURE_ANEW, &statistics, &err));
+    for (std::vector<float> input : batches)
+        gdrq_statistics_predict(statistics, input.data());
+    gdrq_statistics_free(statistics);
+    if (on_gpu)
+        return {pulled(l.rolling_mean_gpu, channels), pulled(l.rolling_variance_gpu, channels),
+                pulled(l.output_gpu, outputs)};
+    const float *mean = l.rolling_mean, *variance = l.rolling_variance;
+    return {std::vector<float>(mean, mean + channels),
+            std::vector<float>(variance, variance + channels),
+            std::vector<float>(l.output, l.output + outputs)};
+}
+
+static void assert_all_near(const std::vector<float> &got, const std::vector<float> &expected,
+                            const char *what) {
+    for (size_t i = 0; i < expected.size(); ++i)
+        assert_near((double)got[i], (double)expected[i], 1e-4, 1, what);
+}
+
+/* For the mean of weights, whose statistics are no mean of statistics. */
+static void statistics_are_measured_as_on_the_cpu(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    layer &l = n.s.l;
+    gdrq_quantised *q = gdrq_quantised_state(&l);
+    const size_t inputs = (size_t)l.batch * l.inputs;
+    std::vector<std::vector<float>> batches;
+    gdrq_error err;
+    for (int i = 0; i < 3; ++i)
+        batches.push_back(random_values(inputs, 1 + (float)i));
+    device_array<float> input(inputs), workspace_on_gpu(l.workspace_size / sizeof(float) + 1);
+    std::vector<float> workspace(l.nweights + 1);
+    float cost;
+    n.net.cost = &cost;
+    q->training = &gdrq_network_state_find(&n.net)->training;
+    n.s.input.threshold = 3;
+    n.s.input.moves = 1;
+    ASSERT_OK(gdrq_quantised_gpu_push(q, &err));
+    n.net.input_gpu = input;
+    n.net.workspace = workspace_on_gpu;
+    const measured on_gpu = measure(&n, batches);
+    n.net.input_gpu = n.net.workspace = nullptr;
+    n.net.gpu_index = -1;
+    n.net.workspace = workspace.data();
+    const measured on_cpu = measure(&n, batches);
+    n.net.gpu_index = 0;
+    n.net.workspace = nullptr;
+    assert_all_near(on_gpu.mean, on_cpu.mean, "mean");
+    assert_all_near(on_gpu.variance, on_cpu.variance, "variance");
+    assert_all_near(on_gpu.output, on_cpu.output, "output");
+}
+
+/* A [batchnorm] of the host's, behind its forward. */
+static void statistics_of_float_layers(void **) {
+    enum { BATCH = 3, C = 4, SPATIAL = 5, N = BATCH * C * SPATIAL };
+    const std::vector<float> x = random_values(N, 2), ones(C, 1.f), twos(C, 2.f);
+    std::vector<float> mean(C), variance(C);
+    device_array<float> x_gpu(x), output(N), scales(twos), biases(ones), mean_gpu(C),
+        variance_gpu(C), rolling_mean(C), rolling_variance(C);
+    layer l;
+    memset(&l, 0, sizeof l);
+    l.type = BATCHNORM;
+    l.batch = BATCH, l.out_c = C, l.outputs = C * SPATIAL;
+    l.x_gpu = x_gpu, l.output_gpu = output, l.scales_gpu = scales, l.biases_gpu = biases;
+    l.mean_gpu = mean_gpu, l.variance_gpu = variance_gpu;
+    l.rolling_mean = mean.data(), l.rolling_variance = variance.data();
+    l.rolling_mean_gpu = rolling_mean, l.rolling_variance_gpu = rolling_variance;
+    void *room;
+    gdrq_error err;
+    ASSERT_OK(gdrq_statistics_gpu_room(C, &room, &err));
+    ASSERT_OK(gdrq_statistics_gpu_measure(&l, room, mean.data(), variance.data(), &err));
+    ASSERT_OK(gdrq_statistics_gpu_renew(&l, &err));
+    gdrq_device_free(room);
+    const std::vector<float> y = output.pull();
+    for (int c = 0; c < C; ++c) {
+        double sums[2] = {0, 0};
+        for (int i = 0; i < N; ++i)
+            sums[0] += i / SPATIAL % C == c ? (double)x[i] : 0;
+        sums[0] /= BATCH * SPATIAL;
+        for (int i = 0; i < N; ++i)
+            sums[1] += i / SPATIAL % C == c ? pow((double)x[i] - sums[0], 2) : 0;
+        sums[1] /= BATCH * SPATIAL - 1;
+        assert_near((double)mean[c], sums[0], 1e-5, 1, "mean");
+        assert_near((double)variance[c], sums[1], 1e-5, 1, "variance");
+        for (int i = 0; i < N; ++i)
+            if (i / SPATIAL % C == c)
+                assert_near((double)y[i], 1 + 2 * ((double)x[i] - sums[0]) / sqrt(sums[1] + 1e-5),
+                            1e-5, 1, "output");
+    }
+}
+
 static void nothing_is_left_on_the_gpu(void **) {
     const size_t before = memory_in_use();
     check_resize(NORMALISED);
@@ -296,6 +400,8 @@ int main() {
         cmocka_unit_test(networks_are_resized),
         cmocka_unit_test(batch_norm_is_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
+        cmocka_unit_test(statistics_are_measured_as_on_the_cpu),
+        cmocka_unit_test(statistics_of_float_layers),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
     };
     omp_set_num_threads(1); /* for arrays as small as these */

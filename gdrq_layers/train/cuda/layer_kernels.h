@@ -25,7 +25,7 @@ gdrq_status gdrq_cuda_scale_filters(const float *steps, int groups, int filters,
 /* A batch of sums, [batch][filters][spatial], and what batch norm has per filter. */
 typedef struct gdrq_cuda_normalisation {
     int batch, filters, spatial;
-    const float *factor;
+    const float *factor;          /* NULL: 1 */
     const float *scales, *biases; /* scales NULL: no batch norm, the other members are not used */
     float *mean, *variance, *rolling_mean, *rolling_variance;
     float *values, *normalised; /* receive factor*sum, and that normalised: for backward */
@@ -33,6 +33,11 @@ typedef struct gdrq_cuda_normalisation {
 } gdrq_cuda_normalisation;
 
 size_t gdrq_cuda_statistics_sums(int filters);
+
+/* mean and variance, over count - 1, of factor*sum per filter; of n's other members batch, filters,
+   spatial and sums are used. */
+gdrq_status gdrq_cuda_filter_statistics(const gdrq_cuda_normalisation *n, const float *sums,
+                                        gdrq_error *err);
 
 /*
  * sums become what goes into the activation, in place. With `train` by this batch's statistics,

@@ -69,12 +69,16 @@ static __global__ void add_statistics(gdrq_cuda_normalisation n, const float *su
     to[1] = squares;
 }
 
+static __device__ __forceinline__ float factor_of(const gdrq_cuda_normalisation &n, int f) {
+    return n.factor ? n.factor[f] : 1;
+}
+
 /* One thread a filter. The variance is over count - 1, as the host's. */
 static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float *sums) {
     const int f = (int)gdrq_first_index();
     if (f >= n.filters)
         return;
-    const double count = (double)n.batch * n.spatial, factor = (double)n.factor[f];
+    const double count = (double)n.batch * n.spatial, factor = (double)factor_of(n, f);
     double sum = 0, squares = 0;
     for (int part = 0; part < PARTS; ++part) {
         sum += n.sums[2 * ((size_t)f * PARTS + part)];
@@ -83,6 +87,13 @@ static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float 
     const double mean = sum / count, spread = squares - sum * mean;
     n.mean[f] = (float)(factor * (mean + (double)sums[(size_t)f * n.spatial]));
     n.variance[f] = count > 1 && spread > 0 ? (float)(factor * factor * spread / (count - 1)) : 0.f;
+}
+
+/* One thread a filter. */
+static __global__ void roll_statistics(gdrq_cuda_normalisation n) {
+    const int f = (int)gdrq_first_index();
+    if (f >= n.filters)
+        return;
     n.rolling_mean[f] = .99f * n.rolling_mean[f] + .01f * n.mean[f];
     n.rolling_variance[f] = .99f * n.rolling_variance[f] + .01f * n.variance[f];
 }
@@ -104,12 +115,21 @@ static __global__ void normalise_batch(gdrq_cuda_normalisation n, size_t count, 
 static __global__ void scale_and_shift(gdrq_cuda_normalisation n, size_t count, float *sums) {
     for (size_t i = gdrq_first_index(); i < count; i += gdrq_index_stride()) {
         const int f = (int)(i / n.spatial % n.filters);
-        float scale = n.factor[f], bias = n.biases[f];
+        float scale = factor_of(n, f), bias = n.biases[f];
         if (n.scales)
             gdrq_gpu_batchnorm_fold(n.scales[f], n.rolling_mean[f], n.rolling_variance[f], &scale,
                                     &bias);
         sums[i] = scale * sums[i] + bias;
     }
+}
+
+extern "C" gdrq_status gdrq_cuda_filter_statistics(const gdrq_cuda_normalisation *n,
+                                                   const float *sums, gdrq_error *err) {
+    const gdrq_status status = GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0,
+                                           add_statistics, *n, sums);
+    return status == GDRQ_OK ? GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0,
+                                           finish_statistics, *n, sums)
+                             : status;
 }
 
 extern "C" gdrq_status gdrq_cuda_normalise(const gdrq_cuda_normalisation *n, bool train,
@@ -118,11 +138,10 @@ extern "C" gdrq_status gdrq_cuda_normalise(const gdrq_cuda_normalisation *n, boo
     const unsigned blocks = gdrq_blocks_for(count);
     if (!train || !n->scales)
         return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, scale_and_shift, *n, count, sums);
-    gdrq_status status = GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0,
-                                     add_statistics, *n, sums);
+    gdrq_status status = gdrq_cuda_filter_statistics(n, sums, err);
     if (status == GDRQ_OK)
-        status = GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0, finish_statistics,
-                             *n, sums);
+        status =
+            GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0, roll_statistics, *n);
     if (status == GDRQ_OK)
         status = GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, normalise_batch, *n, count, sums);
     return status;

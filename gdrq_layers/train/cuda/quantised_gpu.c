@@ -259,6 +259,10 @@ void gdrq_quantised_gpu_end_forward(const gdrq_quantised *q, const layer *l, con
                                        .values = l->x_gpu,
                                        .normalised = l->x_norm_gpu,
                                        .sums = q->gpu->statistics};
+    if (!net->train && q->training->keeps_sums && l->batch_normalize)
+        must(gdrq_device_copy(l->x_gpu, l->output_gpu,
+                              (size_t)l->batch * (size_t)l->outputs * sizeof(float), &err),
+             &err);
     must(gdrq_cuda_normalise(&n, net->train, l->output_gpu, &err), &err);
     activate_array_gpu(l->output_gpu, l->outputs * l->batch, l->activation);
 }
