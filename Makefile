@@ -2,6 +2,7 @@
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
 #   make GPU=1 [ARCH="-gencode ..."] [DARKNET=...]     with CUDA, in build-gpu/, beside the CPU build
 #   make GPU=1 cuda_tests    tests of kernels and layers for the GPU of this machine
+#   make GPU=1 kernel_tests  those of kernels alone, to be carried to another machine; needs no libdarknet
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make check_page  the demo's web page in headless Chromium
@@ -41,7 +42,8 @@ cuda_include := $(filter-out /usr/include /usr/local/include,$(realpath $(CUDA)/
 cuda_lib := $(filter-out /lib% /usr/lib /usr/lib64 /usr/local/lib,$(realpath $(CUDA)/lib64))
 gpu_flags := -DGPU $(cuda_include:%=-isystem %)
 # Where ld.so does not know that folder, `-nogpu` must start, too.
-gpu_libs := $(foreach folder,$(cuda_lib),-L$(folder) -Wl,-rpath,$(folder)) -lcublas -lcudart
+cuda_folders := $(foreach folder,$(cuda_lib),-L$(folder) -Wl,-rpath,$(folder))
+gpu_libs := $(cuda_folders) -lcublas -lcudart
 gpu_rpath := -Wl,-rpath,'$$ORIGIN/../lib/darknet-gpu'
 endif
 
@@ -155,7 +157,12 @@ $(BUILD)/obj/%.c.o: %.c $(BUILD)/flags
 # -fmad=false: a quantiser must not depend on what was fused. C++14 is what nvcc 10.2 has.
 nvcc_flags := -std=c++14 -O3 -fmad=false $(ARCH) $(if $(WERROR),-Werror all-warnings) -Igdrq_layers -DGPU \
   -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra,-ffp-contract=off
-$(BUILD)/obj/%.cu.o: %.cu $(BUILD)/flags
+# Kernels know nothing of Darknet, and need not wait until it is built.
+cuda_flags := $(NVCC) $(nvcc_flags) $(CC) $(CXX) $(all_cflags) $(all_cxxflags)
+$(BUILD)/cuda-flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(cuda_flags)' | cmp -s - $@ || printf '%s\n' '$(cuda_flags)' > $@
+$(BUILD)/obj/%.cu.o: %.cu $(BUILD)/cuda-flags
 	@mkdir -p $(@D)
 	$(call quiet,NVCC)$(NVCC) $(nvcc_flags) -MMD -MP -MF $(@:.o=.d) -c $< -o $@
 
@@ -235,12 +242,17 @@ endef
 # The same tests, where they don't look into the emulation, for a GPU that is there: `make GPU=1 cuda_tests`
 # builds them, scripts/gpu_check.sh runs them.
 ifdef GPU
-device_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/device/%,$(basename \
+kernel_sources := test_gpu_plan.cpp test_infer_conv.cu test_infer_moves.cu test_layer_kernels.cu test_quant_kernels.cu
+device_sources := $(filter-out $(kernel_sources),$(notdir \
   $(shell grep -L 'emulation::' $(wildcard tests/cuda/test_*.cpp tests/cuda/test_*.cu))))
-.PHONY: cuda_tests
-cuda_tests: $(device_tests)
+device_tests := $(addprefix $(BUILD)/tests/device/,$(basename $(device_sources)))
+kernel_tests := $(addprefix $(BUILD)/tests/kernels/,$(basename $(kernel_sources)) list_gpus)
+.PHONY: cuda_tests kernel_tests
+cuda_tests: kernel_tests $(device_tests)
+kernel_tests: $(kernel_tests)
 
 test_includes := -Itests/cuda -Itests/unit
+$(BUILD)/obj/tests/cuda/%.cu.o: $(BUILD)/flags
 $(BUILD)/obj/tests/cuda/%.o: all_cxxflags += $(test_includes)
 $(BUILD)/obj/tests/cuda/%.o: nvcc_flags += $(test_includes) -isystem $(DARKNET_INCLUDE) -Xcompiler -fopenmp
 $(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cpp.o $(lib_objects)
@@ -250,6 +262,40 @@ $(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cu.o $(lib_objects)
 define link_device_test
 @mkdir -p $(@D)
 $(call quiet,LINK)$(CXX) -fopenmp -pthread $(LDFLAGS) $^ -rdynamic $(darknet_libs) $(libs) -lcmocka -o $@
+endef
+
+# Tests of kernels alone need no libdarknet: what they compare with has objects of its own, for which
+# any darknet.h will do. Their folder can be carried to a machine that has only a GPU and its driver:
+# the other libraries that may be missing there are in it.
+kernel_objects := $(patsubst %,$(BUILD)/obj/kernels/%.o,gdrq_layers/train/learn_threshold.c \
+  gdrq_layers/primitives/update.c \
+  $(filter $(foreach part,base infer quant,gdrq_layers/$(part)/%.c),$(lib_sources)))
+any_darknet := -isystem $(if $(built_darknet),/usr/lib/darknet/include,$(DARKNET_INCLUDE))
+$(BUILD)/obj/kernels/%.c.o: %.c $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(call quiet,CC)$(CC) $(subst -isystem $(DARKNET_INCLUDE),$(any_darknet),$(all_cflags)) -c $< -o $@
+$(BUILD)/obj/kernels/%.cpp.o: %.cpp $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(call quiet,CXX)$(CXX) $(test_includes) $(subst -isystem $(DARKNET_INCLUDE),,$(all_cxxflags)) -c $< -o $@
+$(BUILD)/obj/kernels/%.cu.o: %.cu $(BUILD)/cuda-flags
+	@mkdir -p $(@D)
+	$(call quiet,NVCC)$(NVCC) $(nvcc_flags) $(test_includes) $(any_darknet) -Xcompiler -fopenmp \
+	  -MMD -MP -MF $(@:.o=.d) -c $< -o $@
+
+$(BUILD)/libkernels.a: $(kernel_objects) $(patsubst %,$(BUILD)/obj/%.o,$(cuda_sources))
+	$(call quiet,AR)rm -f $@ && ar rcs $@ $^
+carried_libs := $(BUILD)/tests/kernels/libcmocka.so.0 $(BUILD)/tests/kernels/libgomp.so.1
+$(carried_libs):
+	@mkdir -p $(@D)
+	$(call quiet,COPY)cp -L "$$($(CXX) -print-file-name=$(@F))" $@
+$(BUILD)/tests/kernels/%: $(BUILD)/obj/kernels/tests/cuda/%.cpp.o $(BUILD)/libkernels.a $(carried_libs)
+	$(link_kernel_test)
+$(BUILD)/tests/kernels/%: $(BUILD)/obj/kernels/tests/cuda/%.cu.o $(BUILD)/libkernels.a $(carried_libs)
+	$(link_kernel_test)
+define link_kernel_test
+@mkdir -p $(@D)
+$(call quiet,LINK)$(CXX) -fopenmp -pthread $(LDFLAGS) $(filter %.o %.a,$^) -static-libgcc -static-libstdc++ \
+	  -Wl,-rpath,'$$ORIGIN' -lcmocka $(cuda_folders) -lcudart_static -lm -ldl -lrt -o $@
 endef
 endif
 
@@ -420,7 +466,8 @@ clean:
 	rm -rf build build-*
 
 -include $(patsubst %.o,%.d,$(lib_objects) $(cmd_objects) $(emulated_objects) $(emulated_cuda)) \
-  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d $(BUILD)/obj/tests/cuda/*.d) \
+  $(wildcard $(BUILD)/obj/emulated_cuda/tests/cuda/*.d $(BUILD)/obj/tests/cuda/*.d \
+  $(BUILD)/obj/kernels/tests/cuda/*.d) $(patsubst %.o,%.d,$(kernel_objects)) \
   $(patsubst tests/unit/%.c,$(BUILD)/obj/tests/unit/%.c.d,$(unit_sources)) \
   $(patsubst $(BUILD)/fuzz/%,$(BUILD)/obj/tests/fuzz/%.c.d,$(fuzz_programs)) $(BUILD)/obj/tests/fuzz/main.c.d \
   $(BUILD)/obj/tests/web/serve_frames.cpp.d

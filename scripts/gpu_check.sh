@@ -1,14 +1,24 @@
 #!/bin/sh
-# usage: scripts/gpu_check.sh [FOLDER]
-# Everything that only a machine with a GPU can show, in one go: builds for it, runs the tests of
-# kernels, layers and folded networks on it, also under compute-sanitizer if that is installed, trains
-# the quickstart's detector for 200 iterations on CPU and GPU from the same seed and compares the
-# losses (with two GPUs, also those of a training on both), folds it, verifies the folded network
-# against the trained one on the GPU and on the CPU, lets one and the same folded network detect on
-# both, which must find the same to the last digit, and prints what takes how long.
-# Logs and results go to FOLDER (gpu_check). Exits with 0 only if all of it is well.
+# usage: scripts/gpu_check.sh [-only PART,...] [-prebuilt] [FOLDER]
+# Everything that only a machine with a GPU can show: builds for it, then, in parts,
+#   kernels   runs the tests of kernels on it, also under compute-sanitizer if that works there;
+#   layers    the same for tests of layers and of whole folded networks;
+#   training  trains the quickstart's detector for 200 iterations on CPU and GPU from the same seed and
+#             compares the losses (with two GPUs, also those of a training on both);
+#   folded    folds what the GPU trained, verifies the folded network against the trained one on the
+#             GPU and on the CPU, and lets one and the same folded network detect on both, which must
+#             find the same to the last digit;
+#   times     prints what takes how long.
+# Without -only, all of them. Logs and results go to FOLDER (gpu_check), where parts find what others
+# left in an earlier run. Exits with 0 only if all of it is well.
 #
-# ARCH="-gencode ...", NVCC and DARKNET are as for make; without ARCH the code is for this GPU.
+# Only the part kernels builds without libdarknet, and so without a network. With -prebuilt nothing is
+# built or installed. The part kernels then needs no more of a machine than its GPU, the driver and a C
+# library that is not older: carry to it this script, tests/run_unit, and build-gpu/tests/kernels as
+# make GPU=1 kernel_tests leaves it.
+#
+# ARCH="-gencode ...", NVCC and DARKNET are as for make; without ARCH the code is for all GPUs of this
+# machine. CUDA_VISIBLE_DEVICES hides some of them, counted as nvidia-smi does.
 set -eu
 
 iterations=200
@@ -45,15 +55,58 @@ note_failure() {
   $*"
 }
 
-case $#${1-} in
-    1-* | [2-9]*) fail 'usage: scripts/gpu_check.sh [FOLDER]' ;;
-esac
+all_parts='kernels layers training folded times'
+parts=
+prebuilt=
+folder=
+
+usage() {
+    fail 'usage: scripts/gpu_check.sh [-only PART,...] [-prebuilt] [FOLDER]'
+}
+
+# choose_parts LIST
+choose_parts() {
+    rest=$1,
+    while [ -n "$rest" ]; do
+        part=${rest%%,*}
+        rest=${rest#*,}
+        case " $all_parts " in
+            *" ${part:- } "*) parts="$parts $part" ;;
+            *) fail "-only: there is no part '$part': they are $(echo "$all_parts" | sed 's/ /, /g')" ;;
+        esac
+    done
+}
+
+does() {
+    case " $parts " in
+        *" $1 "*) return 0 ;;
+    esac
+    return 1
+}
+
+while [ $# -gt 0 ]; do
+    case $1 in
+        -only)
+            [ $# -gt 1 ] || usage
+            choose_parts "$2"
+            shift
+            ;;
+        -prebuilt) prebuilt=yes ;;
+        -* | '') usage ;;
+        *)
+            [ -z "$folder" ] || usage
+            folder=$1
+            ;;
+    esac
+    shift
+done
+[ -n "$parts" ] || parts=$all_parts
+uses_darknet=
+if does training || does folded || does times; then
+    uses_darknet=yes
+fi
 
 # ---- what is here ----
-
-query_gpu() {
-    nvidia-smi "--query-gpu=$1" --format=csv,noheader 2> /dev/null | head -n 1
-}
 
 # Jetsons have no nvidia-smi before JetPack 6, and other device files.
 has_gpu() {
@@ -61,84 +114,144 @@ has_gpu() {
         [ -e /dev/nvhost-gpu ] || [ -e /dev/nvgpu ] || [ -e /dev/nvidia0 ]
 }
 
+# CUDA by itself counts the fastest first.
+export CUDA_DEVICE_ORDER=PCI_BUS_ID
 : "${NVCC:=nvcc}"
 export NVCC
 has_gpu || fail 'this machine has no NVIDIA GPU (or no driver): nothing was checked. What can be checked
 without one: make test, and scripts/check_cuda'
-command -v "$NVCC" > /dev/null ||
+[ -n "$prebuilt" ] || command -v "$NVCC" > /dev/null ||
     fail "there is no $NVCC: install the CUDA toolkit, and put its bin folder on PATH"
 
-device=$(query_gpu name) || device=
-[ -n "$device" ] || device=$(tr -d '\0' 2> /dev/null < /proc/device-tree/model) || device=
-[ -n "$device" ] || device='unknown GPU'
-capability=$(query_gpu compute_cap | tr -d .) || capability=
-case $capability in
-    '' | *[!0-9]*) ;;
-    *)
-        # What a toolkit from before this GPU compiles the driver translates. Toolkits before CUDA 11
-        # have no such list.
-        compiles=$("$NVCC" --list-gpu-arch 2> /dev/null) || compiles=
+# For every compute capability of this machine's GPUs, each once. ARCH stays unset if they are not
+# known, or if one of them is newer than the toolkit: make's own choice is what drivers can translate.
+choose_arch() {
+    capabilities=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2> /dev/null | tr -d ' .' |
+        grep -x '[0-9][0-9]*' | sort -nu) || return 0
+    # Toolkits before CUDA 11 have no such list.
+    compiles=$("$NVCC" --list-gpu-arch 2> /dev/null) || compiles=
+    flags=
+    newer=
+    older=
+    for capability in $capabilities; do
         if [ -z "$compiles" ] || printf '%s\n' "$compiles" | grep -qx "compute_$capability"; then
-            : "${ARCH:=-gencode arch=compute_$capability,code=sm_$capability}"
+            flags="$flags${flags:+ }-gencode arch=compute_$capability,code=[sm_$capability,compute_$capability]"
         elif [ "$capability" -lt 75 ]; then
-            fail "$NVCC compiles nothing for $device: CUDA 12 is the last for compute capability $(query_gpu compute_cap)"
+            older="$older${older:+, }$(echo "$capability" | sed 's/.$/.&/')"
+        else
+            newer=yes
         fi
-        ;;
-esac
+    done
+    if [ -n "$older" ]; then
+        [ -n "$flags$newer" ] ||
+            fail "$NVCC compiles nothing for this machine's GPU: CUDA 12 is the last for compute capability $older"
+        echo "gpu_check: $NVCC compiles nothing for compute capability $older" >&2
+    fi
+    [ -n "$newer" ] || ARCH=$flags
+}
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+gpu=$top/build-gpu/darknet
 
 # ---- build ----
 
-mkdir -p "${1:-gpu_check}"
-out=$(cd "${1:-gpu_check}" && pwd)
-top=$(cd "$(dirname "$0")/.." && pwd)
-cd "$top"
+build() {
+    [ -n "${ARCH-}" ] || choose_arch
+    set -- GPU=1
+    [ -z "${ARCH-}" ] || set -- "$@" "ARCH=$ARCH"
+    [ -z "${DARKNET-}" ] || set -- "$@" "DARKNET=$DARKNET"
+    unset BUILD MAKEFLAGS MFLAGS
+    goals=kernel_tests
+    ! does layers || goals="$goals cuda_tests"
+    [ -z "$uses_darknet" ] || goals="$goals all"
+    # Kernels need a compiler and cmocka, which make will miss if need be.
+    [ "$goals" = kernel_tests ] || scripts/install_deps --gpu
+    # A list of words.
+    # shellcheck disable=SC2086
+    make -j"$(nproc)" "$@" $goals
+}
 
-step "Building for $device"
-set -- GPU=1
-[ -z "${ARCH-}" ] || set -- "$@" "ARCH=$ARCH"
-[ -z "${DARKNET-}" ] || set -- "$@" "DARKNET=$DARKNET"
-unset BUILD MAKEFLAGS MFLAGS
-scripts/install_deps --gpu
-make -j"$(nproc)" "$@" all cuda_tests
-gpu=$top/build-gpu/darknet
-if "$gpu" version 2>&1 | grep 'CPU build runs'; then
+# needs_built FILE GOALS
+needs_built() {
+    [ -x "$top/$1" ] || fail "-prebuilt: there is no $1: make GPU=1 $2 builds it"
+}
+
+if [ -n "$prebuilt" ]; then
+    needs_built build-gpu/tests/kernels/list_gpus kernel_tests
+    ! does layers || needs_built build-gpu/tests/device cuda_tests
+    [ -z "$uses_darknet" ] || needs_built build-gpu/darknet all
+fi
+mkdir -p "${folder:-gpu_check}"
+out=$(cd "${folder:-gpu_check}" && pwd)
+cd "$top"
+if [ -z "$prebuilt" ]; then
+    step 'Building'
+    build
+fi
+
+# A line for each GPU that CUDA uses, which is the first.
+devices=$(build-gpu/tests/kernels/list_gpus) || fail "CUDA can't use the GPU: nothing was checked"
+device=$(printf '%s\n' "$devices" | head -n 1)
+step GPUs
+echo "$devices"
+if [ -n "$uses_darknet" ] && "$gpu" version 2>&1 | grep 'CPU build runs'; then
     fail "CUDA can't use the GPU: nothing was checked"
 fi
 
 # ---- kernels and layers ----
 
-sanitized=
-# run_tests NAME WHAT. The last line is "N passed, N failed".
+# run_tests NAME FOLDER WHAT. The last line is "N passed, N failed".
 run_tests() {
-    BUILD=build-gpu tests/run_unit build-gpu/tests/device/test_* | tee "$out/$1.log"
+    BUILD=build-gpu tests/run_unit "build-gpu/tests/$2"/test_* | tee "$out/$1.log"
     case $(tail -n 1 "$out/$1.log") in
         [1-9]*' passed, 0 failed') ;;
-        *) note_failure "$2 (logs: build-gpu/tests/test_*.log)" ;;
+        *) note_failure "$3 (logs: build-gpu/tests/test_*.log)" ;;
     esac
 }
 
-step 'Tests of kernels and layers on the GPU'
-run_tests kernels 'tests on the GPU'
-if command -v compute-sanitizer > /dev/null; then
+# Says what keeps compute-sanitizer from being of use here: some devices it does not support.
+sanitizer_lacks() {
+    if ! command -v compute-sanitizer > /dev/null; then
+        echo 'not installed'
+    elif ! compute-sanitizer --error-exitcode 99 build-gpu/tests/kernels/list_gpus > "$out/sanitizer.log" 2>&1 ||
+        grep -q 'not supported' "$out/sanitizer.log"; then
+        reason=$(sed -n 's/^=* *Error: *//p' "$out/sanitizer.log" | head -n 1)
+        echo "not usable here: ${reason:-see $out/sanitizer.log}"
+    fi
+}
+
+sanitizer=
+if does kernels || does layers; then
+    sanitizer=$(sanitizer_lacks)
+fi
+
+# test_part NAME FOLDER WHAT
+test_part() {
+    step "Tests of $3 on the GPU"
+    run_tests "$1" "$2" "tests of $3 on the GPU"
+    if [ -n "$sanitizer" ]; then
+        echo "compute-sanitizer is $sanitizer: left out"
+        return
+    fi
     for tool in memcheck racecheck; do
         step "The same under compute-sanitizer's $tool"
         RUN_UNDER="compute-sanitizer --tool $tool --error-exitcode 99" TEST_QUICK=1
         export RUN_UNDER TEST_QUICK
-        run_tests "$tool" "compute-sanitizer $tool"
+        run_tests "$1-$tool" "$2" "compute-sanitizer $tool, $3"
         unset RUN_UNDER TEST_QUICK
-        sanitized="$sanitized $tool"
     done
-else
-    echo 'compute-sanitizer is not installed: left out'
+}
+
+if does kernels; then
+    test_part kernels kernels kernels
+fi
+if does layers; then
+    test_part layers device 'layers and folded networks'
 fi
 
 # ---- training ----
 
 cd "$out"
-if [ ! -e signs.data ]; then
-    step 'Composing photos with signs'
-    "$top/scripts/compose_dataset" .
-fi
 
 # train NAME ITERATIONS [FLAG...]: by NAME.cfg; its numbers are in backup/NAME.csv.
 train() {
@@ -148,10 +261,6 @@ train() {
     "$gpu" "$@" detector train signs.data "$name.cfg" -clear -seed 1 > "$name.log" 2>&1 ||
         note_failure "training $name.cfg (log: $out/$name.log)"
 }
-
-step "Training $iterations iterations on the CPU, and on the GPU"
-train cpu "$iterations" -nogpu
-train gpu "$iterations"
 
 # Columns: iteration, epoch, stage, loss, average loss, ...; the first line names them.
 compare_losses() {
@@ -178,9 +287,6 @@ compare_losses() {
             exit !(rows == wanted && first <= first_may && average <= average_may && last <= last_may)
         }'
 }
-if [ -s backup/cpu.csv ] && [ -s backup/gpu.csv ]; then
-    compare_losses || note_failure 'losses on CPU and GPU differ too much, or are not all there'
-fi
 
 # The mean loss of iterations $2 to $3 of training $1; with two GPUs every second one has a line.
 mean_loss() {
@@ -201,11 +307,23 @@ compare_pair() {
     done
 }
 
-if [ "$(nvidia-smi -L 2> /dev/null | grep -c '^GPU')" -gt 1 ]; then
-    step 'Training on two GPUs'
-    train pair 40 -gpus 0,1
-    grep 'Training 2 networks' pair.log || note_failure "-gpus 0,1 (log: $out/pair.log)"
-    compare_pair || note_failure 'losses of one and of two GPUs differ too much, or are not all there'
+if does training; then
+    if [ ! -e signs.data ]; then
+        step 'Composing photos with signs'
+        "$top/scripts/compose_dataset" .
+    fi
+    step "Training $iterations iterations on the CPU, and on the GPU"
+    train cpu "$iterations" -nogpu
+    train gpu "$iterations"
+    if [ -s backup/cpu.csv ] && [ -s backup/gpu.csv ]; then
+        compare_losses || note_failure 'losses on CPU and GPU differ too much, or are not all there'
+    fi
+    if [ "$(echo "$devices" | wc -l)" -gt 1 ]; then
+        step 'Training on two GPUs'
+        train pair 40 -gpus 0,1
+        grep 'Training 2 networks' pair.log || note_failure "-gpus 0,1 (log: $out/pair.log)"
+        compare_pair || note_failure 'losses of one and of two GPUs differ too much, or are not all there'
+    fi
 fi
 
 # ---- folded ----
@@ -219,7 +337,9 @@ objects_agree() {
 }
 
 weights=backup/gpu_final.weights
-if [ -s "$weights" ]; then
+if does folded && [ ! -s "$weights" ]; then
+    note_failure "there is no $out/$weights to fold: the part training makes it"
+elif does folded; then
     step 'Folding what the GPU trained, and verifying it on GPU and CPU'
     sed -n '1~20p' valid.txt > verified.txt
     # Each place has its own formula of batch norm.
@@ -264,23 +384,34 @@ images_per_second() {
     tr '\r' '\n' < "$1.log" | sed -n 's/.* \([0-9.]*\) images\/s, ETA.*/\1/p' | tail -n 1 | grep . || echo '-'
 }
 
-step "Images per second on $device, and on the CPU"
+# The table; a part that was never done here has no rows.
 row='%-44s %12s %12s\n'
 # shellcheck disable=SC2059
-{
+list_times() {
     printf "$row" '' GPU CPU
-    printf "$row" 'training, quickstart (4 bits, 160x160)' "$(images_per_second gpu)" "$(images_per_second cpu)"
-    printf "$row" 'forward of it, batch of 1' "$(bench gdrq bench gpu.cfg "$weights")" "$(bench -nogpu gdrq bench gpu.cfg "$weights")"
+    if does training || [ -s "$weights" ]; then
+        printf "$row" 'training, quickstart (4 bits, 160x160)' "$(images_per_second gpu)" "$(images_per_second cpu)"
+        printf "$row" 'forward of it, batch of 1' "$(bench gdrq bench gpu.cfg "$weights")" "$(bench -nogpu gdrq bench gpu.cfg "$weights")"
+    fi
     if [ -s folded_gpu.cfg ]; then
         printf "$row" 'folded' "$(bench gdrq bench folded_gpu.cfg)" "$(bench -nogpu gdrq bench folded_gpu.cfg)"
     fi
     tiny=$top/cfg/yolov3-tiny.cfg
     printf "$row" 'yolov3-tiny 416, 4 bits, forward' "$(bench gdrq bench "$tiny")" "$(bench -nogpu gdrq bench "$tiny")"
-} | tee times.txt
-awk 'NR > 1 && $(NF - 1) == "-" { exit 1 }' times.txt || note_failure "a time on the GPU is missing ($out/times.txt)"
+}
+
+if does times; then
+    step "Images per second on $device, and on the CPU"
+    list_times | tee times.txt
+    awk 'NR > 1 && $(NF - 1) == "-" { exit 1 }' times.txt || note_failure "a time on the GPU is missing ($out/times.txt)"
+fi
 
 step Summary
-echo "device: $device${capability:+, compute capability $(query_gpu compute_cap)}, $("$NVCC" --version | sed -n 's/.*release \([0-9.]*\).*/CUDA \1/p')"
-echo "compute-sanitizer:${sanitized:- not installed}"
+toolkit=$("$NVCC" --version 2> /dev/null | sed -n 's/.*release \([0-9.]*\).*/, CUDA \1/p') || toolkit=
+echo "device: $device$toolkit"
+if does kernels || does layers; then
+    echo "compute-sanitizer: ${sanitizer:-memcheck, racecheck}"
+fi
+[ "$(echo "$parts" | wc -w)" -eq "$(echo "$all_parts" | wc -w)" ] || echo "only the parts:$parts"
 [ -z "$failures" ] || fail "failed:$failures"
 echo 'all is well'

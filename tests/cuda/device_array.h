@@ -2,6 +2,7 @@
 #ifndef TESTS_CUDA_DEVICE_ARRAY_H
 #define TESTS_CUDA_DEVICE_ARRAY_H
 
+#include <fenv.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,13 @@ extern "C" {
 #include <vector>
 
 #include "base/cuda/device.h"
+
+/* libdarknet.so is linked with -Ofast: compilers such as gcc 12 then add a constructor that has the
+   CPU flush denormals in the whole process, which no GPU does. This runs behind it and before
+   main(); OpenMP's threads inherit it. */
+__attribute__((constructor)) static void keep_denormals() {
+    fesetenv(FE_DFL_ENV);
+}
 
 /* The test fails with the message if the call fails. */
 #define ASSERT_OK(call)                  \

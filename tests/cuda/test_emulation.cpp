@@ -1,13 +1,5 @@
 /* The emulated device itself: what kernels may rely on holds, and what they may not do is found. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-extern "C" {
-#include <cmocka.h>
-}
-
-#include <vector>
+#include "device_array.h"
 
 #include "base/cuda/graph.h"
 #include "base/cuda/launch.cuh"

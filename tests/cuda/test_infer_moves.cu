@@ -188,6 +188,20 @@ static void values_to_other_forms(void **) {
     }
 }
 
+/* More than 65535 blocks of 32 channels, which is as many as CUDA's grids have but in x. */
+static void values_of_many_channels(void **) {
+    if (random_cases(2) < 2)
+        skip(); /* 16 million threads */
+    const gdrq_tensor_shape shape = {1, 1, 65535 * 32 + 1};
+    vector<float> values(gdrq_tensor_size(shape));
+    for (size_t i = 0; i < values.size(); ++i)
+        values[i] = (float)i;
+    check<float, float>(
+        "interleave", shape, shape, values,
+        [&](const float *from, float *to) { gdrq_int_interleave(shape, from, to); },
+        [&](const float *from, float *to) { return gdrq_cuda_interleave(shape, from, to, &err); });
+}
+
 static void shortcut(void **) {
     for (int i = 0; i < random_cases(CASES); ++i) {
         const gdrq_tensor_shape to = random_shape(6);
@@ -263,10 +277,15 @@ static void softmax(void **) {
 
 int main() {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maxpool),  cmocka_unit_test(upsample),
-        cmocka_unit_test(crop),     cmocka_unit_test(reorg),
-        cmocka_unit_test(route),    cmocka_unit_test(values_to_other_forms),
-        cmocka_unit_test(shortcut), cmocka_unit_test(avgpool),
+        cmocka_unit_test(maxpool),
+        cmocka_unit_test(upsample),
+        cmocka_unit_test(crop),
+        cmocka_unit_test(reorg),
+        cmocka_unit_test(route),
+        cmocka_unit_test(values_to_other_forms),
+        cmocka_unit_test(values_of_many_channels),
+        cmocka_unit_test(shortcut),
+        cmocka_unit_test(avgpool),
         cmocka_unit_test(softmax),
     };
     seed_random(10);

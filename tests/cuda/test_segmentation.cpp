@@ -3,6 +3,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
 #include <curand.h>
+#include <float.h>
 #include <omp.h>
 
 #include "device_watch.h"
@@ -166,8 +167,25 @@ static void running_out_of_memory_names_the_layer(void **) {
     assert_null(l.scales_gpu);
 }
 
+static volatile float smallest_normal = FLT_MIN, its_half[3];
+
+/* Results that are compared to the bit may be such; libdarknet, which is linked here, would have
+   the CPU make 0 of them. */
+static void denormals_are_kept(void **) {
+#pragma omp parallel for num_threads(3)
+    for (int i = 0; i < 3; ++i)
+        its_half[i] = smallest_normal / 2;
+    for (int i = 0; i < 3; ++i) {
+        const float half = its_half[i];
+        uint32_t bits;
+        memcpy(&bits, &half, sizeof bits);
+        assert_int_equal(bits, 1u << 22);
+    }
+}
+
 int main() {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(denormals_are_kept),
         cmocka_unit_test(agrees_with_the_cpu),
         cmocka_unit_test(void_has_neither_loss_nor_gradient),
         cmocka_unit_test(far_and_broken_scores),

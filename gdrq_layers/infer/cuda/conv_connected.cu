@@ -11,11 +11,11 @@ enum { WARPS = 8, THREADS = WARPS * LANES };
 /*
  * A connected layer, whose input is one pixel: a block computes 8 filters, whose steps its warps
  * share out. With K products in a sum, a filter's weights are read once, K bytes or K/2 at 4 bits,
- * 128 bytes a warp and load; the K codes come from the caches, once per 8 filters. What counts is
- * the weights' way.
+ * 256 or 128 bytes a warp and load; the K codes come from the caches, once per 8 filters, and a
+ * byte per filter is written as a code, 4 as a value. What counts is the weights' way.
  *
- * Per output and 8 products: 2 dp4a, 2 loads of a word of codes, 1 load of weights of 4 bits and 3
- * operations that unpack them.
+ * Per output and 8 products: 2 dp4a, 2 loads of a word of codes, 1 load of weights and, at 4 bits,
+ * 3 operations that unpack them.
  */
 template <int BYTES, bool NARROW>
 __global__ void __launch_bounds__(THREADS) conv_connected(problem p) {

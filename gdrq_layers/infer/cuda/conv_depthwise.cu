@@ -48,7 +48,7 @@ template <int BYTES> __device__ __forceinline__ unsigned load_quad(const uint8_t
  * Each filter has a channel of its own. A thread computes four neighbouring channels of a pixel,
  * and a warp those of all its lanes, so that its loads and stores are of 128 bytes. With a window
  * of K positions, codes are read from the GPU's memory once and K times from the first-level cache;
- * a byte per code is written; K bytes of weights per channel stay in the cache.
+ * a byte per code is written, 4 per value; K bytes of weights per channel stay in the cache.
  *
  * Per output and position: 1 multiplication and addition, 2 operations that widen, 1/4 load each of
  * a word of codes and of weights.

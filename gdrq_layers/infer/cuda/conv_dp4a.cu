@@ -5,8 +5,8 @@
 using namespace gdrq_conv;
 
 /*
- * For devices before 7.2, which have no MMA of bytes. The library runs on none (host/gpu.c), so
- * that this kernel is what tests compare the other one with, and what takes layers that it can't.
+ * For code that is compiled for less than 7.5, which has no product of tiles of bytes; elsewhere it
+ * is what tests compare the other one with.
  */
 namespace {
 
@@ -15,16 +15,18 @@ enum {
     THREADS = SIDE * SIDE,
     PIXELS = 64,
     FILTERS = 64,
-    /* Words of a row in shared memory: what a warp stores or loads at once lies in all banks. */
-    PITCH = 64 + 4,
+    /* Words of a row in shared memory: what a warp stores or loads at once lies in all banks. It
+       stores codes of every second row and weights of four neighbouring ones, 8 of each row. */
+    CODE_PITCH = PIXELS + 4,
+    WEIGHT_PITCH = FILTERS + 8,
     CODE_WORDS = PIXELS * STEP_WORDS / THREADS, /* loaded by a thread for a step */
     THREADS_PER_PIXEL = STEP_WORDS / CODE_WORDS,
 };
 
 /* Words of a step, of each pixel and of each filter. */
 struct operands {
-    alignas(16) unsigned codes[STEP_WORDS][PITCH];
-    alignas(16) unsigned weights[STEP_WORDS][PITCH];
+    alignas(16) unsigned codes[STEP_WORDS][CODE_PITCH];
+    alignas(16) unsigned weights[STEP_WORDS][WEIGHT_PITCH];
 };
 
 /* What a thread carries from the GPU's memory to shared memory for a step. */
@@ -72,10 +74,10 @@ template <int BYTES, bool NARROW> struct carrier {
  * A block computes 64 pixels of 64 filters of a group, a thread 4 by 4 of them. A step's codes and
  * weights go through shared memory, in two buffers by turns. With K products in a sum, a block
  * reads 64*K bytes of codes and 64*K bytes of weights, or half as many at 4 bits, by way of the
- * caches, and writes a byte per code.
+ * caches, and writes a byte per code, 4 per value.
  *
- * Per output and 4 products: 1 dp4a, 1/8 load of 16 bytes from shared memory, 1/64 load each of
- * codes and weights.
+ * Per output and 4 products: 1 dp4a, 1/8 load of 16 bytes from shared memory, 1/64 load of a word
+ * of codes and 1/128 of weights (4 or 8 bytes a lane).
  */
 template <int BYTES, bool NARROW>
 __global__ void __launch_bounds__(THREADS, 3) conv_dp4a(problem p) {

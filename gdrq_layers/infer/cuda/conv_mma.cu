@@ -124,11 +124,12 @@ __device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, i
  * and weights are on their way. With K products in a sum, a block reads 64*K bytes of codes and
  * 64*K bytes of weights, or half as many at 4 bits, by way of the caches (each pixel's codes are
  * read again for every 64 filters, and weights for every 64 pixels; through L1 weights come twice,
- * 128*K bytes, as two warps need each), and writes a byte per code.
+ * 128*K bytes, as two warps need each), and writes a byte per code, 4 per value.
  *
  * Per warp and 32 products of 32 x 32 outputs: 8 mma.m16n8k32 (1/128 of an instruction per output),
  * 8 loads of shared memory (4 bytes a lane, no conflicts), 4 of weights (4 or 8 bytes a lane), 12
- * operations that unpack 4-bit weights, 1 load and store of 16 bytes of codes.
+ * operations that unpack 4-bit weights, 1 load of 16 bytes of codes and 1 store, of whose rows each
+ * two share 4 banks.
  */
 template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) conv_mma(problem p) {
     __shared__ tile_memory memory;

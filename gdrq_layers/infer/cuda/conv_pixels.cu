@@ -26,10 +26,11 @@ __device__ __forceinline__ unsigned weight_word(const problem &p, int filter, in
  * The first layer, or any of up to four channels: each position of a window is a word. A thread
  * computes a pixel of 16 filters, whose weights its block keeps in shared memory. With a window of
  * K positions, the codes are read from the GPU's memory once per 16 filters, and K times from the
- * first-level cache; a byte per code is written.
+ * first-level cache; a block of 128 pixels reads 64*K bytes of weights, or half as many at 4 bits,
+ * by way of the caches; a byte per code is written, 4 per value.
  *
  * Per output and position: 1 dp4a, 1/4 load of 16 bytes from shared memory, the same for all lanes,
- * and 3/16 loads of a byte of codes.
+ * and, of three channels, 3/16 load of a byte of codes.
  */
 template <int BYTES, bool NARROW>
 __global__ void __launch_bounds__(THREADS) conv_pixels(problem p) {

@@ -22,8 +22,9 @@ template <class T>
 __global__ void __launch_bounds__(SIDE *ROWS)
     interleave(gdrq_tensor_shape shape, gdrq_grid grid, const float *values, T *out) {
     __shared__ float turned[SIDE][SIDE + 1];
-    const int plane = shape.w * shape.h;
-    const int first_pixel = (int)blockIdx.x * SIDE, first_channel = (int)blockIdx.y * SIDE;
+    const int plane = shape.w * shape.h, across_plane = (plane + SIDE - 1) / SIDE;
+    const int first_pixel = (int)blockIdx.x % across_plane * SIDE;
+    const int first_channel = (int)blockIdx.x / across_plane * SIDE;
     const int across = (int)threadIdx.x;
     for (int c = (int)threadIdx.y; c < SIDE; c += ROWS)
         if (first_pixel + across < plane && first_channel + c < shape.c)
@@ -38,10 +39,10 @@ __global__ void __launch_bounds__(SIDE *ROWS)
 template <class T>
 gdrq_status run(gdrq_tensor_shape shape, const gdrq_grid &grid, const float *values, T *out,
                 gdrq_error *err) {
-    const dim3 grid_size((unsigned)((shape.w * shape.h + SIDE - 1) / SIDE),
-                         (unsigned)((shape.c + SIDE - 1) / SIDE));
-    return GDRQ_LAUNCH(err, grid_size, dim3(SIDE, ROWS), 0, interleave<T>, shape, grid, values,
-                       out);
+    /* All along x, since y ends at 65535 blocks: neither many pixels nor many channels may fail. */
+    const unsigned blocks =
+        (unsigned)((shape.w * shape.h + SIDE - 1) / SIDE) * (unsigned)((shape.c + SIDE - 1) / SIDE);
+    return GDRQ_LAUNCH(err, blocks, dim3(SIDE, ROWS), 0, interleave<T>, shape, grid, values, out);
 }
 
 } // namespace

@@ -22,7 +22,8 @@ struct picture {
     int to_items, to; /* of an output pixel, and the first that is written */
 };
 
-/* Per code: 1 byte read and 1 written, in 1/4 load and store or 1 of each. */
+/* Per code: 1 byte read, of an upsampled one from the caches but for the first time, and 1 written,
+   in 1/4 load and store or 1 of each. */
 template <class T> __global__ void __launch_bounds__(THREADS) pick(picture p, const T *in, T *out) {
     const int i = (int)(blockIdx.x * THREADS + threadIdx.x);
     const int pixel = i / p.items, item = i % p.items;

@@ -20,7 +20,8 @@ static __device__ __forceinline__ float *share_of(const gdrq_cuda_segmentation &
     return losses_of(s, image) + s.pixels;
 }
 
-/* One block an image: 1 / how many of its pixels have a class. Reads 4 bytes per pixel. */
+/* One block an image: 1 / how many of its pixels have a class. Reads 4 bytes per pixel, and writes
+   4 per image. */
 static __global__ void __launch_bounds__(GDRQ_THREADS) count_known(gdrq_cuda_segmentation s) {
     const float *truth = s.truth + blockIdx.x * s.pixels;
     int known = 0;
@@ -66,9 +67,9 @@ static __device__ __forceinline__ float learn(const gdrq_cuda_segmentation &s, c
 
 /*
  * A thread has a pixel. X: the bytes of the scores. Reads X three times, from the second time on in
- * the caches unless there are hundreds of classes, and writes X; with truth it reads that in the
- * caches as well, and writes X of gradient; the loss takes 4 bytes per block. Two exponentials per
- * score instead of one spare an X written and read.
+ * the caches unless there are hundreds of classes, and writes X; with truth, of which it reads 4
+ * bytes per pixel, it reads what it wrote in the caches as well, and writes X of gradient; the loss
+ * takes 4 bytes per block. Two exponentials per score instead of one spare an X written and read.
  */
 static __global__ void __launch_bounds__(GDRQ_THREADS) segment(gdrq_cuda_segmentation s) {
     const size_t image = blockIdx.y, i = (size_t)blockIdx.x * GDRQ_THREADS + threadIdx.x;

@@ -1,7 +1,7 @@
 /*
  * What [segmentation] computes (primitives/segmentation_layer.h), on the GPU and queued as our
- * kernels are. Probabilities and gradients are to the bit those of the CPU; losses differ by
- * rounding. All arrays are in the GPU's memory.
+ * kernels are. Probabilities and gradients are to the bit those of the CPU, but for denormals,
+ * which a CPU may flush to zero; losses differ by rounding. All arrays are in the GPU's memory.
  */
 #ifndef GDRQ_PRIMITIVES_CUDA_SEGMENTATION_H
 #define GDRQ_PRIMITIVES_CUDA_SEGMENTATION_H

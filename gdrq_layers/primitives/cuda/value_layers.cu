@@ -31,8 +31,8 @@ __device__ __forceinline__ double sum_in_lanes(const float *x, int n) {
 }
 
 /*
- * 16 threads sum a plane. Per value: 4 bytes read in sectors of 64, 1 addition of doubles; 4 bytes
- * are written per plane.
+ * 16 threads sum a plane. Per value: 4 bytes read, 64 at a time, 1 addition of doubles; 4 bytes are
+ * written per plane.
  */
 __global__ void __launch_bounds__(THREADS) avgpool(int planes, int n, const float *in, float *out) {
     const int plane = (int)(blockIdx.x * THREADS + threadIdx.x) / GDRQ_LANES;

@@ -1,6 +1,7 @@
 /*
  * Layers of values, on the GPU and queued as our kernels are, to the bit what ours compute on the
- * CPU at inference. All arrays are in the GPU's memory.
+ * CPU at inference, but for denormals, which a CPU may flush to zero. All arrays are in the GPU's
+ * memory.
  */
 #ifndef GDRQ_PRIMITIVES_CUDA_VALUE_LAYERS_H
 #define GDRQ_PRIMITIVES_CUDA_VALUE_LAYERS_H
