@@ -23,8 +23,7 @@ static void activate_entries(const gdrq_head *head, const float *input, float *o
     for (int plane = 0; plane < planes; plane++) {
         const int entry = plane % entries;
         float *const out = output + (size_t)plane * head->cells;
-        if (input != output)
-            memcpy(out, input + (size_t)plane * head->cells, head->cells * sizeof *out);
+        memcpy(out, input + (size_t)plane * head->cells, head->cells * sizeof *out);
         if (entry < 2 || entry >= COORDS)
             gdrq_activate_block(out, head->cells, LOGISTIC);
     }
@@ -106,10 +105,14 @@ static void learn_truths(const layer *l, gdrq_head *head, const gdrq_truths *tru
 }
 
 void gdrq_forward_yolo_layer(layer l, network net) {
-    gdrq_head head = gdrq_head_of(&l, COORDS, net.w, net.h);
+    const gdrq_head head = gdrq_head_of(&l, COORDS, net.w, net.h);
     activate_entries(&head, net.input, l.output);
-    if (!net.train)
-        return;
+    if (net.train)
+        gdrq_learn_yolo_layer(l, net);
+}
+
+void gdrq_learn_yolo_layer(layer l, network net) {
+    gdrq_head head = gdrq_head_of(&l, COORDS, net.w, net.h);
     memset(l.delta, 0, (size_t)l.batch * l.outputs * sizeof *l.delta);
 
     gdrq_error err;

@@ -7,8 +7,11 @@
 
 #include "darknet.h"
 
-/* l.map must come from the allocator, as the host's parser makes it. net.input may be l.output. */
+/* l.map must come from the allocator, as the host's parser makes it. */
 void gdrq_forward_yolo_layer(layer l, network net);
+
+/* The part of it that trains, from l.output on. */
+void gdrq_learn_yolo_layer(layer l, network net);
 
 /* net.delta += l.delta. */
 void gdrq_backward_yolo_layer(layer l, network net);

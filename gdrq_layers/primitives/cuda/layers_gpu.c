@@ -69,32 +69,40 @@ static size_t bytes_of(const layer *l) {
     return (size_t)l->batch * (size_t)l->outputs * sizeof(float);
 }
 
-/* The input as the CPU's functions read it: in the place of the output. */
-static network on_host(const layer *l, network net) {
+static void copy_to_host(float *to, const float *from, const layer *l) {
     gdrq_error err;
-    gdrq_must(gdrq_device_pull(l->output, net.input_gpu, bytes_of(l), &err), &err);
-    net.input = l->output;
-    return net;
+    gdrq_must(gdrq_device_pull(to, from, bytes_of(l), &err), &err);
 }
 
-static void push(const layer *l, const network *net) {
+static void copy_to_gpu(float *to, const float *from, const layer *l) {
     gdrq_error err;
-    gdrq_must(gdrq_device_push(l->output_gpu, l->output, bytes_of(l), &err), &err);
-    if (net->train)
-        gdrq_must(gdrq_device_push(l->delta_gpu, l->delta, bytes_of(l), &err), &err);
+    gdrq_must(gdrq_device_push(to, from, bytes_of(l), &err), &err);
 }
 
 void gdrq_forward_yolo_layer_gpu(layer l, network net) {
-    gdrq_forward_yolo_layer(l, on_host(&l, net));
-    push(&l, &net);
+    const int planes = l.batch * l.n * (4 + 1 + l.classes);
+    gdrq_error err;
+    gdrq_must(gdrq_cuda_activate_boxes(planes, 4 + 1 + l.classes, l.w * l.h, net.input_gpu,
+                                       l.output_gpu, &err),
+              &err);
+    copy_to_host(l.output, l.output_gpu, &l);
+    if (!net.train)
+        return;
+    gdrq_learn_yolo_layer(l, net);
+    copy_to_gpu(l.delta_gpu, l.delta, &l);
 }
 
-/* The gradient that goes over to the GPU is that of the input already. */
+/* The CPU's function finds its input in the place of the output. The gradient that goes over to the
+   GPU is that of the input already. */
 void gdrq_forward_region_layer_gpu(layer l, network net) {
-    gdrq_forward_region_layer(l, on_host(&l, net));
-    if (net.train)
-        gdrq_region_input_gradient(&l);
-    push(&l, &net);
+    copy_to_host(l.output, net.input_gpu, &l);
+    net.input = l.output;
+    gdrq_forward_region_layer(l, net);
+    copy_to_gpu(l.output_gpu, l.output, &l);
+    if (!net.train)
+        return;
+    gdrq_region_input_gradient(&l);
+    copy_to_gpu(l.delta_gpu, l.delta, &l);
 }
 
 /* ---- [softmax] ---- */

@@ -21,9 +21,11 @@
 /* Puts the functions below into layer number `index` of a network if they are for it. */
 gdrq_status gdrq_replace_layer_functions_gpu(layer *l, int index, gdrq_error *err);
 
-/* By the CPU's functions, on copies: per image and head, outputs are copied to the host and back,
-   and gradients back. */
+/* Activated on the GPU, where the output stays for who reads it, and copied to the host, which
+   finds boxes in it; in training the host finds the gradient, and it is copied to the GPU. */
 void gdrq_forward_yolo_layer_gpu(layer l, network net);
+
+/* By the CPU's function: the input is copied to the host, and the output and the gradient back. */
 void gdrq_forward_region_layer_gpu(layer l, network net);
 
 /* As the CPU's gdrq_forward_softmax_layer(). */

@@ -19,6 +19,16 @@ __global__ void __launch_bounds__(THREADS) logistic(size_t n, float *x) {
         x[i] = gdrq_logistic(x[i]);
 }
 
+/* Per value: 4 bytes read and written, about 25 operations. */
+__global__ void __launch_bounds__(THREADS)
+    activate_boxes(int entries, int cells, size_t n, const float *in, float *out) {
+    const size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= n)
+        return;
+    const int entry = (int)(i / cells % entries);
+    out[i] = entry == 2 || entry == 3 ? in[i] : gdrq_logistic(in[i]);
+}
+
 /* The sum of n values as gdrq_sum_in_lanes() adds them: by 16 neighbouring lanes of a warp, all of
    whose lanes come here. */
 __device__ __forceinline__ double sum_in_lanes(const float *x, int n) {
@@ -129,6 +139,13 @@ __global__ void __launch_bounds__(THREADS) random_units(uint32_t key, size_t n, 
 
 gdrq_status gdrq_cuda_logistic(float *x, size_t n, gdrq_error *err) {
     return GDRQ_LAUNCH(err, (unsigned)((n + THREADS - 1) / THREADS), THREADS, 0, logistic, n, x);
+}
+
+gdrq_status gdrq_cuda_activate_boxes(int planes, int entries, int cells, const float *in,
+                                     float *out, gdrq_error *err) {
+    const size_t n = (size_t)planes * (size_t)cells;
+    return GDRQ_LAUNCH(err, (unsigned)((n + THREADS - 1) / THREADS), THREADS, 0, activate_boxes,
+                       entries, cells, n, in, out);
 }
 
 gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gdrq_error *err) {

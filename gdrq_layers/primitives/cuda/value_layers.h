@@ -19,6 +19,11 @@ extern "C" {
 /* x[i] = the logistic function of x[i], i < n. */
 gdrq_status gdrq_cuda_logistic(float *x, size_t n, gdrq_error *err);
 
+/* What a [yolo] layer's `planes` of `cells` values become, `entries` planes an anchor, of which the
+   third and the fourth stay as they are: the logistic function of them. */
+gdrq_status gdrq_cuda_activate_boxes(int planes, int entries, int cells, const float *in,
+                                     float *out, gdrq_error *err);
+
 /* out[p] = the mean of n values from in + p*n on. */
 gdrq_status gdrq_cuda_avgpool(int planes, int n, const float *in, float *out, gdrq_error *err);
 
