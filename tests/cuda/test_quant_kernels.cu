@@ -141,31 +141,37 @@ static void weights_are_projected(void **) {
 }
 
 /* Where two T lose nearly the same, either may be found: what counts is the loss. */
+static void check_found(const float *x, size_t n, int norm, float found) {
+    const gdrq_grid_family family = {4, GDRQ_RANGE_SIGNED, 0};
+    const float best = gdrq_search_threshold(x, n, &family, norm);
+    const gdrq_grid of_found = gdrq_weight_grid(4, found), of_best = gdrq_weight_grid(4, best);
+    assert_near(gdrq_quantised_loss(x, n, &of_found, norm) * pow(of_found.step, norm),
+                gdrq_quantised_loss(x, n, &of_best, norm) * pow(of_best.step, norm), 1e-3, "loss");
+}
+
 static void weights_are_searched(void **) {
     for (int norm = 1; norm <= GDRQ_MAX_NORM; ++norm)
         for (const auto &c : WEIGHTS) {
             weights_on_gpu w(c.groups, c.group_size);
-            std::vector<float> known(c.groups, 0.f);
-            known[c.groups - 1] = c.groups > 1 ? .123f : 0;
-            device_array<float> thresholds(known);
+            std::fill(w.values.begin(), w.values.begin() + (c.groups > 1 ? c.group_size : 0), 0.f);
+            w.weights.push(w.values);
+            device_array<float> thresholds(c.groups);
             device_array<uint64_t> prints(c.groups);
-            ASSERT_OK(w.search({4, norm, thresholds, false, prints, nullptr}, thresholds));
-            const std::vector<float> found = thresholds.pull();
-            for (int g = 0; g < c.groups; ++g) {
-                if (known[g] > 0) {
-                    assert_true(found[g] == known[g]);
-                    continue;
-                }
-                const gdrq_grid_family family = {4, GDRQ_RANGE_SIGNED, 0};
-                const float *x = &w.values[g * c.group_size];
-                const float best = gdrq_search_threshold(x, c.group_size, &family, norm);
-                const gdrq_grid of_found = gdrq_weight_grid(4, found[g]),
-                                of_best = gdrq_weight_grid(4, best);
-                assert_near(gdrq_quantised_loss(x, c.group_size, &of_found, norm) *
-                                pow(of_found.step, norm),
-                            gdrq_quantised_loss(x, c.group_size, &of_best, norm) *
-                                pow(of_best.step, norm),
-                            1e-3, "loss");
+            for (int some_known = 0; some_known < 2; ++some_known) {
+                std::vector<float> known(c.groups, 0.f);
+                known[c.groups - 1] = some_known ? .123f : 0;
+                thresholds.push(known);
+                ASSERT_OK(w.search(
+                    {4, norm, some_known ? (float *)thresholds : nullptr, false, prints, nullptr},
+                    thresholds));
+                const std::vector<float> found = thresholds.pull();
+                for (int g = 0; g < c.groups; ++g)
+                    if (known[g] > 0)
+                        assert_true(found[g] == known[g]);
+                    else if (g == 0 && c.groups > 1)
+                        assert_true(found[g] == 0); /* all are 0 */
+                    else
+                        check_found(&w.values[g * c.group_size], c.group_size, norm, found[g]);
             }
         }
 }

@@ -26,16 +26,6 @@ static __device__ gdrq_grid_family family_of(const gdrq_cuda_search &how) {
     return {how.bits, GDRQ_RANGE_SIGNED, 0};
 }
 
-/* Whether the block's group has a T already, which then is in found. */
-static __device__ bool is_known(const gdrq_cuda_search &how, float *found) {
-    const float known = how.known ? how.known[blockIdx.x] : 0;
-    if (!(known > 0))
-        return false;
-    if (threadIdx.x == 0 && blockIdx.y == 0)
-        found[blockIdx.x] = known;
-    return true;
-}
-
 /* Whether the group is to be searched; its print then is the new one. All threads must call it. */
 static __device__ bool has_changed(const gdrq_cuda_search &how, unsigned long long print) {
     print = print * 64 + (unsigned)(how.bits * 8 + how.norm);
@@ -47,16 +37,21 @@ static __device__ bool has_changed(const gdrq_cuda_search &how, unsigned long lo
 }
 
 /*
- * Groups that are one block's. W: the array's bytes. Groups that have a T: nothing. Those whose
- * weights are as before: reads W. Others: 8 times, all but the first from the cache, as long as the
- * groups of all resident blocks, which are 2 per multiprocessor, fit in there: all groups on an
- * H200 (64 KiB a block, 256 KB of L1 for 2), 13,000 weights each on a T4 (80 blocks, 4 MB of L2).
+ * Groups that are one block's, and all where thresholds are known. W: the array's bytes. Groups
+ * that have a T: nothing. Those whose weights are as before: reads W. Others: 8 times, all but the
+ * first from the cache, as long as the groups of all resident blocks, which are 2 per
+ * multiprocessor, fit in there: all groups on an H200 (64 KiB a block, 256 KB of L1 for 2), 13,000
+ * weights each on a T4 (80 blocks, 4 MB of L2).
  */
 static __global__ void search_groups(const float *weights, size_t group_size, gdrq_cuda_search how,
                                      float *found) {
     const float *w = weights + group_size * blockIdx.x;
-    if (is_known(how, found))
+    const float known = how.known ? how.known[blockIdx.x] : 0;
+    if (known > 0) {
+        if (threadIdx.x == 0)
+            found[blockIdx.x] = known;
         return;
+    }
     const measure m = measure_of(w, 0, group_size);
     if (!has_changed(how, m.print))
         return;
@@ -93,11 +88,8 @@ extern "C" size_t gdrq_cuda_search_room(int groups, size_t group_size) {
     return parts == 1 ? 0 : states_bytes(groups) + (size_t)groups * parts * sizeof(part);
 }
 
-/* Groups that have a T: nothing. Others: reads W; writes 16 bytes a block. */
-static __global__ void measure_parts(const float *weights, size_t group_size, gdrq_cuda_search how,
-                                     room room, float *found) {
-    if (is_known(how, found))
-        return;
+/* Reads W; writes 16 bytes a block. */
+static __global__ void measure_parts(const float *weights, size_t group_size, room room) {
     const size_t group = group_size * blockIdx.x;
     const gdrq_group_span span = gdrq_block_span(group_size);
     const measure m = measure_of(weights + group, span.begin - group, span.end - group);
@@ -110,8 +102,6 @@ static __global__ void begin_searches(int parts, gdrq_cuda_search how, room room
     gdrq_search_state *state = &room.states[blockIdx.x];
     if (threadIdx.x == 0)
         *state = {0, INFINITY};
-    if (how.known && how.known[blockIdx.x] > 0)
-        return;
     measure m;
     m.print = 0;
     for (int i = (int)threadIdx.x; i < parts; i += (int)blockDim.x) {
@@ -171,8 +161,8 @@ static gdrq_status search_divided(const gdrq_cuda_groups *of, const float *weigh
     const int parts = gdrq_group_parts(of->group_size);
     const room in = {(gdrq_search_state *)how->room,
                      (part *)((char *)how->room + states_bytes(of->groups))};
-    gdrq_status status = GDRQ_LAUNCH(err, all, GDRQ_THREADS, 0, measure_parts, weights,
-                                     of->group_size, *how, in, found);
+    gdrq_status status =
+        GDRQ_LAUNCH(err, all, GDRQ_THREADS, 0, measure_parts, weights, of->group_size, in);
     if (status == GDRQ_OK)
         status = GDRQ_LAUNCH(err, groups, GDRQ_WARP, 0, begin_searches, parts, *how, in, found);
     for (int round = 0; status == GDRQ_OK && round < GDRQ_SEARCH_ROUNDS; ++round) {
@@ -188,7 +178,8 @@ static gdrq_status search_divided(const gdrq_cuda_groups *of, const float *weigh
 extern "C" gdrq_status gdrq_cuda_search_weights(const gdrq_cuda_groups *of, const float *weights,
                                                 const gdrq_cuda_search *how, float *found,
                                                 gdrq_error *err) {
-    if (gdrq_group_parts(of->group_size) > 1)
+    /* Where thresholds are known, to search is the exception: not worth 16 kernels. */
+    if (gdrq_group_parts(of->group_size) > 1 && !how->known)
         return search_divided(of, weights, how, found, err);
     return GDRQ_LAUNCH(err, (unsigned)of->groups, GDRQ_THREADS, 0, search_groups, weights,
                        of->group_size, *how, found);

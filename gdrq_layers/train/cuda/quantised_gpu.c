@@ -13,20 +13,42 @@
 #include "train/cuda/layer_kernels.h"
 
 /*
- * Passes over memory beyond those of the float layer (I: the input's array, W: the weights'). The
- * kernels' own comments have them one by one.
+ * Passes over memory beyond those of the float layer. A pass is a sweep of a kernel over an array,
+ * once per iteration (with subdivisions: per part of the batch) where nothing else is said. The
+ * kernels' own comments have the bytes.
  *
- *   forward    input codes: read I, write I. Weight codes: read W, write W. threshold=search:
- *              read W 31 times in the first forward after an update, and once in others.
- *   backward   the mask of the input's gradient: read I, in the pass that adds it up; write and
- *              read I where the float layer's product adds it up itself (connected, and 1x1 without
- *              stride). The weights as the forward used them: read W, write W. Learned thresholds
- *              and weight_gradient=mask have the weights' gradient in an array of its own: write W,
- *              read W three times (it, and the weights, and it once more as products are added),
- *              write W.
- *   update     only while reshaping: read W, write W.
+ * The layer's input, I bytes: two.
+ *   forward    codes: read I, write I. In the very first forward, before: read I.
+ *   backward   the mask of its gradient: read I, in the sweep that adds the gradient up from
+ *              columns. Connected, and 1x1 without stride, where the float layer's product adds it
+ *              up itself: a sweep of its own, which writes, reads and adds I more.
  *
- * Batch norm, in its turn, saves 9 passes over the output.
+ * The weights, W bytes, in groups of up to 16,384 weights | of more:
+ *   threshold=scale                1 | 2   mean |w| (large groups only), codes
+ *   threshold=learned              2 | 2   codes; gradients of weights and thresholds
+ *   threshold=search               2 | 2   fingerprint, codes
+ *     first forward after update   9 | 9   search (8), codes
+ *   weight_gradient=mask          +1 | +1  gradient of weights; 0 where thresholds learn
+ *   reshaping, any rule            1 | 2   as scale
+ *     and reshape=project         +1 | +2  per update: mean |w|, clipping
+ *     and weight_gradient=mask    +1 | +1
+ *
+ *   Codes: read W, write W, and W more where the backward of a convolution wants the weights as the
+ *   forward used them. Gradients: read 3 W, write W; the product that gives them writes what it
+ *   would add to the updates without.
+ *
+ * So it is more than two
+ *   - in a search, since each round's candidates for T depend on the best of those before. Up to
+ *     16,384 weights a group is one block's, and the sweeps after the first come from its L1 or
+ *     from L2 (search_groups() says until when): 2 of the 9 reach the memory. Of larger groups all
+ *     do if the layer's weights are larger than L2. Learned thresholds are searched once.
+ *   - with weight_gradient=mask: 3 with search, in large groups, and while projecting; 5 there in
+ *     large groups.
+ *   - while projecting large groups: 4. Their mean must be known before the first of them is
+ *     clipped, and they fit in no cache.
+ *
+ * The output, O bytes: batch norm saves 9 O in training. Connected layers' backward multiplies
+ * dL/d(output) by the steps of weights: read O, write O.
  */
 
 static void must(gdrq_status status, const gdrq_error *err) {
