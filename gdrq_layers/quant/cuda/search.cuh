@@ -52,17 +52,28 @@ gdrq_make_candidates(float best, int round, const gdrq_grid_family &family, gdrq
     __syncthreads();
 }
 
+/* As gdrq_long_sum adds up, but with one counter for N sums: they take nearly all registers. */
 template <int N>
 static __device__ __forceinline__ void gdrq_sum_errors(const float *x, size_t begin, size_t end,
                                                        int norm, gdrq_search_round *r) {
     const float min = (float)r->grids[0].min, max = (float)r->grids[0].max;
-    gdrq_long_sum sums[N];
-    for (size_t i = begin + threadIdx.x; i < end; i += blockDim.x)
+    float parts[N] = {0};
+    double sums[N] = {0};
+    int terms = 0;
+    for (size_t i = begin + threadIdx.x; i < end; i += blockDim.x) {
         for (int k = 0; k < N; ++k)
-            sums[k].add(
-                gdrq_error_power(gdrq_rounding_error(x[i] * r->grids[k].inv_step, min, max), norm));
+            parts[k] +=
+                gdrq_error_power(gdrq_rounding_error(x[i] * r->grids[k].inv_step, min, max), norm);
+        if (++terms < GDRQ_SHORT_SUM)
+            continue;
+        terms = 0;
+        for (int k = 0; k < N; ++k) {
+            sums[k] += (double)parts[k];
+            parts[k] = 0;
+        }
+    }
     for (int k = 0; k < N; ++k) {
-        const double sum = gdrq_block_sum(sums[k].total());
+        const double sum = gdrq_block_sum(sums[k] + (double)parts[k]);
         if (threadIdx.x == 0)
             r->losses[k] = sum;
     }

@@ -43,8 +43,8 @@ static __device__ bool has_changed(const gdrq_cuda_search &how, unsigned long lo
  * multiprocessor, fit in there: all groups on an H200 (64 KiB a block, 256 KB of L1 for 2), 13,000
  * weights each on a T4 (80 blocks, 4 MB of L2).
  */
-static __global__ void search_groups(const float *weights, size_t group_size, gdrq_cuda_search how,
-                                     float *found) {
+static __global__ void __launch_bounds__(GDRQ_THREADS, 2)
+    search_groups(const float *weights, size_t group_size, gdrq_cuda_search how, float *found) {
     const float *w = weights + group_size * blockIdx.x;
     const float known = how.known ? how.known[blockIdx.x] : 0;
     if (known > 0) {
