@@ -7,7 +7,7 @@
 #include <cuda_runtime.h>
 #include <curand.h>
 
-#include "device_array.h"
+#include "guarded_array.h"
 #include "train/cuda/layer_kernels.h"
 
 extern "C" {
@@ -80,7 +80,8 @@ static std::vector<float> whole_sums(size_t n, int spatial, int filters) {
 }
 
 static void batches_are_normalised(void **) {
-    static const int SIZES[][3] = {{1, 1, 2}, {2, 3, 50}, {3, 5, 400}, {64, 2, 1}};
+    static const int SIZES[][3] = {{1, 1, 2},   {2, 3, 50},  {3, 5, 400}, {64, 2, 1},
+                                   {33, 70, 1}, {5, 40, 31}, {5, 3, 32}};
     for (const auto &size : SIZES)
         for (int train = 0; train < 2; ++train) {
             const int filters = size[1];
@@ -127,6 +128,47 @@ static void batches_are_normalised(void **) {
                 }
             }
         }
+}
+
+/* With a mean of 100,000 times the deviation; the first value, which the kernels subtract from all
+   others, is one of these, or far away from them: then the deviation is a small difference, too. */
+static std::vector<float> values_off_zero(size_t n, int spatial, int filters) {
+    std::vector<float> values = random_values(n, .01f);
+    for (float &v : values)
+        v += 1000;
+    for (int f = 0; f < filters; f += 2)
+        values[(size_t)f * spatial] = 5;
+    return values;
+}
+
+static void statistics_are_precise(void **) {
+    static const int SIZES[][3] = {{1, 2, 40000}, {25, 2, 1600}, {5000, 34, 1}, {400, 2, 25}};
+    for (const auto &size : SIZES) {
+        const int filters = size[1];
+        const size_t count = (size_t)size[0] * filters * size[2];
+        const std::vector<float> sums = values_off_zero(count, size[2], filters),
+                                 of_filters(filters, 1.f);
+        device_array<float> ones(of_filters), mean(filters), variance(filters), rm(of_filters),
+            rv(of_filters), values(count), normalised(count);
+        device_array<double> room(gdrq_cuda_statistics_sums(filters));
+        const gdrq_cuda_normalisation n = {size[0], filters,    size[2],  ones, ones,
+                                           ones,    mean,       variance, rm,   rv,
+                                           values,  normalised, room};
+        std::vector<float> first;
+        for (int i = 0; i < 3; ++i, next_order()) {
+            device_array<float> on_gpu(sums);
+            ASSERT_OK(gdrq_cuda_normalise(&n, true, on_gpu, &err));
+            const std::vector<float> means = mean.pull(), variances = variance.pull();
+            if (i == 0)
+                first = variances;
+            for (int f = 0; f < filters; ++f) {
+                const statistics of = statistics_of(n, sums, 1, f);
+                assert_true(variances[f] == first[f]);
+                ::assert_near(means[f], of.mean, 1e-7, 0, "mean");
+                ::assert_near(variances[f], of.variance, 1e-6, 0, "variance");
+            }
+        }
+    }
 }
 
 static void sums_without_batch_norm_are_scaled(void **) {
@@ -205,6 +247,7 @@ int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(columns_hold_what_windows_read),
         cmocka_unit_test(batches_are_normalised),
+        cmocka_unit_test(statistics_are_precise),
         cmocka_unit_test(sums_without_batch_norm_are_scaled),
         cmocka_unit_test(thresholds_learn),
     };

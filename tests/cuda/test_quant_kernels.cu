@@ -4,7 +4,7 @@
 #include <omp.h>
 #include <string.h>
 
-#include "device_array.h"
+#include "guarded_array.h"
 #include "quant/cuda/gradient.h"
 
 extern "C" {
@@ -35,13 +35,22 @@ static const struct {
 
 struct weights_on_gpu {
     std::vector<float> values;
-    device_array<float> weights, codes, steps;
+    device_array<float> weights, codes, steps, used;
     device_array<double> sums;
+    device_array<char> search_room;
     gdrq_cuda_groups groups;
+    gdrq_cuda_weight_codes to;
 
     weights_on_gpu(int n, size_t size)
         : values(random_values((size_t)n * size, .3f)), weights(values), codes(values.size()),
-          steps((size_t)n), sums(gdrq_cuda_group_sums(n, size)), groups{n, size, sums} {
+          steps((size_t)n), used(values.size()), sums(gdrq_cuda_group_sums(n, size)),
+          search_room(gdrq_cuda_search_room(n, size)), groups{n, size, sums}, to{codes, steps,
+                                                                                 used} {
+    }
+    gdrq_status search(const gdrq_cuda_search &how, float *found) {
+        gdrq_cuda_search with_room = how;
+        with_room.room = search_room;
+        return gdrq_cuda_search_weights(&groups, weights, &with_room, found, &err);
     }
 };
 
@@ -68,7 +77,7 @@ static void weights_are_quantised_by_their_mean(void **) {
             for (int round = 0; round < 2; ++round) {
                 weights_on_gpu w(c.groups, c.group_size);
                 ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, bits, 2.5f, nullptr,
-                                                     round, w.codes, w.steps, &err));
+                                                     round, &w.to, &err));
                 const std::vector<float> steps = w.steps.pull(), codes = w.codes.pull();
                 for (int g = 0; g < c.groups; ++g) {
                     const float *x = &w.values[g * c.group_size];
@@ -97,14 +106,13 @@ static void weights_are_quantised_by_given_thresholds(void **) {
                                            2,    thresholds.data(),      nullptr};
             gdrq_quantise_weights(w.values.data(), c.groups, c.group_size, &rule, true,
                                   codes.data(), steps.data());
-            ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, bits, 2, on_gpu, true,
-                                                 w.codes, w.steps, &err));
+            ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, bits, 2, on_gpu, true, &w.to,
+                                                 &err));
             assert_same(w.steps.pull(), steps, "step");
             assert_same(w.codes.pull(), codes, "code");
-            ASSERT_OK(gdrq_cuda_dequantise_weights(&w.groups, w.codes, w.steps, &err));
             for (size_t i = 0; i < codes.size(); ++i)
                 codes[i] *= steps[i / c.group_size];
-            assert_same(w.codes.pull(), codes, "value");
+            assert_same(w.used.pull(), codes, "value");
         }
 }
 
@@ -114,8 +122,7 @@ static void nan_stays_nan(void **) {
     w.weights.push(w.values);
     const std::vector<float> threshold = {.5f};
     device_array<float> on_gpu(threshold);
-    ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, 4, 2, on_gpu, true, w.codes, w.steps,
-                                         &err));
+    ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, 4, 2, on_gpu, true, &w.to, &err));
     const std::vector<float> codes = w.codes.pull();
     for (size_t i = 0; i < codes.size(); ++i)
         assert_int_equal(isnan(codes[i]), i == 3);
@@ -134,63 +141,74 @@ static void weights_are_projected(void **) {
 }
 
 /* Where two T lose nearly the same, either may be found: what counts is the loss. */
+static void check_found(const float *x, size_t n, int norm, float found) {
+    const gdrq_grid_family family = {4, GDRQ_RANGE_SIGNED, 0};
+    const float best = gdrq_search_threshold(x, n, &family, norm);
+    const gdrq_grid of_found = gdrq_weight_grid(4, found), of_best = gdrq_weight_grid(4, best);
+    assert_near(gdrq_quantised_loss(x, n, &of_found, norm) * pow(of_found.step, norm),
+                gdrq_quantised_loss(x, n, &of_best, norm) * pow(of_best.step, norm), 1e-3, "loss");
+}
+
 static void weights_are_searched(void **) {
     for (int norm = 1; norm <= GDRQ_MAX_NORM; ++norm)
         for (const auto &c : WEIGHTS) {
             weights_on_gpu w(c.groups, c.group_size);
-            std::vector<float> known(c.groups, 0.f);
-            known[c.groups - 1] = c.groups > 1 ? .123f : 0;
-            device_array<float> thresholds(known);
+            std::fill(w.values.begin(), w.values.begin() + (c.groups > 1 ? c.group_size : 0), 0.f);
+            w.weights.push(w.values);
+            device_array<float> thresholds(c.groups);
             device_array<uint64_t> prints(c.groups);
-            const gdrq_cuda_search how = {4, norm, thresholds, false, prints};
-            ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, thresholds, &err));
-            const std::vector<float> found = thresholds.pull();
-            for (int g = 0; g < c.groups; ++g) {
-                if (known[g] > 0) {
-                    assert_true(found[g] == known[g]);
-                    continue;
-                }
-                const gdrq_grid_family family = {4, GDRQ_RANGE_SIGNED, 0};
-                const float *x = &w.values[g * c.group_size];
-                const float best = gdrq_search_threshold(x, c.group_size, &family, norm);
-                const gdrq_grid of_found = gdrq_weight_grid(4, found[g]),
-                                of_best = gdrq_weight_grid(4, best);
-                assert_near(gdrq_quantised_loss(x, c.group_size, &of_found, norm) *
-                                pow(of_found.step, norm),
-                            gdrq_quantised_loss(x, c.group_size, &of_best, norm) *
-                                pow(of_best.step, norm),
-                            1e-3, "loss");
+            for (int some_known = 0; some_known < 2; ++some_known) {
+                std::vector<float> known(c.groups, 0.f);
+                known[c.groups - 1] = some_known ? .123f : 0;
+                thresholds.push(known);
+                ASSERT_OK(w.search(
+                    {4, norm, some_known ? (float *)thresholds : nullptr, false, prints, nullptr},
+                    thresholds));
+                const std::vector<float> found = thresholds.pull();
+                for (int g = 0; g < c.groups; ++g)
+                    if (known[g] > 0)
+                        assert_true(found[g] == known[g]);
+                    else if (g == 0 && c.groups > 1)
+                        assert_true(found[g] == 0); /* all are 0 */
+                    else
+                        check_found(&w.values[g * c.group_size], c.group_size, norm, found[g]);
             }
         }
 }
 
 /* The T of weights that are the same is not searched again: it stays whatever it is. */
-static void searched_thresholds_stay_while_weights_do(void **) {
+static void check_that_searched_thresholds_stay(size_t group_size) {
     const int groups = 3;
-    weights_on_gpu w(groups, 300);
+    weights_on_gpu w(groups, group_size);
     device_array<float> found(groups);
     device_array<uint64_t> prints(groups);
-    gdrq_cuda_search how = {4, 2, nullptr, false, prints};
-    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    gdrq_cuda_search how = {4, 2, nullptr, false, prints, nullptr};
+    ASSERT_OK(w.search(how, found));
     const std::vector<float> first = found.pull(), marks = {7, 8, 9};
     found.push(marks);
     how.reuses = true;
-    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    ASSERT_OK(w.search(how, found));
     assert_same(found.pull(), marks, "T that stays");
-    std::swap(w.values[310], w.values[311]); /* the T that loses least is the same, but who knows */
+    std::swap(w.values[group_size + 10],
+              w.values[group_size + 11]); /* the T that loses least is the same, but who knows */
     w.weights.push(w.values);
-    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    ASSERT_OK(w.search(how, found));
     std::vector<float> now = found.pull();
     assert_true(now[0] == 7 && now[2] == 9);
     assert_near(now[1], first[1], 1e-3, "T of the group that changed");
     how.bits = 3;
-    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    ASSERT_OK(w.search(how, found));
     now = found.pull();
     assert_true(now[0] != 7 && now[1] != first[1] && now[2] != 9);
     found.push(marks);
     how.reuses = false;
-    ASSERT_OK(gdrq_cuda_search_weights(&w.groups, w.weights, &how, found, &err));
+    ASSERT_OK(w.search(how, found));
     assert_same(found.pull(), now, "T that is searched anew");
+}
+
+static void searched_thresholds_stay_while_weights_do(void **) {
+    check_that_searched_thresholds_stay(300);
+    check_that_searched_thresholds_stay(20000);
 }
 
 /* ---- activations ---- */
@@ -409,6 +427,27 @@ static void gradients_come_from_columns(void **) {
     }
 }
 
+/* The sums of a group that is divided are added up in their order, not in that of its blocks. */
+static void threshold_gradients_do_not_depend_on_timing(void **) {
+    weights_on_gpu w(2, 40000);
+    const std::vector<float> thresholds = {.37f, .2f};
+    device_array<float> gradient(random_values(w.values.size(), 1)), updates(w.values.size()),
+        on_gpu(thresholds);
+    device_array<gdrq_grid> input(std::vector<gdrq_grid>{gdrq_weight_grid(4, 2.f)});
+    std::vector<std::vector<gdrq_threshold_optimiser>> results;
+    for (int i = 0; i < 3; ++i, next_order()) {
+        device_array<gdrq_threshold_optimiser> optimisers(
+            std::vector<gdrq_threshold_optimiser>(2, {0, 0, 0}));
+        const gdrq_cuda_weight_gradient g = {w.weights, gradient, w.steps,    on_gpu, 4,
+                                             true,      false,    optimisers, updates};
+        updates.push(std::vector<float>(w.values.size(), 0.f));
+        ASSERT_OK(gdrq_cuda_add_weight_gradient(&w.groups, input, &g, &err));
+        results.push_back(optimisers.pull());
+        for (int k = 0; k < 2; ++k)
+            assert_true(results[i][k].update == results[0][k].update);
+    }
+}
+
 static void gradients_of_weights_are_added(void **) {
     for (const auto &c : WEIGHTS)
         for (int kind = 0; kind < 4; ++kind) {
@@ -423,8 +462,8 @@ static void gradients_of_weights_are_added(void **) {
             device_array<gdrq_threshold_optimiser> optimisers_on_gpu(optimisers);
             const gdrq_grid input = gdrq_weight_grid(4, 2.f), grid = gdrq_weight_grid(4, .37f);
             device_array<gdrq_grid> input_on_gpu(std::vector<gdrq_grid>{input});
-            ASSERT_OK(gdrq_cuda_quantise_weights(&w.groups, w.weights, 4, 2, on_gpu, true, w.codes,
-                                                 w.steps, &err));
+            ASSERT_OK(
+                gdrq_cuda_quantise_weights(&w.groups, w.weights, 4, 2, on_gpu, true, &w.to, &err));
             const gdrq_cuda_weight_gradient g = {
                 w.weights,
                 gradient_on_gpu,
@@ -470,6 +509,7 @@ int main() {
         cmocka_unit_test(gradients_pass_straight_through),
         cmocka_unit_test(gradients_come_from_columns),
         cmocka_unit_test(gradients_of_weights_are_added),
+        cmocka_unit_test(threshold_gradients_do_not_depend_on_timing),
     };
     omp_set_num_threads(1); /* for arrays as small as these */
     seed_random(20181);

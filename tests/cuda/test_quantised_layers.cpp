@@ -13,11 +13,18 @@ extern "C" {
 }
 
 static const shape SHAPES[] = {
-    {2, 3, 9, 7, 8, 1, 3, 1, 1, false, LINEAR}, {2, 4, 6, 6, 4, 1, 1, 1, 0, false, LEAKY},
-    {1, 4, 8, 8, 6, 2, 3, 2, 1, false, RELU},   {3, 6, 5, 5, 6, 6, 3, 1, 1, false, LEAKY},
-    {2, 5, 7, 7, 4, 1, 1, 2, 0, false, LEAKY},  {1, 2, 6, 5, 3, 1, 2, 1, 0, false, LINEAR},
-    {3, 4, 8, 9, 4, 1, 3, 1, 1, true, LEAKY},   {2, 6, 12, 12, 5, 1, 1, 1, 0, true, RELU},
-    {5, 19, 1, 1, 7, 0, 0, 0, 0, false, LEAKY}, {40, 33, 1, 1, 6, 0, 0, 0, 0, true, RELU},
+    {2, 3, 9, 7, 8, 1, 3, 1, 1, false, LINEAR},
+    {2, 4, 6, 6, 4, 1, 1, 1, 0, false, LEAKY},
+    {1, 4, 8, 8, 6, 2, 3, 2, 1, false, RELU},
+    {3, 6, 5, 5, 6, 6, 3, 1, 1, false, LEAKY},
+    {2, 5, 7, 7, 4, 1, 1, 2, 0, false, LEAKY},
+    {1, 2, 6, 5, 3, 1, 2, 1, 0, false, LINEAR},
+    {3, 4, 8, 9, 4, 1, 3, 1, 1, true, LEAKY},
+    {2, 6, 12, 12, 5, 1, 1, 1, 0, true, RELU},
+    {5, 19, 1, 1, 7, 0, 0, 0, 0, false, LEAKY},
+    {40, 33, 1, 1, 6, 0, 0, 0, 0, true, RELU},
+    /* More weights than a group that is one block's. */
+    {2, 48, 3, 3, 48, 1, 3, 1, 1, false, LEAKY},
 };
 
 /* Batch norm on the GPU adds 1e-5 to the variance, on the CPU 1e-6 to its root. */
@@ -30,17 +37,25 @@ static double gradient_tolerance_of(const layer &l) {
     return l.batch_normalize ? 2. / (l.batch * l.out_w * l.out_h) : 1e-5;
 }
 
+/* What the next forward allocates: in training, the weights as it uses them, if it is the first. */
+static size_t memory_for_forward(const subject &s, bool train) {
+    const bool needs = train && s.l.type == CONVOLUTIONAL;
+    return needs && !gdrq_quantised_state(&s.l)->gpu->used_weights ? s.l.nweights * sizeof(float)
+                                                                   : 0;
+}
+
 static void forward_both(subject *s, bool train) {
     s->l.forward(s->l, s->net(train, false));
+    gdrq_quantised *q = gdrq_quantised_state(&s->l);
     const gdrq_running_threshold of_cpu = s->input;
-    const bool set = gdrq_quantised_state(&s->l)->weight_thresholds_set;
+    const bool set = q->weight_thresholds_set;
     const unsigned long waits = waits_so_far();
-    const size_t memory = memory_in_use();
+    const size_t memory = memory_in_use() + memory_for_forward(*s, train);
     s->l.forward_gpu(s->l, s->net(train, true));
     assert_waits(waits, 0);
     assert_memory_in_use(memory);
     s->input = of_cpu;
-    gdrq_quantised_state(&s->l)->weight_thresholds_set = set;
+    q->weight_thresholds_set = set;
     assert_close_on_gpu(s->l.output_gpu, s->l.output, s->outputs(), tolerance_of(s->l), "output");
 }
 
@@ -128,6 +143,13 @@ static void update_both(subject *s, int iteration) {
                         "weights");
 }
 
+/* What a backward replaces must not matter, whatever it is. */
+static void spoil_weight_gradient(const subject &s) {
+    float *gradient = gdrq_quantised_state(&s.l)->gpu->weight_gradient;
+    if (gradient)
+        push(gradient, std::vector<float>(s.l.nweights, NAN));
+}
+
 /* Some iterations, the first `reshaping` of which only clip. */
 static void train_both(const shape &s, gdrq_layer_options options, bool exact) {
     subject both(s, options);
@@ -136,6 +158,7 @@ static void train_both(const shape &s, gdrq_layer_options options, bool exact) {
         forward_both(&both, true);
         if (exact && i == 0)
             check_codes(both);
+        spoil_weight_gradient(both);
         backward_both(&both);
         assert_same_thresholds(&both, gradient_tolerance_of(both.l));
         copy_to_gpu(&both);
@@ -215,6 +238,46 @@ static void float_pointwise_layers_add_their_gradient(void **) {
     }
 }
 
+/* Those that only infer, which nothing tells from others as they are made. */
+static void networks_that_infer_keep_no_weights(void **) {
+    subject s(SHAPES[0], default_options());
+    s.input.fixed = true;
+    s.input.threshold = 1;
+    ASSERT_OK(gdrq_quantised_gpu_push(gdrq_quantised_state(&s.l), &err));
+    forward_both(&s, false);
+    assert_null(gdrq_quantised_state(&s.l)->gpu->used_weights);
+    forward_both(&s, true);
+    assert_non_null(gdrq_quantised_state(&s.l)->gpu->used_weights);
+}
+
+/* Of the input, which the weights give as the training forward used them: clipped, not rounded. */
+static std::vector<float> input_gradient_of(subject *s) {
+    push(s->delta_gpu, std::vector<float>(s->inputs(), 0.f));
+    ASSERT_OK(gdrq_device_push(s->l.delta_gpu, s->l.delta, s->outputs() * sizeof(float), &err));
+    s->l.backward_gpu(s->l, s->net(true, true));
+    return pulled(s->delta_gpu, s->inputs());
+}
+
+static void weights_of_a_backward_are_its_forwards(void **) {
+    for (const shape &of : {SHAPES[0], SHAPES[1], SHAPES[2]}) {
+        gdrq_layer_options options = default_options();
+        options.quantize_after = 1;
+        subject s(of, options);
+        fill(s.x, s.x_gpu, s.inputs(), 1);
+        fill(s.l.delta, s.l.delta_gpu, s.outputs(), 1);
+        s.l.forward_gpu(s.l, s.net(true, true));
+        const std::vector<float> expected = input_gradient_of(&s),
+                                 output = pulled(s.l.output_gpu, s.outputs());
+        gdrq_quantised *q = gdrq_quantised_state(&s.l);
+        const gdrq_grid grid = pulled(q->gpu->input.grid, 1)[0];
+        gdrq_quantised_gpu_pull_weights(q, &s.l);
+        s.l.forward_gpu(s.l, s.net(false, true)); /* rounds */
+        push(q->gpu->input.grid, std::vector<gdrq_grid>{grid});
+        push(s.l.output_gpu, output);
+        assert_true(input_gradient_of(&s) == expected);
+    }
+}
+
 static void running_out_of_memory_names_the_layer(void **) {
     skip_on_a_real_device();
     const gdrq_layer_options options = default_options();
@@ -270,6 +333,8 @@ int main() {
         cmocka_unit_test(thresholds_learn),
         cmocka_unit_test(weight_gradients_are_masked),
         cmocka_unit_test(float_pointwise_layers_add_their_gradient),
+        cmocka_unit_test(networks_that_infer_keep_no_weights),
+        cmocka_unit_test(weights_of_a_backward_are_its_forwards),
         cmocka_unit_test(running_out_of_memory_names_the_layer),
         cmocka_unit_test(buffers_grow),
     };

@@ -12,7 +12,8 @@ static __device__ bool will_be_set(const gdrq_running_threshold *t) {
     return gdrq_inline_threshold_is_set(t) || t->pending_count > 0;
 }
 
-/* I: the tensor's bytes. Reads I where T was never set, which only the first forward finds. */
+/* I: the tensor's bytes. Reads I where T was never set, which only the first forward finds, and
+   writes 8 bytes a block, 1024 at most. */
 static __global__ void sum_if_unset(const gdrq_running_threshold *t, const float *x, size_t n,
                                     double *sums) {
     if (will_be_set(t))
@@ -25,7 +26,8 @@ static __global__ void sum_if_unset(const gdrq_running_threshold *t, const float
         sums[blockIdx.x] = total;
 }
 
-/* gdrq_threshold_value() by one block; reads at most GDRQ_THRESHOLD_SAMPLES floats. */
+/* gdrq_threshold_value() by one block. By k * mean: no bytes. Else it reads at most
+   GDRQ_THRESHOLD_SAMPLES floats of x (32 KiB; strided, a sector of 32 bytes each), once. */
 static __device__ double value_of(const gdrq_running_threshold *t, const float *x, size_t n,
                                   double sum, float *samples) {
     if (t->how == GDRQ_THRESHOLD_SCALE || !isfinite(sum))
@@ -38,7 +40,11 @@ static __device__ double value_of(const gdrq_running_threshold *t, const float *
     return (double)gdrq_block_search(samples, count, family, t->norm);
 }
 
-/* One block. Moves T by the forward before, or starts it, and makes the grid. */
+/*
+ * One block. Moves T by the forward before, or starts it, and makes the grid. Reads and writes T's
+ * state and writes the grid, some 100 bytes; where T starts, reads the 8 bytes of each sum, 1024 at
+ * most, and what value_of() does.
+ */
 static __global__ void begin_forward(gdrq_running_threshold *t, const float *x, size_t n,
                                      gdrq_cuda_observing how, const double *sums, int n_sums,
                                      gdrq_grid *grid) {
@@ -57,7 +63,7 @@ static __global__ void begin_forward(gdrq_running_threshold *t, const float *x, 
     *grid = gdrq_inline_threshold_grid(t);
 }
 
-/* Reads I, writes I. */
+/* Reads I, writes I, and 8 bytes a block. */
 static __global__ void quantise(const float *x, size_t n, const gdrq_grid *in_memory, bool round,
                                 float *codes, double *sums) {
     const gdrq_grid grid = *in_memory;
@@ -73,7 +79,8 @@ static __global__ void quantise(const float *x, size_t n, const gdrq_grid *in_me
         sums[blockIdx.x] = total;
 }
 
-/* One block. */
+/* One block. Where T follows: reads the 8 bytes of each sum, 1024 at most, and what value_of()
+   does; reads and writes T's state, below 100 bytes. Else only reads that. */
 static __global__ void observe(gdrq_running_threshold *t, const float *x, size_t n, bool always,
                                const double *sums, int n_sums) {
     GDRQ_DYNAMIC_SHARED(float, samples);

@@ -2,6 +2,7 @@
 
 #include "base/cuda/launch.cuh"
 #include "quant/cuda/blocks.cuh"
+#include "quant/cuda/groups.cuh"
 #include "quant/cuda/reduce.cuh"
 #include "quant/grid_steps.h"
 #include "quant/pointwise.h"
@@ -88,7 +89,7 @@ extern "C" gdrq_status gdrq_cuda_pass_gradient(const gdrq_cuda_input *in,
     return GDRQ_LAUNCH(err, blocks, GDRQ_THREADS, 0, (pass<false, false>), a);
 }
 
-/* One block. */
+/* One block. Reads the 8 bytes of each sum, 1024 at most. */
 static __global__ void add_threshold_gradient(gdrq_running_threshold *t, float scale,
                                               const double *sums, int n_sums) {
     const double sum = gdrq_block_add_up(sums, n_sums);
@@ -102,16 +103,20 @@ extern "C" gdrq_status gdrq_cuda_add_threshold_gradient(const gdrq_cuda_input *i
                        in->sums, (int)gdrq_blocks_for(n));
 }
 
-/* W: the weights' bytes. Reads W (weights), W (gradient), reads and writes W (updates). */
+/*
+ * W: the weights' bytes. Reads W (gradient) and, where thresholds learn or with the mask, W
+ * (weights), reads and writes W (updates). The sums of groups that are divided go to `sums`, 8
+ * bytes a block.
+ */
 static __global__ void add_weight_gradient(size_t group_size, const gdrq_grid *input, float scale,
-                                           gdrq_cuda_weight_gradient g) {
-    const size_t start = group_size * blockIdx.x;
+                                           gdrq_cuda_weight_gradient g, double *sums) {
     const float top = (float)gdrq_signed_grid(g.bits, 1).max;
     const float threshold = g.thresholds ? g.thresholds[blockIdx.x] : g.steps[blockIdx.x] * top;
     const gdrq_grid grid = gdrq_signed_grid(g.bits, threshold);
     const float high = top * grid.step, step_x = input->step;
+    const gdrq_group_span span = gdrq_block_span(group_size);
     gdrq_long_sum sum;
-    for (size_t i = start + threadIdx.x; i < start + group_size; i += blockDim.x) {
+    for (size_t i = span.begin + threadIdx.x; i < span.end; i += blockDim.x) {
         const float w = g.weights[i], of_code = g.gradient[i];
         if (g.optimisers)
             sum.add(of_code * gdrq_step_slope(w * grid.inv_step, -top, top, g.round));
@@ -121,8 +126,21 @@ static __global__ void add_weight_gradient(size_t group_size, const gdrq_grid *i
     if (!g.optimisers)
         return;
     const double total = gdrq_block_sum(sum.total());
-    if (threadIdx.x == 0)
+    if (threadIdx.x > 0)
+        return;
+    if (gridDim.y > 1)
+        sums[gdrq_block_part()] = total;
+    else
         g.optimisers[blockIdx.x].update += scale * step_x * (float)total;
+}
+
+/* A block of one warp for each group that is divided. Reads the 8 bytes of each of its sums, 64 at
+   most. */
+static __global__ void finish_weight_gradient(const double *sums, int parts, const gdrq_grid *input,
+                                              float scale, gdrq_threshold_optimiser *optimisers) {
+    const double total = gdrq_block_add_up(sums + (size_t)blockIdx.x * parts, parts);
+    if (threadIdx.x == 0)
+        optimisers[blockIdx.x].update += scale * input->step * (float)total;
 }
 
 extern "C" gdrq_status gdrq_cuda_add_weight_gradient(const gdrq_cuda_groups *of,
@@ -131,6 +149,12 @@ extern "C" gdrq_status gdrq_cuda_add_weight_gradient(const gdrq_cuda_groups *of,
                                                      gdrq_error *err) {
     const float scale =
         gdrq_threshold_gradient_scale(gdrq_signed_grid(g->bits, 1).max, of->group_size);
-    return GDRQ_LAUNCH(err, (unsigned)of->groups, GDRQ_THREADS, 0, add_weight_gradient,
-                       of->group_size, input, scale, *g);
+    const int parts = gdrq_group_parts(of->group_size);
+    const gdrq_status status =
+        GDRQ_LAUNCH(err, gdrq_groups_grid(of), GDRQ_THREADS, 0, add_weight_gradient, of->group_size,
+                    input, scale, *g, of->sums);
+    if (status != GDRQ_OK || parts == 1 || !g->optimisers)
+        return status;
+    return GDRQ_LAUNCH(err, (unsigned)of->groups, GDRQ_WARP, 0, finish_weight_gradient, of->sums,
+                       parts, input, scale, g->optimisers);
 }

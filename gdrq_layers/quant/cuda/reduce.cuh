@@ -46,6 +46,28 @@ struct gdrq_long_sum {
     }
 };
 
+/* Adds floats nearly as precisely as a double would (2^-45), in two floats: what each addition
+   rounds away is added up by itself. For sums whose difference counts; 6 operations a term. */
+struct gdrq_pair_sum {
+    float high, low;
+
+    __device__ gdrq_pair_sum() : high(0), low(0) {
+    }
+    __device__ void add(float value) {
+        const float sum = high + value, added = sum - high;
+        low += (high - (sum - added)) + (value - added);
+        high = sum;
+    }
+    __device__ void add_square(float value) {
+        const float square = value * value;
+        add(square);
+        low += fmaf(value, value, -square);
+    }
+    __device__ double total() const {
+        return (double)high + (double)low;
+    }
+};
+
 /* Of |x[i]|, begin <= i < end, over the block. */
 static __device__ __forceinline__ double gdrq_block_sum_abs(const float *x, size_t begin,
                                                             size_t end) {

@@ -19,7 +19,7 @@ gdrq_status make_gdrq_connected_layer_gpu(layer *l, gdrq_error *err) {
 /* sums[batch][outputs] = x codes[batch][inputs] * transposed w codes[outputs][inputs] */
 void forward_gdrq_connected_layer_gpu(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
-    gdrq_quantised_gpu_begin_forward(q, &l, &net);
+    gdrq_quantised_gpu_begin_forward(q, &l, &net, false);
     gdrq_gpu_multiply(false, true, l.batch, l.outputs, l.inputs, q->gpu->input_codes,
                       q->gpu->weight_codes, 0, l.output_gpu);
     gdrq_quantised_gpu_end_forward(q, &l, &net);
@@ -48,9 +48,8 @@ static void pass_gradient(const gdrq_quantised *q, const layer *l, const network
 void backward_gdrq_connected_layer_gpu(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
     gdrq_quantised_gpu_backward_to_sums(&l, &net);
-    gdrq_quantised_gpu_begin_weight_gradient(q);
     gdrq_quantised_gpu_multiply_weight_gradient(q, &l, true, false, l.outputs, l.inputs, l.batch,
-                                                l.delta_gpu, q->gpu->input_codes, 0);
+                                                l.delta_gpu, q->gpu->input_codes, 0, true);
     gdrq_quantised_gpu_end_weight_gradient(q, &l);
     if (net.delta_gpu || gdrq_quantised_learns_input(q))
         pass_gradient(q, &l, &net);

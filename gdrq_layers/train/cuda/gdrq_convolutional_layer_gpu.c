@@ -22,22 +22,21 @@ size_t gdrq_convolutional_workspace_gpu(const layer *l) {
 
 void forward_gdrq_convolutional_layer_gpu(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
-    gdrq_quantised_gpu_begin_forward(q, &l, &net);
+    gdrq_quantised_gpu_begin_forward(q, &l, &net, net.train);
     gdrq_gpu_convolve(&l, q->gpu->input_codes, q->gpu->weight_codes, net.workspace);
     gdrq_quantised_gpu_end_forward(q, &l, &net);
 }
 
 /* dL/dw = step_x * dL/dz * transposed columns of the codes: straight through. */
 static void add_weight_gradient(const gdrq_quantised *q, const layer *l, float *workspace) {
-    gdrq_quantised_gpu_begin_weight_gradient(q);
     for (int b = 0; b < l->batch; ++b) {
         const float *x =
             gdrq_gpu_columns(l, q->gpu->input_codes + (size_t)b * (size_t)l->inputs, workspace);
         for (int g = 0; g < l->groups; ++g) {
             const gdrq_group_product p = gdrq_gpu_product_of(l, b, g);
-            gdrq_quantised_gpu_multiply_weight_gradient(q, l, false, true, p.filters, p.weights,
-                                                        p.positions, l->delta_gpu + p.output_offset,
-                                                        x + p.column_offset, p.weight_offset);
+            gdrq_quantised_gpu_multiply_weight_gradient(
+                q, l, false, true, p.filters, p.weights, p.positions,
+                l->delta_gpu + p.output_offset, x + p.column_offset, p.weight_offset, b == 0);
         }
     }
     gdrq_quantised_gpu_end_weight_gradient(q, l);
@@ -48,8 +47,7 @@ static void pass_image(const gdrq_quantised *q, const layer *l, const network *n
     const size_t n = (size_t)l->inputs, begin = (size_t)image * n;
     const bool direct = gdrq_gpu_is_direct(l);
     float *dx = direct ? q->gpu->input_codes + begin : net->workspace;
-    /* With the weights as the forward used them. */
-    gdrq_gpu_columns_gradient(l, image, q->gpu->weight_codes, 0, dx);
+    gdrq_gpu_columns_gradient(l, image, q->gpu->used_weights, 0, dx);
     gdrq_error err;
     const gdrq_cuda_gradient g = {.x = net->input_gpu + begin,
                                   .dx = dx,
@@ -68,10 +66,6 @@ void backward_gdrq_convolutional_layer_gpu(layer l, network net) {
     add_weight_gradient(q, &l, net.workspace);
     if (!net.delta_gpu && !gdrq_quantised_learns_input(q))
         return;
-    gdrq_error err;
-    gdrq_must(gdrq_cuda_dequantise_weights(&q->gpu->groups, q->gpu->weight_codes,
-                                           q->gpu->weight_steps, &err),
-              &err);
     for (int b = 0; b < l.batch; ++b)
         pass_image(q, &l, &net, b);
     gdrq_quantised_gpu_end_input_gradient(q, &l, (size_t)l.inputs);

@@ -8,6 +8,7 @@
 /* Blocks that share a filter's statistics. */
 enum { PARTS = 16 };
 
+/* One thread a filter: reads 8 bytes, two steps, and writes 4. */
 static __global__ void set_factors(const float *steps, int per_group, int filters,
                                    const gdrq_grid *grid, float *factor) {
     const int f = (int)gdrq_first_index();
@@ -45,35 +46,89 @@ extern "C" size_t gdrq_cuda_statistics_sums(int filters) {
 }
 
 /*
- * O: the output's bytes. Reads O, where the host reads it twice. The sums are of differences to the
- * filter's first value, so that a mean much larger than the deviation costs no precision.
+ * Of the differences to the filter's first value, so that a mean much larger than the deviation
+ * costs no precision; but that value may be the one that lies far from all others.
+ */
+struct filter_sums {
+    gdrq_pair_sum values, squares;
+
+    __device__ void add(float difference) {
+        values.add(difference);
+        squares.add_square(difference);
+    }
+};
+
+/* Where the sums of block number blockIdx.y for filter f go. */
+static __device__ double *sums_of(const gdrq_cuda_normalisation &n, int f) {
+    return n.sums + 2 * ((size_t)f * PARTS + blockIdx.y);
+}
+
+/*
+ * O: the output's bytes. Reads O, where the host reads it twice; writes 256 bytes a filter. A block
+ * has a part of one filter. Per element some 30 instructions, none of them in doubles.
  */
 static __global__ void add_statistics(gdrq_cuda_normalisation n, const float *sums) {
     const int f = (int)blockIdx.x;
-    const size_t count = (size_t)n.batch * n.spatial;
-    const size_t end = count * (blockIdx.y + 1) / PARTS;
-    const float first = sums[(size_t)f * n.spatial];
-    double sum = 0, squares = 0;
-    for (size_t i = count * blockIdx.y / PARTS + threadIdx.x; i < end; i += blockDim.x) {
-        const size_t image = i / n.spatial, at = i % n.spatial;
-        const double v = (double)(sums[(image * n.filters + f) * n.spatial + at] - first);
-        sum += v;
-        squares += v * v;
+    const unsigned spatial = (unsigned)n.spatial;
+    const size_t count = (size_t)n.batch * spatial, end = count * (blockIdx.y + 1) / PARTS;
+    const float first = sums[(size_t)f * spatial];
+    size_t i = count * blockIdx.y / PARTS + threadIdx.x, image = i / spatial;
+    unsigned at = (unsigned)(i % spatial);
+    filter_sums of;
+    for (; i < end; i += blockDim.x) {
+        of.add(sums[(image * n.filters + f) * spatial + at] - first);
+        image += blockDim.x / spatial;
+        at += blockDim.x % spatial;
+        if (at >= spatial) {
+            at -= spatial;
+            ++image;
+        }
     }
-    sum = gdrq_block_sum(sum);
-    squares = gdrq_block_sum(squares);
+    const double sum = gdrq_block_sum(of.values.total()),
+                 squares = gdrq_block_sum(of.squares.total());
     if (threadIdx.x > 0)
         return;
-    double *to = n.sums + 2 * ((size_t)f * PARTS + blockIdx.y);
+    double *to = sums_of(n, f);
     to[0] = sum;
     to[1] = squares;
+}
+
+/*
+ * The same where a filter has few values per image, 1 in a connected layer: a thread has all of a
+ * filter in its part of the images, so that neighbouring threads read neighbouring values.
+ */
+static __global__ void add_statistics_across(gdrq_cuda_normalisation n, const float *sums) {
+    const int f = (int)gdrq_first_index();
+    if (f >= n.filters)
+        return;
+    const size_t end = (size_t)n.batch * (blockIdx.y + 1) / PARTS;
+    const float first = sums[(size_t)f * n.spatial];
+    filter_sums of;
+    for (size_t image = (size_t)n.batch * blockIdx.y / PARTS; image < end; ++image) {
+        const float *values = sums + (image * n.filters + f) * n.spatial;
+        for (int at = 0; at < n.spatial; ++at)
+            of.add(values[at] - first);
+    }
+    double *to = sums_of(n, f);
+    to[0] = of.values.total();
+    to[1] = of.squares.total();
+}
+
+static gdrq_status queue_statistics(const gdrq_cuda_normalisation *n, const float *sums,
+                                    gdrq_error *err) {
+    if (n->spatial >= GDRQ_WARP)
+        return GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0, add_statistics,
+                           *n, sums);
+    const unsigned warps = (unsigned)((n->filters + GDRQ_WARP - 1) / GDRQ_WARP);
+    return GDRQ_LAUNCH(err, dim3(warps, PARTS), GDRQ_WARP, 0, add_statistics_across, *n, sums);
 }
 
 static __device__ __forceinline__ float factor_of(const gdrq_cuda_normalisation &n, int f) {
     return n.factor ? n.factor[f] : 1;
 }
 
-/* One thread a filter. The variance is over count - 1, as the host's. */
+/* One thread a filter: reads 264 bytes, of which 256 are the sums, and writes 8. The variance is
+   over count - 1, as the host's. */
 static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float *sums) {
     const int f = (int)gdrq_first_index();
     if (f >= n.filters)
@@ -89,7 +144,7 @@ static __global__ void finish_statistics(gdrq_cuda_normalisation n, const float 
     n.variance[f] = count > 1 && spread > 0 ? (float)(factor * factor * spread / (count - 1)) : 0.f;
 }
 
-/* One thread a filter. */
+/* One thread a filter: reads 16 bytes, writes 8. */
 static __global__ void roll_statistics(gdrq_cuda_normalisation n) {
     const int f = (int)gdrq_first_index();
     if (f >= n.filters)
@@ -125,8 +180,7 @@ static __global__ void scale_and_shift(gdrq_cuda_normalisation n, size_t count, 
 
 extern "C" gdrq_status gdrq_cuda_filter_statistics(const gdrq_cuda_normalisation *n,
                                                    const float *sums, gdrq_error *err) {
-    const gdrq_status status = GDRQ_LAUNCH(err, dim3((unsigned)n->filters, PARTS), GDRQ_THREADS, 0,
-                                           add_statistics, *n, sums);
+    const gdrq_status status = queue_statistics(n, sums, err);
     return status == GDRQ_OK ? GDRQ_LAUNCH(err, blocks_of_filters(n->filters), GDRQ_THREADS, 0,
                                            finish_statistics, *n, sums)
                              : status;

@@ -13,20 +13,42 @@
 #include "train/cuda/layer_kernels.h"
 
 /*
- * Passes over memory beyond those of the float layer (I: the input's array, W: the weights'). The
- * kernels' own comments have them one by one.
+ * Passes over memory beyond those of the float layer. A pass is a sweep of a kernel over an array,
+ * once per iteration (with subdivisions: per part of the batch) where nothing else is said. The
+ * kernels' own comments have the bytes.
  *
- *   forward    input codes: read I, write I. Weight codes: read W, write W. threshold=search:
- *              read W 31 times in the first forward after an update, and once in others.
- *   backward   the mask of the input's gradient: read I, in the pass that adds it up; write and
- *              read I where the float layer's product adds it up itself (connected, and 1x1 without
- *              stride). The weights as the forward used them: read W, write W. Learned thresholds
- *              and weight_gradient=mask have the weights' gradient in an array of its own: write W,
- *              read W three times (it, and the weights, and it once more as products are added),
- *              write W.
- *   update     only while reshaping: read W, write W.
+ * The layer's input, I bytes: two.
+ *   forward    codes: read I, write I. In the very first forward, before: read I.
+ *   backward   the mask of its gradient: read I, in the sweep that adds the gradient up from
+ *              columns. Connected, and 1x1 without stride, where the float layer's product adds it
+ *              up itself: a sweep of its own, which writes, reads and adds I more.
  *
- * Batch norm, in its turn, saves 9 passes over the output.
+ * The weights, W bytes, in groups of up to 16,384 weights | of more:
+ *   threshold=scale                1 | 2   mean |w| (large groups only), codes
+ *   threshold=learned              2 | 2   codes; gradients of weights and thresholds
+ *   threshold=search               2 | 2   fingerprint, codes
+ *     first forward after update   9 | 9   search (8), codes
+ *   weight_gradient=mask          +1 | +1  gradient of weights; 0 where thresholds learn
+ *   reshaping, any rule            1 | 2   as scale
+ *     and reshape=project         +1 | +2  per update: mean |w|, clipping
+ *     and weight_gradient=mask    +1 | +1
+ *
+ *   Codes: read W, write W, and W more where the backward of a convolution wants the weights as the
+ *   forward used them. Gradients: read 3 W, write W; the product that gives them writes what it
+ *   would add to the updates without.
+ *
+ * So it is more than two
+ *   - in a search, since each round's candidates for T depend on the best of those before. Up to
+ *     16,384 weights a group is one block's, and the sweeps after the first come from its L1 or
+ *     from L2 (search_groups() says until when): 2 of the 9 reach the memory. Of larger groups all
+ *     do if the layer's weights are larger than L2. Learned thresholds are searched once.
+ *   - with weight_gradient=mask: 3 with search, in large groups, and while projecting; 5 there in
+ *     large groups.
+ *   - while projecting large groups: 4. Their mean must be known before the first of them is
+ *     clipped, and they fit in no cache.
+ *
+ * The output, O bytes: batch norm saves 9 O in training. Connected layers' backward multiplies
+ * dL/d(output) by the steps of weights: read O, write O.
  */
 
 static void must(gdrq_status status, const gdrq_error *err) {
@@ -63,6 +85,9 @@ static gdrq_status make_arrays(gdrq_quantised *q, const layer *l, const char *wh
     g->groups.group_size = weights / (size_t)groups;
     g->input_capacity = (size_t)l->batch * (size_t)l->inputs;
     const size_t n_sums = gdrq_cuda_group_sums(groups, g->groups.group_size);
+    const size_t n_searched = uses_thresholds(q) ? (size_t)groups : 0;
+    const size_t n_room =
+        uses_thresholds(q) ? gdrq_cuda_search_room(groups, g->groups.group_size) : 0;
     const size_t n_learned = q->weight_thresholds ? (size_t)groups : 0;
     const size_t n_gradient = gdrq_quantised_wants_weight_gradient(q) ? weights : 0;
     const struct {
@@ -76,8 +101,9 @@ static gdrq_status make_arrays(gdrq_quantised *q, const layer *l, const char *wh
         {&g->weight_steps, (size_t)groups, sizeof(float)},
         {&g->factor, filters, sizeof(float)},
         {&g->input_codes, g->input_capacity, sizeof(float)},
-        {&g->thresholds, uses_thresholds(q) ? (size_t)groups : 0, sizeof(float)},
-        {&g->prints, uses_thresholds(q) ? (size_t)groups : 0, sizeof *g->prints},
+        {&g->thresholds, n_searched, sizeof(float)},
+        {&g->prints, n_searched, sizeof *g->prints},
+        {&g->search_room, n_room, 1},
         {&g->optimisers, n_learned, sizeof *g->optimisers},
         {&g->weight_gradient, n_gradient, sizeof(float)},
         {&g->statistics, gdrq_cuda_statistics_sums(q->filters), sizeof(double)},
@@ -122,14 +148,25 @@ gdrq_status gdrq_quantised_gpu_resize(gdrq_quantised *q, int batch, int inputs, 
     return GDRQ_OK;
 }
 
+/* In the first forward that needs it: networks that only infer, which nothing tells from others
+   while they are read, do without. */
+static gdrq_status make_used_weights(gdrq_quantised *q, gdrq_error *err) {
+    if (q->gpu->used_weights)
+        return GDRQ_OK;
+    char what[64];
+    snprintf(what, sizeof what, "layer %d's weights", q->index);
+    return make(&q->gpu->used_weights, (size_t)q->filters * q->filter_size, sizeof(float), what,
+                err);
+}
+
 void gdrq_quantised_gpu_free(gdrq_quantised *q) {
     gdrq_quantised_gpu *g = q->gpu;
     if (!g)
         return;
-    void *const arrays[] = {g->input.grid,     g->input.sums, g->groups.sums, g->weight_codes,
-                            g->weight_steps,   g->factor,     g->thresholds,  g->prints,
-                            g->input_codes,    g->optimisers, g->statistics,  g->one,
-                            g->weight_gradient};
+    void *const arrays[] = {g->input.grid,      g->input.sums,   g->groups.sums, g->weight_codes,
+                            g->weight_steps,    g->factor,       g->thresholds,  g->prints,
+                            g->input_codes,     g->optimisers,   g->statistics,  g->one,
+                            g->weight_gradient, g->used_weights, g->search_room};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i)
         gdrq_device_free(arrays[i]);
     free(g);
@@ -195,23 +232,24 @@ static void search_weights(gdrq_quantised *q, const layer *l) {
                                   .norm = q->options.search_norm,
                                   .known = learned ? g->thresholds : NULL,
                                   .reuses = g->searched,
-                                  .prints = g->prints};
+                                  .prints = g->prints,
+                                  .room = g->search_room};
     gdrq_error err;
     must(gdrq_cuda_search_weights(&g->groups, l->weights_gpu, &how, g->thresholds, &err), &err);
     g->searched = !learned;
 }
 
 /* As quantised_layer.c's rule has it. */
-static void quantise_weights(gdrq_quantised *q, const layer *l, bool round) {
+static void quantise_weights(gdrq_quantised *q, const layer *l, bool round, float *used) {
     gdrq_quantised_gpu *g = q->gpu;
     const gdrq_layer_options *o = &q->options;
     const bool scales = !round || !uses_thresholds(q);
+    const gdrq_cuda_weight_codes to = {g->weight_codes, g->weight_steps, used};
     gdrq_error err;
     if (!scales)
         search_weights(q, l);
     must(gdrq_cuda_quantise_weights(&g->groups, l->weights_gpu, o->weight_bits, o->k_weights,
-                                    scales ? NULL : g->thresholds, round, g->weight_codes,
-                                    g->weight_steps, &err),
+                                    scales ? NULL : g->thresholds, round, &to, &err),
          &err);
 }
 
@@ -219,23 +257,26 @@ void gdrq_quantised_gpu_pull_weights(gdrq_quantised *q, const layer *l) {
     const size_t weights = (size_t)q->filters * q->filter_size;
     const size_t groups = (size_t)q->options.quant_groups;
     gdrq_error err;
-    quantise_weights(q, l, true);
+    quantise_weights(q, l, true, NULL);
     must(gdrq_device_pull(q->weight_codes, q->gpu->weight_codes, weights * sizeof(float), &err),
          &err);
     must(gdrq_device_pull(q->weight_steps, q->gpu->weight_steps, groups * sizeof(float), &err),
          &err);
 }
 
-void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net) {
+void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net,
+                                      bool keeps_weights) {
     gdrq_error err;
     if (!net->train && (q->training->unquantised || q->float_input || q->float_weights))
         must(gdrq_fail(&err, GDRQ_ERROR_STATE,
                        "the GPU runs networks as they are trained only; otherwise: -nogpu"),
              &err);
     must(gdrq_quantised_gpu_resize(q, l->batch, l->inputs, &err), &err);
+    if (keeps_weights)
+        must(make_used_weights(q, &err), &err);
     const bool round = !net->train || !gdrq_quantised_reshapes(q);
     quantise_input(q, l, net, round);
-    quantise_weights(q, l, round);
+    quantise_weights(q, l, round, keeps_weights ? q->gpu->used_weights : NULL);
     must(gdrq_cuda_set_factors(q->gpu->weight_steps, q->options.quant_groups, q->filters,
                                q->gpu->input.grid, q->gpu->factor, &err),
          &err);
@@ -299,21 +340,20 @@ void gdrq_gpu_multiply(bool transpose_a, bool transpose_b, int m, int n, int k, 
     multiply(transpose_a, transpose_b, m, n, k, &one, a, b, &beta, c);
 }
 
-void gdrq_quantised_gpu_begin_weight_gradient(const gdrq_quantised *q) {
-    gdrq_error err;
-    if (q->gpu->weight_gradient)
-        must(gdrq_device_clear(q->gpu->weight_gradient,
-                               (size_t)q->filters * q->filter_size * sizeof(float), &err),
-             &err);
+/* Only then is the gradient in an array of its own worth its passes. */
+static bool has_own_weight_gradient(const gdrq_quantised *q) {
+    return q->gpu->weight_gradient &&
+           (q->options.weight_gradient == GDRQ_WEIGHT_GRADIENT_MASK || !gdrq_quantised_reshapes(q));
 }
 
 void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const layer *l,
                                                  bool transpose_a, bool transpose_b, int m, int n,
                                                  int k, const float *a, const float *b,
-                                                 size_t offset) {
+                                                 size_t offset, bool first) {
     const gdrq_quantised_gpu *g = q->gpu;
-    if (g->weight_gradient) {
-        gdrq_gpu_multiply(transpose_a, transpose_b, m, n, k, a, b, 1, g->weight_gradient + offset);
+    if (has_own_weight_gradient(q)) {
+        gdrq_gpu_multiply(transpose_a, transpose_b, m, n, k, a, b, first ? 0 : 1,
+                          g->weight_gradient + offset);
         return;
     }
     /* The step is known to the GPU alone; the host's calls have their factors in its own memory. */
@@ -325,7 +365,7 @@ void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const 
 
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l) {
     const gdrq_quantised_gpu *g = q->gpu;
-    if (!g->weight_gradient)
+    if (!has_own_weight_gradient(q))
         return;
     gdrq_error err;
     const bool round = !gdrq_quantised_reshapes(q), learns = g->optimisers && round;

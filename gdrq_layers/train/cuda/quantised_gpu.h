@@ -13,10 +13,12 @@ typedef struct gdrq_quantised_gpu {
     gdrq_cuda_input input;
     gdrq_cuda_groups groups;
     float *weight_codes, *weight_steps, *factor;
+    float *used_weights;   /* as the last training forward used them, code * step; or NULL */
     float *input_codes;    /* batch * inputs; backward leaves the input's gradient here */
     size_t input_capacity; /* floats in input_codes */
     float *thresholds;     /* of groups: learned ones, or what was searched; NULL: k * mean|w| */
     uint64_t *prints;      /* with thresholds: of the weights that were searched */
+    void *search_room;     /* with thresholds of large groups */
     bool searched;         /* thresholds are what a search found, prints what for */
     gdrq_threshold_optimiser *optimisers; /* of learned ones, else NULL */
     float *weight_gradient;               /* NULL: it is added to the updates as it comes */
@@ -40,8 +42,10 @@ gdrq_status gdrq_quantised_gpu_pull(gdrq_quantised *q, gdrq_error *err);
 /* The codes and steps of the weights as inference has them, to the host's arrays. */
 void gdrq_quantised_gpu_pull_weights(gdrq_quantised *q, const layer *l);
 
-/* Codes of input and weights, and the factors of their sums. */
-void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net);
+/* Codes of input and weights, and the factors of their sums; with `keeps_weights` used_weights,
+   too, for a backward that needs them. */
+void gdrq_quantised_gpu_begin_forward(gdrq_quantised *q, const layer *l, const network *net,
+                                      bool keeps_weights);
 
 /* l->output_gpu from sums to the layer's output. */
 void gdrq_quantised_gpu_end_forward(const gdrq_quantised *q, const layer *l, const network *net);
@@ -52,15 +56,14 @@ void gdrq_quantised_gpu_backward_to_sums(const layer *l, const network *net);
 
 /*
  * sums of products for dL/dw, C[m][n] += A[m][k] * transposed B[n][k]: into l->weight_updates_gpu,
- * times the input's step, or, where gdrq_quantised_wants_weight_gradient(), into weight_gradient.
- * `offset` floats into that array.
+ * times the input's step, or, where the gradient is needed by itself, into weight_gradient, whose
+ * old values the `first` product of a backward replaces. `offset` floats into that array.
  */
 void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const layer *l,
                                                  bool transpose_a, bool transpose_b, int m, int n,
                                                  int k, const float *a, const float *b,
-                                                 size_t offset);
-/* Before the first of these products, and after the last. */
-void gdrq_quantised_gpu_begin_weight_gradient(const gdrq_quantised *q);
+                                                 size_t offset, bool first);
+/* After the last of these products. */
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l);
 
 /* Ends a backward that gave gradients of the input: those of a learned T. n: as in the passes. */
