@@ -184,6 +184,7 @@ static void whole_and_broken_tiles(void **) {
     check(shape(13, 5, 48, 66, 1, 1, 0, 1));
     check(shape(9, 9, 16, 100, 3, 2, 1, 1));
     check(shape(6, 4, 96, 105, 3, 1, 1, 3));
+    check(shape(7, 6, 64, 33, 3, 1, 1, 1));
 }
 
 static void connected_layers(void **) {
@@ -276,12 +277,35 @@ static void the_best_kernel_is_chosen(void **) {
         assert_ptr_equal(gdrq_cuda_conv_kernel_for(&c.conv, &limits, c.capability), c.kernel);
 }
 
+/* On a GPU of 28 multiprocessors. */
+static void few_pixels_are_split(void **) {
+    const struct {
+        gdrq_int_conv conv;
+        bool splits;
+    } cases[] = {
+        {shape(13, 13, 512, 1024, 3, 1, 1, 1), true},   /* 3 x 16 tiles */
+        {shape(26, 26, 256, 512, 3, 1, 1, 1), false},   /* 11 x 8 */
+        {shape(13, 13, 1024, 255, 1, 1, 0, 1), true},   /* 3 x 4 */
+        {shape(13, 13, 256, 255, 1, 1, 0, 1), false},   /* sums of 256 products */
+        {shape(13, 13, 512, 1024, 3, 1, 1, 64), false}, /* of 72 */
+    };
+    for (auto c : cases) {
+        c.conv.out.w = c.conv.in.w, c.conv.out.h = c.conv.in.h;
+        assert_int_equal(gdrq_cuda_mma_splits(&c.conv, 28), c.splits);
+    }
+}
+
 int main() {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_shapes),          cmocka_unit_test(whole_and_broken_tiles),
-        cmocka_unit_test(connected_layers),       cmocka_unit_test(depthwise),
-        cmocka_unit_test(first_layers),           cmocka_unit_test(long_sums),
-        cmocka_unit_test(shortcuts_add_in_place), cmocka_unit_test(the_best_kernel_is_chosen),
+        cmocka_unit_test(few_pixels_are_split),
+        cmocka_unit_test(random_shapes),
+        cmocka_unit_test(whole_and_broken_tiles),
+        cmocka_unit_test(connected_layers),
+        cmocka_unit_test(depthwise),
+        cmocka_unit_test(first_layers),
+        cmocka_unit_test(long_sums),
+        cmocka_unit_test(shortcuts_add_in_place),
+        cmocka_unit_test(the_best_kernel_is_chosen),
     };
     seed_random(9);
     return cmocka_run_group_tests(tests, nullptr, nullptr);

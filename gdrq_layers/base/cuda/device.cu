@@ -80,6 +80,15 @@ gdrq_status gdrq_device_capability(int device, int *capability, gdrq_error *err)
     return status;
 }
 
+gdrq_status gdrq_device_multiprocessors(int *n, gdrq_error *err) {
+    int device;
+    const gdrq_status status = GDRQ_CHECK_CUDA(cudaGetDevice(&device), err);
+    return status == GDRQ_OK
+               ? GDRQ_CHECK_CUDA(cudaDeviceGetAttribute(n, cudaDevAttrMultiProcessorCount, device),
+                                 err)
+               : status;
+}
+
 gdrq_status gdrq_device_wait(gdrq_error *err) {
     return GDRQ_CHECK_CUDA(cudaDeviceSynchronize(), err);
 }

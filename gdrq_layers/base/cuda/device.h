@@ -35,6 +35,9 @@ void gdrq_pinned_free(void *memory);
 /* The compute capability of device number `device`: 75 is 7.5. */
 gdrq_status gdrq_device_capability(int device, int *capability, gdrq_error *err);
 
+/* How many multiprocessors the current device has. */
+gdrq_status gdrq_device_multiprocessors(int *n, gdrq_error *err);
+
 /* Waits until all that was queued is done. */
 gdrq_status gdrq_device_wait(gdrq_error *err);
 

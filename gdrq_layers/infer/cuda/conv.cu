@@ -10,8 +10,8 @@ extern "C" {
 #include "infer/cuda/shortcut.h"
 
 extern "C" const gdrq_cuda_conv_kernel *const gdrq_cuda_conv_kernels[] = {
-    &gdrq_cuda_depthwise, &gdrq_cuda_pixels, &gdrq_cuda_connected,
-    &gdrq_cuda_mma,       &gdrq_cuda_dp4a,   nullptr};
+    &gdrq_cuda_depthwise, &gdrq_cuda_pixels,    &gdrq_cuda_connected, &gdrq_cuda_mma,
+    &gdrq_cuda_dp4a,      &gdrq_cuda_mma_whole, &gdrq_cuda_mma_split, nullptr};
 
 const gdrq_cuda_conv_kernel *gdrq_cuda_conv_kernel_for(const gdrq_int_conv *conv,
                                                        const gdrq_conv_limits *limits,

@@ -35,10 +35,18 @@ typedef struct gdrq_cuda_conv_kernel {
     gdrq_status (*run)(const gdrq_cuda_conv_run *run, gdrq_error *err);
 } gdrq_cuda_conv_kernel;
 
-/* The best first; the last one fits all; ends with NULL. */
+/* The best first, up to gdrq_cuda_dp4a, which fits all; behind it lie those that gdrq_cuda_mma
+   chooses between; ends with NULL. */
 extern const gdrq_cuda_conv_kernel *const gdrq_cuda_conv_kernels[];
 extern const gdrq_cuda_conv_kernel gdrq_cuda_depthwise, gdrq_cuda_pixels, gdrq_cuda_connected,
-    gdrq_cuda_mma, gdrq_cuda_dp4a;
+    gdrq_cuda_mma, gdrq_cuda_dp4a, gdrq_cuda_mma_whole, gdrq_cuda_mma_split;
+
+/*
+ * Whether gdrq_cuda_mma splits sums among warps on a device of so many multiprocessors: where the
+ * tiles of gdrq_cuda_mma_whole are fewer than two for each, so that none has a block to go on with
+ * while one waits for the memory, and sums are long enough to be shared.
+ */
+bool gdrq_cuda_mma_splits(const gdrq_int_conv *conv, int multiprocessors);
 
 /* The compute capability that this library's code is compiled for as the current device runs it,
    which the device's own may exceed: 61 where the driver translates code for 6.1, whatever for.

@@ -116,8 +116,7 @@ __global__ void __launch_bounds__(THREADS, 3) conv_dp4a(problem p) {
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
-    const dim3 grid((unsigned)ratio_up(p.conv.out.w * p.conv.out.h, PIXELS),
-                    (unsigned)(p.conv.groups * ratio_up(p.order.filters, FILTERS)));
+    const dim3 grid = tiles_of(p.conv, PIXELS, FILTERS);
     if (p.order.narrow)
         return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_dp4a<BYTES, true>), p);
     return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_dp4a<BYTES, false>), p);
@@ -128,11 +127,7 @@ gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
     return load_bytes(run->conv) >= 4 ? launch<4>(p, err) : launch<1>(p, err);
 }
 
-bool fits(const gdrq_int_conv *, const gdrq_conv_limits *) {
-    return true;
-}
-
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", 0,    fits,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", 0,    fits_all,
                                                          packed_size, pack, run};

@@ -1,6 +1,4 @@
-#include "base/cuda/launch.cuh"
-#include "infer/cuda/mma.cuh"
-#include "infer/cuda/problem.cuh"
+#include "infer/cuda/mma_tile.cuh"
 
 using namespace gdrq_conv;
 
@@ -10,14 +8,7 @@ enum {
     THREADS = 128, /* warps of 32 pixels by 32 filters, two by two */
     PIXELS = 64,
     FILTERS = 64,
-    WARP_PIXELS = 32,
-    CHUNK_STEPS = 2, /* windows are unrolled into shared memory so many steps at a time */
-    CHUNK = CHUNK_STEPS * STEP_WORDS,
-    /* Words of a row in shared memory: the fragments of a warp then lie in 32 different banks. */
-    CODE_PITCH = CHUNK + 4,
     SUM_PITCH = FILTERS + 8,
-    LOADS = PIXELS * CHUNK / 4 / THREADS, /* of four words, by a thread for a chunk */
-    ROWS = PIXELS / LOADS,                /* between them */
 };
 
 /* Sums take the place of codes when all products are done. Codes are stored four words at a time.
@@ -25,82 +16,6 @@ enum {
 union alignas(16) tile_memory {
     unsigned codes[2][PIXELS][CODE_PITCH];
     int sums[PIXELS][SUM_PITCH];
-};
-
-/* What a thread carries from the GPU's memory to shared memory for a chunk: codes of the same words
-   of LOADS windows. */
-template <int BYTES> struct carrier {
-    window windows[LOADS];
-    cursor at;
-    int group, row, word;
-    gdrq_words codes[LOADS];
-
-    __device__ __forceinline__ carrier(const problem &p, int first_pixel, int its_group)
-        : at{0, 0, 0}, group(its_group), row((int)threadIdx.x / (CHUNK / 4)),
-          word((int)threadIdx.x % (CHUNK / 4) * 4) {
-        const int last = p.conv.out.w * p.conv.out.h - 1;
-        GDRQ_UNROLLED (i, LOADS)
-            windows[i] = window_of(p, min(first_pixel + row + i * ROWS, last));
-        at.advance(p, word);
-    }
-    /* And goes on to the next chunk. */
-    __device__ __forceinline__ void load(const problem &p) {
-        GDRQ_UNROLLED (i, LOADS)
-            codes[i] = load_words<BYTES>(p, windows[i], at, group);
-        at.advance(p, CHUNK);
-    }
-    __device__ __forceinline__ void store(unsigned (*to)[CODE_PITCH]) const {
-        GDRQ_UNROLLED (i, LOADS)
-            *(gdrq_words *)&to[row + i * ROWS][word] = codes[i];
-    }
-};
-
-/* What a warp computes: 32 pixels by TILES tiles of filters. */
-template <bool NARROW> struct warp_tile {
-    int row, column; /* of the block's pixels and filters */
-    int tile;        /* the first one, of all groups' */
-    bool exists;     /* has tiles to compute */
-    int sums[2][TILES][4];
-
-    __device__ __forceinline__ warp_tile(const problem &p, int group, int own_filter)
-        : row((int)threadIdx.x / LANES % 2 * WARP_PIXELS),
-          column((int)threadIdx.x / LANES / 2 * TILES * TILE), sums{} {
-        const int own_tile = (own_filter + column) / TILE;
-        exists = own_tile < p.order.tiles;
-        tile = group * p.order.tiles + own_tile;
-    }
-    __device__ __forceinline__ void load(const problem &p, int chunk,
-                                         fragment<NARROW> weights[CHUNK_STEPS][TILES]) const {
-        GDRQ_UNROLLED (s, CHUNK_STEPS)
-            GDRQ_UNROLLED (n, TILES)
-                if (exists && chunk * CHUNK_STEPS + s < p.order.steps)
-                    weights[s][n].load(p, tile + n, chunk * CHUNK_STEPS + s,
-                                       (int)threadIdx.x % LANES);
-    }
-    /* The products of one step, whose codes begin at `codes`. */
-    __device__ __forceinline__ void multiply(const unsigned *codes,
-                                             const fragment<NARROW> weights[TILES]) {
-        const int lane = (int)threadIdx.x % LANES, group = lane / 4, member = lane % 4;
-        unsigned a[2][4];
-        GDRQ_UNROLLED (m, 2)
-            GDRQ_UNROLLED (i, 4)
-                a[m][i] =
-                    codes[(row + 16 * m + group + 8 * (i % 2)) * CODE_PITCH + member + 4 * (i / 2)];
-        GDRQ_UNROLLED (n, TILES) {
-            unsigned b[2];
-            weights[n].unpack(b);
-            GDRQ_UNROLLED (m, 2)
-                gdrq_mma_u8s8(sums[m][n], a[m], b);
-        }
-    }
-    __device__ __forceinline__ void store(int (*to)[SUM_PITCH]) const {
-        const int lane = (int)threadIdx.x % LANES;
-        GDRQ_UNROLLED (m, 2)
-            GDRQ_UNROLLED (n, TILES)
-                GDRQ_UNROLLED (i, 4)
-                    to[row + 16 * m + lane / 4 + 8 * (i / 2)]
-                      [column + TILE * n + 2 * (lane % 4) + i % 2] = sums[m][n][i];
-    }
 };
 
 template <bool NARROW>
@@ -137,10 +52,11 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
     const int group = (int)blockIdx.y / blocks, own_filter = (int)blockIdx.y % blocks * FILTERS;
     const int first_pixel = (int)blockIdx.x * PIXELS;
     const int chunks = (p.order.steps + CHUNK_STEPS - 1) / CHUNK_STEPS;
-    warp_tile<NARROW> own(p, group, own_filter);
-    carrier<BYTES> codes(p, first_pixel, group);
+    const int warp = (int)threadIdx.x / LANES;
+    warp_tile<NARROW> own(p, group, own_filter, warp % 2 * WARP_PIXELS, warp / 2 * TILES * TILE);
+    carrier<BYTES, PIXELS, THREADS> codes(p, first_pixel, group, 0);
     fragment<NARROW> next[CHUNK_STEPS][TILES] = {}, weights[CHUNK_STEPS][TILES];
-    codes.load(p);
+    codes.load(p, 1);
     codes.store(memory.codes[0]);
     own.load(p, 0, next);
     __syncthreads();
@@ -150,7 +66,7 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
             GDRQ_UNROLLED (n, TILES)
                 weights[s][n] = next[s][n];
         if (more) {
-            codes.load(p);
+            codes.load(p, 1);
             own.load(p, chunk + 1, next);
         }
         __syncwarp(); /* lanes whose codes lie outside went another way */
@@ -168,33 +84,38 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
-    const dim3 grid((unsigned)ratio_up(p.conv.out.w * p.conv.out.h, PIXELS),
-                    (unsigned)(p.conv.groups * ratio_up(p.order.filters, FILTERS)));
+    const dim3 grid = tiles_of(p.conv, PIXELS, FILTERS);
     if (p.order.narrow)
         return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma<BYTES, true>), p);
     return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma<BYTES, false>), p);
 }
 
-gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
+gdrq_status run_whole(const gdrq_cuda_conv_run *run, gdrq_error *err) {
     const problem p = problem_of(run);
-    switch (load_bytes(run->conv)) {
-    case 16:
-        return launch<16>(p, err);
-    case 4:
-        return launch<4>(p, err);
-    default:
-        return launch<1>(p, err);
-    }
+    return by_load_bytes(run->conv, [&](auto bytes) { return launch<bytes.value>(p, err); });
 }
 
-bool fits(const gdrq_int_conv *, const gdrq_conv_limits *) {
-    return true;
+gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
+    int multiprocessors;
+    const gdrq_status status = gdrq_device_multiprocessors(&multiprocessors, err);
+    if (status != GDRQ_OK)
+        return status;
+    const bool splits = gdrq_cuda_mma_splits(run->conv, multiprocessors);
+    return splits ? gdrq_cuda_mma_split.run(run, err) : run_whole(run, err);
 }
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  75,   fits,
-                                                        packed_size, pack, run};
+bool gdrq_cuda_mma_splits(const gdrq_int_conv *conv, int multiprocessors) {
+    const dim3 tiles = tiles_of(*conv, PIXELS, FILTERS);
+    const int steps = conv->size * conv->size * (conv->in.c / conv->groups) / (4 * STEP_WORDS);
+    return tiles.x * tiles.y < 2 * (unsigned)multiprocessors && steps >= 16;
+}
+
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  75,   fits_all,
+                                                        packed_size, pack, run},
+                                       gdrq_cuda_mma_whole = {"cuda mma whole", 75,   fits_all,
+                                                              packed_size,      pack, run_whole};
 
 /* All kernels are compiled for the same; of this one the code differs. */
 gdrq_status gdrq_cuda_code_capability(int *capability, gdrq_error *err) {

@@ -52,8 +52,17 @@ problem problem_of(const gdrq_cuda_conv_run *run);
 /* The bytes of one load of codes: 16, 4 or 1, as the channels of all and of a group divide. */
 int load_bytes(const gdrq_int_conv *conv);
 
+/* For kernels that compute any convolution. */
+bool fits_all(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
+
 static inline int ratio_up(int n, int unit) {
     return (n + unit - 1) / unit;
+}
+
+/* The blocks that compute so many pixels of so many filters of a group each. */
+static inline dim3 tiles_of(const gdrq_int_conv &conv, int pixels, int filters) {
+    return dim3((unsigned)ratio_up(conv.out.w * conv.out.h, pixels),
+                (unsigned)(conv.groups * ratio_up(conv.out.c / conv.groups, filters)));
 }
 
 /* Both words of a lane, times 16 if they are narrow. */

@@ -46,6 +46,7 @@ enum cudaMemcpyKind {
     cudaMemcpyDeviceToDevice
 };
 enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
     cudaDevAttrComputeCapabilityMinor = 76,
 };
@@ -67,7 +68,7 @@ extern unsigned long synchronisations;
 extern size_t memory_in_use, memory_limit;
 bool is_device_memory(const void *pointer);
 /* Of the device, and what its code is compiled for: 75 is 7.5. */
-constexpr int capability = 75;
+constexpr int capability = 75, multiprocessors = 2;
 extern int code_capability;
 /* Graphs that were launched, and streams, graphs and executable graphs that exist. */
 extern unsigned long graph_launches, handles;
@@ -93,6 +94,7 @@ cudaError_t cudaGetLastError();
 cudaError_t cudaDeviceSynchronize();
 cudaError_t cudaMallocHost(void **pointer, size_t bytes);
 cudaError_t cudaFreeHost(void *pointer);
+cudaError_t cudaGetDevice(int *device);
 cudaError_t cudaDeviceGetAttribute(int *value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
