@@ -293,7 +293,8 @@ static gdrq_status make_plan(const gdrq_folded_network *f, const gdrq_node *node
                              gdrq_error *err) {
 #ifdef GPU
     if (f->gpu) {
-        const gdrq_status status = gdrq_plan_make_elsewhere(nodes, f->n, input, &plan->forms, err);
+        const gdrq_status status =
+            gdrq_plan_make_elsewhere(nodes, f->n, input, gdrq_cuda_pools, &plan->forms, err);
         return status == GDRQ_OK
                    ? gdrq_folded_gpu_plan_new(f->gpu, nodes, f->n, input, batch, &plan->gpu, err)
                    : status;

@@ -115,28 +115,29 @@ static bool pools_pairs(const gdrq_node *n) {
 }
 
 /* The layer before a maxpool that alone reads its codes then writes a quarter as many. */
-static void fuse_maxpool(gdrq_plan *plan, int maxpool) {
+static void fuse_maxpool(gdrq_plan *plan, int maxpool, gdrq_pools *pools) {
     const int conv = maxpool - 1;
     if (conv < 0 || plan->nodes[maxpool].reads[0] != conv || !pools_pairs(&plan->nodes[maxpool]))
         return;
     const tensor *t = tensor_of(plan, conv);
     const gdrq_conv_kernel *kernel = plan->kernels[conv];
-    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->nodes[conv].rises || !kernel ||
-        !kernel->pools || t->values || t->slots[INTERLEAVED].exists || t->class < 0 ||
-        !is_read_once(plan, conv))
+    if (plan->nodes[conv].kind != GDRQ_NODE_CONV || !plan->nodes[conv].rises)
+        return;
+    if (!(pools ? pools(&plan->nodes[conv]) : kernel && kernel->pools) || t->values ||
+        t->slots[INTERLEAVED].exists || t->class < 0 || !is_read_once(plan, conv))
         return;
     slot_of(plan, conv, CODES)->exists = false;
     plan->fused[conv] = plan->fused[maxpool] = maxpool;
     tensor_of(plan, maxpool)->written = conv;
 }
 
-static void fuse(gdrq_plan *plan) {
+static void fuse(gdrq_plan *plan, gdrq_pools *pools) {
     for (int i = 0; i < plan->n; i++) {
         plan->fused[i] = -1;
         if (plan->nodes[i].kind == GDRQ_NODE_SHORTCUT)
             fuse_shortcut(plan, i);
         if (plan->nodes[i].kind == GDRQ_NODE_MAXPOOL)
-            fuse_maxpool(plan, i);
+            fuse_maxpool(plan, i, pools);
     }
 }
 
@@ -331,7 +332,8 @@ static size_t scratch_size(const gdrq_plan *plan) {
     return most;
 }
 
-static gdrq_status make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, bool here,
+/* pools: NULL for a plan that runs here. */
+static gdrq_status make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_pools *pools,
                         gdrq_plan **out, gdrq_error *err) {
     gdrq_plan *plan = *out = gdrq_alloc(1, sizeof *plan);
     int most_reads = 1;
@@ -354,23 +356,23 @@ static gdrq_status make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, 
     for (int i = -1; i < n; i++)
         *tensor_of(plan, i) =
             (tensor){.shape = i < 0 ? input : nodes[i].out, .class = -1, .written = i};
-    if (here)
+    if (!pools)
         choose_kernels(plan);
     choose_formats(plan);
-    fuse(plan);
-    place_all(plan, here);
+    fuse(plan, pools);
+    place_all(plan, !pools);
     plan->scratch_size = scratch_size(plan);
     return GDRQ_OK;
 }
 
 gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
                            gdrq_error *err) {
-    return make(nodes, n, input, true, plan, err);
+    return make(nodes, n, input, NULL, plan, err);
 }
 
 gdrq_status gdrq_plan_make_elsewhere(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
-                                     gdrq_plan **plan, gdrq_error *err) {
-    return make(nodes, n, input, false, plan, err);
+                                     gdrq_pools *pools, gdrq_plan **plan, gdrq_error *err) {
+    return make(nodes, n, input, pools, plan, err);
 }
 
 void gdrq_plan_free(gdrq_plan *plan) {

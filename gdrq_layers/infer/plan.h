@@ -60,11 +60,14 @@ typedef struct gdrq_plan gdrq_plan;
 gdrq_status gdrq_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input, gdrq_plan **plan,
                            gdrq_error *err);
 
-/* The same for another device: only formats, fused shortcuts and places in an arena, routes having
-   one of their own; the functions
-   below that run nodes or reserve memory for them are not for it. */
+/* Whether a CONV node can give `pooled` codes (gdrq_int_output). */
+typedef bool gdrq_pools(const gdrq_node *node);
+
+/* The same for another device: only formats, fused shortcuts and maxpools, and places in an arena,
+   routes having one of their own; the functions below that run nodes or reserve memory for them are
+   not for it. */
 gdrq_status gdrq_plan_make_elsewhere(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
-                                     gdrq_plan **plan, gdrq_error *err);
+                                     gdrq_pools *pools, gdrq_plan **plan, gdrq_error *err);
 
 void gdrq_plan_free(gdrq_plan *plan);
 

@@ -97,8 +97,9 @@ struct network {
         node.pad = pad;
     }
     void make_weights(size_t i, gdrq_int_activation activation) {
-        const gdrq_node &node = nodes[i];
+        gdrq_node &node = nodes[i];
         gdrq_node_weights &w = weights[i];
+        node.rises = activation.kind != GDRQ_INT_OTHER;
         const size_t size = (size_t)(node.size * node.size) * (node.in.c / node.groups);
         ASSERT_OK(gdrq_node_weights_make(&w, node.out.c, size, &err));
         for (size_t k = 0; k < size * node.out.c; ++k) {
@@ -256,6 +257,42 @@ static void a_residual_network(void **) {
     run(net, 1);
 }
 
+/* Maxpools that are done by the convolution before them, and those that are not. */
+static void run_pools(int capability) {
+    network net;
+    net.capability = capability;
+    make_grids(net);
+    net.input = {19, 14, 3};
+    net.conv(-1, 12, 3, 1, 1); /* 0 */
+    net.maxpool(0, 2, 2, 1);   /* 1: fused, of an odd width */
+    net.conv(1, 12, 3, 1, 12); /* 2: depthwise */
+    net.maxpool(2, 2, 2, 1);   /* 3: by itself */
+    net.conv(3, 34, 3, 1, 1);  /* 4 */
+    net.maxpool(4, 2, 2, 1);   /* 5: fused */
+    net.conv(5, 8, 1, 1, 1);   /* 6 */
+    net.conv(6, 8, 1, 1, 1);   /* 7: of an activation that may fall */
+    net.maxpool(7, 2, 2, 1);   /* 8: by itself */
+    net.conv(8, 8, 1, 1, 1);   /* 9 */
+    net.maxpool(9, 2, 1, 1);   /* 10: of overlapping windows, by itself */
+    net.connected(10, 10);     /* 11 */
+    for (size_t i = 2; i < net.nodes.size(); ++i)
+        net.nodes[i].input_class = 2;
+    net.nodes[11].result = true;
+    net.finish();
+    const gdrq_plan *forms = gdrq_cuda_plan_forms(net.gpu_plan);
+    for (int i : {0, 4})
+        assert_true(gdrq_plan_written(forms, i) == i + 1 && !gdrq_plan_has_codes(forms, i));
+    for (int i : {2, 7, 9})
+        assert_int_equal(gdrq_plan_written(forms, i), i);
+    run(net, 0);
+    run(net, 1);
+}
+
+static void a_pooled_network(void **) {
+    for (int capability : capabilities_to_test())
+        run_pools(capability);
+}
+
 /* Nothing is left behind, and nothing is lost that was there. */
 static void memory_runs_out(void **) {
     skip_on_a_real_device();
@@ -312,6 +349,7 @@ int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_detector),
         cmocka_unit_test(a_residual_network),
+        cmocka_unit_test(a_pooled_network),
         cmocka_unit_test(memory_runs_out),
         cmocka_unit_test(the_host_does_not_wait),
     };

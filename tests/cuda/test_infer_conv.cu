@@ -141,6 +141,37 @@ static void check_kernel(const problem &p, const gdrq_cuda_conv_kernel *kernel,
                     interleaved.data(), 4 * n);
 }
 
+/* The largest codes of 2x2 outputs. */
+static vector<uint8_t> pooled(const gdrq_int_conv &conv, const vector<uint8_t> &codes) {
+    const int w = (conv.out.w + 1) / 2, h = (conv.out.h + 1) / 2, c = conv.out.c;
+    vector<uint8_t> most((size_t)w * h * c);
+    for (size_t i = 0; i < codes.size(); ++i) {
+        const int channel = (int)(i % c), x = (int)(i / c) % conv.out.w,
+                  y = (int)(i / c) / conv.out.w;
+        uint8_t &of = most[((size_t)(y / 2) * w + x / 2) * c + channel];
+        of = codes[i] > of ? codes[i] : of;
+    }
+    return most;
+}
+
+static void check_pooled(const problem &p, const gdrq_cuda_conv_kernel *kernel,
+                         const vector<uint8_t> &codes) {
+    const vector<uint8_t> expected = pooled(p.conv, codes);
+    vector<uint8_t> host_packed(kernel->packed_size(&p.conv, &p.limits));
+    kernel->pack(&p.conv, &p.limits, host_packed.data());
+    device_array<uint8_t> packed(host_packed), in(p.in);
+    device_array<float> scale(p.scale), bias(p.bias);
+    guarded_array<uint8_t> got(expected.size());
+    gdrq_epilogue epilogue = p.epilogue;
+    epilogue.scale = scale;
+    epilogue.bias = bias;
+    const gdrq_int_output out = {nullptr, nullptr, nullptr, got, 0};
+    const gdrq_cuda_conv_run run = {&p.conv, &p.limits, packed, &epilogue, in, &out};
+    ASSERT_OK(gdrq_cuda_convolve(kernel, &run, nullptr, &err));
+    check_equal(p, kernel, "pooled codes", got.pull(kernel->name).data(), expected.data(),
+                expected.size());
+}
+
 /* Whether the device has the instructions. */
 static bool is_here(const gdrq_cuda_conv_kernel *kernel) {
     return kernel->capability <= code_capability();
@@ -154,10 +185,14 @@ static void check(gdrq_int_conv conv) {
     vector<float> values(n), interleaved(n);
     const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
     gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
-    for (int k = 0; gdrq_cuda_conv_kernels[k]; ++k)
-        if (is_here(gdrq_cuda_conv_kernels[k]) &&
-            gdrq_cuda_conv_kernels[k]->fits(&p.conv, &p.limits))
-            check_kernel(p, gdrq_cuda_conv_kernels[k], codes, values, interleaved);
+    for (int k = 0; gdrq_cuda_conv_kernels[k]; ++k) {
+        const gdrq_cuda_conv_kernel *kernel = gdrq_cuda_conv_kernels[k];
+        if (!is_here(kernel) || !kernel->fits(&p.conv, &p.limits))
+            continue;
+        check_kernel(p, kernel, codes, values, interleaved);
+        if (kernel->pools && !p.epilogue.shortcut && p.epilogue.activation.kind != GDRQ_INT_OTHER)
+            check_pooled(p, kernel, codes);
+    }
 }
 
 static gdrq_int_conv shape(int w, int h, int c, int filters, int size, int stride, int pad,

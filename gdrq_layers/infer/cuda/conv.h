@@ -20,12 +20,13 @@ typedef struct gdrq_cuda_conv_run {
     const void *packed;
     const gdrq_epilogue *epilogue;
     const uint8_t *in;
-    const gdrq_int_output *out; /* `pooled` is not given */
+    const gdrq_int_output *out;
 } gdrq_cuda_conv_run;
 
 typedef struct gdrq_cuda_conv_kernel {
     const char *name; /* "cuda mma" */
     int capability;   /* the least that its code needs: 75 is 7.5 */
+    bool pools;       /* can give `pooled` codes */
     /* Whether it can compute this one; doesn't depend on the width and height of the input. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits); /* bytes */

@@ -69,5 +69,5 @@ bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_connected = {"cuda connected", 0,    fits,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_connected = {"cuda connected", 0,    false, fits,
                                                               packed_size,      pack, run};

@@ -94,4 +94,4 @@ bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *) {
 } // namespace
 
 extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_depthwise = {
-    "cuda depthwise", 0, fits, depthwise_size, pack_depthwise, run};
+    "cuda depthwise", 0, false, fits, depthwise_size, pack_depthwise, run};

@@ -46,7 +46,7 @@ template <int BYTES, bool NARROW> struct carrier {
         const int own_tile = first_filter / TILE + (int)threadIdx.x / LANES;
         has_tile = own_tile < p.order.tiles;
         tile = group * p.order.tiles + own_tile;
-        of = window_of(p, min(first_pixel + pixel, p.conv.out.w * p.conv.out.h - 1));
+        of = window_of(p, min(first_pixel + pixel, p.pixels - 1));
         at.advance(p, word);
     }
     /* And goes on to the next step. */
@@ -74,7 +74,8 @@ template <int BYTES, bool NARROW> struct carrier {
  * A block computes 64 pixels of 64 filters of a group, a thread 4 by 4 of them. A step's codes and
  * weights go through shared memory, in two buffers by turns. With K products in a sum, a block
  * reads 64*K bytes of codes and 64*K bytes of weights, or half as many at 4 bits, by way of the
- * caches, and writes a byte per code, 4 per value.
+ * caches, and writes a byte per code, 4 per value, a
+ * quarter of that where it pools.
  *
  * Per output and 4 products: 1 dp4a, 1/8 load of 16 bytes from shared memory, 1/64 load of a word
  * of codes and 1/128 of weights (4 or 8 bytes a lane).
@@ -108,15 +109,23 @@ __global__ void __launch_bounds__(THREADS, 3) conv_dp4a(problem p) {
         __syncthreads();
     }
     const int n = min(4, p.order.filters - own_filter - column);
-    const int pixels = p.conv.out.w * p.conv.out.h;
+    const int pixel = first_pixel + row, filter = group * p.order.filters + own_filter + column;
+    if (n <= 0 || pixel >= p.pixels)
+        return;
+    if (p.pooled_w > 0) {
+        unsigned codes = 0;
+        GDRQ_UNROLLED (i, 4)
+            codes = gdrq_larger_codes(codes, codes_of_products<NARROW>(p, filter, n, sums[i]));
+        put_pooled(p, pixel, filter, n, codes);
+        return;
+    }
     GDRQ_UNROLLED (i, 4)
-        if (n > 0 && first_pixel + row + i < pixels)
-            finish_products<NARROW>(p, first_pixel + row + i,
-                                    group * p.order.filters + own_filter + column, n, sums[i]);
+        if (pixel + i < p.pixels)
+            finish_products<NARROW>(p, pixel + i, filter, n, sums[i]);
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
-    const dim3 grid = tiles_of(p.conv, PIXELS, FILTERS);
+    const dim3 grid = tiles_of(p, PIXELS, FILTERS);
     if (p.order.narrow)
         return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_dp4a<BYTES, true>), p);
     return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_dp4a<BYTES, false>), p);
@@ -129,5 +138,5 @@ gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", 0,    fits_all,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_dp4a = {"cuda dp4a", 0,    true, fits_all,
                                                          packed_size, pack, run};

@@ -21,15 +21,30 @@ union alignas(16) tile_memory {
 template <bool NARROW>
 __device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, int first_filter,
                                             int filters, const int (*sums)[SUM_PITCH]) {
-    const int pixels = p.conv.out.w * p.conv.out.h;
     /* Neighbouring threads write neighbouring places. */
     const bool planes = p.finish.out.values && !p.finish.out.codes && !p.finish.out.interleaved;
     for (int i = (int)threadIdx.x; i < PIXELS * FILTERS / 4; i += THREADS) {
         const int row = planes ? i % PIXELS : i / (FILTERS / 4);
         const int filter = 4 * (planes ? i / PIXELS : i % (FILTERS / 4));
         const int pixel = first_pixel + row, n = min(4, filters - filter);
-        if (pixel < pixels && n > 0)
+        if (pixel < p.pixels && n > 0)
             finish_products<NARROW>(p, pixel, first_filter + filter, n, &sums[row][filter]);
+    }
+}
+
+template <bool NARROW>
+__device__ __forceinline__ void pool_tile(const problem &p, int first_pixel, int first_filter,
+                                          int filters, const int (*sums)[SUM_PITCH]) {
+    for (int i = (int)threadIdx.x; i < PIXELS / 4 * FILTERS / 4; i += THREADS) {
+        const int row = i / (FILTERS / 4) * 4, filter = 4 * (i % (FILTERS / 4));
+        const int n = min(4, filters - filter);
+        if (first_pixel + row >= p.pixels || n <= 0)
+            continue;
+        unsigned codes = 0;
+        GDRQ_UNROLLED (k, 4)
+            codes = gdrq_larger_codes(codes, codes_of_products<NARROW>(p, first_filter + filter, n,
+                                                                       &sums[row + k][filter]));
+        put_pooled(p, first_pixel + row, first_filter + filter, n, codes);
     }
 }
 
@@ -39,7 +54,8 @@ __device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, i
  * and weights are on their way. With K products in a sum, a block reads 64*K bytes of codes and
  * 64*K bytes of weights, or half as many at 4 bits, by way of the caches (each pixel's codes are
  * read again for every 64 filters, and weights for every 64 pixels; through L1 weights come twice,
- * 128*K bytes, as two warps need each), and writes a byte per code, 4 per value.
+ * 128*K bytes, as two warps need each), and writes a byte per code, 4 per value, a
+ * quarter of that where it pools.
  *
  * Per warp and 32 products of 32 x 32 outputs: 8 mma.m16n8k32 (1/128 of an instruction per output),
  * 8 loads of shared memory (4 bytes a lane, no conflicts), 4 of weights (4 or 8 bytes a lane), 12
@@ -79,12 +95,16 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
     }
     own.store(memory.sums);
     __syncthreads();
-    finish_tile<NARROW>(p, first_pixel, group * p.order.filters + own_filter,
-                        p.order.filters - own_filter, memory.sums);
+    const int first_filter = group * p.order.filters + own_filter;
+    if (p.pooled_w > 0)
+        pool_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter, memory.sums);
+    else
+        finish_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter,
+                            memory.sums);
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
-    const dim3 grid = tiles_of(p.conv, PIXELS, FILTERS);
+    const dim3 grid = tiles_of(p, PIXELS, FILTERS);
     if (p.order.narrow)
         return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma<BYTES, true>), p);
     return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma<BYTES, false>), p);
@@ -107,15 +127,17 @@ gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
 } // namespace
 
 bool gdrq_cuda_mma_splits(const gdrq_int_conv *conv, int multiprocessors) {
-    const dim3 tiles = tiles_of(*conv, PIXELS, FILTERS);
+    const int tiles = ratio_up(conv->out.w * conv->out.h, PIXELS) * conv->groups *
+                      ratio_up(conv->out.c / conv->groups, FILTERS);
     const int steps = conv->size * conv->size * (conv->in.c / conv->groups) / (4 * STEP_WORDS);
-    return tiles.x * tiles.y < 2 * (unsigned)multiprocessors && steps >= 16;
+    return tiles < 2 * multiprocessors && steps >= 16;
 }
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  75,   fits_all,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma = {"cuda mma",  75,   true, fits_all,
                                                         packed_size, pack, run},
-                                       gdrq_cuda_mma_whole = {"cuda mma whole", 75,   fits_all,
-                                                              packed_size,      pack, run_whole};
+                                       gdrq_cuda_mma_whole = {"cuda mma whole", 75,          true,
+                                                              fits_all,         packed_size, pack,
+                                                              run_whole};
 
 /* All kernels are compiled for the same; of this one the code differs. */
 gdrq_status gdrq_cuda_code_capability(int *capability, gdrq_error *err) {

@@ -49,12 +49,55 @@ __device__ __forceinline__ void multiply_own(const problem &p, int warp, int fir
     }
 }
 
+/* The products of four filters of a pixel: all warps' together. */
+__device__ __forceinline__ void add_warps(const int (*of_warps)[PIXELS][SUM_PITCH], int row,
+                                          int filter, int products[4]) {
+    GDRQ_UNROLLED (f, 4)
+        products[f] = 0;
+    GDRQ_UNROLLED (w, WARPS)
+        GDRQ_UNROLLED (f, 4)
+            products[f] += of_warps[w][row][filter + f];
+}
+
+template <bool NARROW>
+__device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, int first_filter,
+                                            int filters, const int (*of_warps)[PIXELS][SUM_PITCH]) {
+    for (int i = (int)threadIdx.x; i < PIXELS * FILTERS / 4; i += THREADS) {
+        const int row = i / (FILTERS / 4), filter = 4 * (i % (FILTERS / 4));
+        const int pixel = first_pixel + row, n = min(4, filters - filter);
+        int products[4];
+        add_warps(of_warps, row, filter, products);
+        if (pixel < p.pixels && n > 0)
+            finish_products<NARROW>(p, pixel, first_filter + filter, n, products);
+    }
+}
+
+template <bool NARROW>
+__device__ __forceinline__ void pool_tile(const problem &p, int first_pixel, int first_filter,
+                                          int filters, const int (*of_warps)[PIXELS][SUM_PITCH]) {
+    for (int i = (int)threadIdx.x; i < PIXELS / 4 * FILTERS / 4; i += THREADS) {
+        const int row = i / (FILTERS / 4) * 4, filter = 4 * (i % (FILTERS / 4));
+        const int n = min(4, filters - filter);
+        if (first_pixel + row >= p.pixels || n <= 0)
+            continue;
+        unsigned codes = 0;
+        GDRQ_UNROLLED (k, 4) {
+            int products[4];
+            add_warps(of_warps, row + k, filter, products);
+            codes = gdrq_larger_codes(
+                codes, codes_of_products<NARROW>(p, first_filter + filter, n, products));
+        }
+        put_pooled(p, first_pixel + row, first_filter + filter, n, codes);
+    }
+}
+
 /*
  * conv_mma() for few pixels: a block computes 32 pixels of 32 filters of a group, and each of its
  * warps a quarter of their products, so that there are four times as many blocks, each with a
  * quarter of the chunks to wait for one after the other. In return, with K products in a sum, it
  * reads 32*K bytes of codes and 32*K bytes of weights, or half as many at 4 bits, for a quarter of
- * the outputs: twice as many per output. It writes a byte per code, 4 per value.
+ * the outputs: twice as many per output. It writes a byte per code, 4 per value, a
+ * quarter of that where it pools.
  *
  * Per warp and 32 products of 32 x 32 outputs: as conv_mma(); once per output 4 sums are stored to
  * and loaded from shared memory.
@@ -64,28 +107,23 @@ __global__ void __launch_bounds__(THREADS) conv_mma_split(problem p) {
     __shared__ split_memory memory;
     const int blocks = (p.order.filters + FILTERS - 1) / FILTERS;
     const int group = (int)blockIdx.y / blocks, own_filter = (int)blockIdx.y % blocks * FILTERS;
-    const int first_pixel = (int)blockIdx.x * PIXELS, pixels = p.conv.out.w * p.conv.out.h;
+    const int first_pixel = (int)blockIdx.x * PIXELS;
     const int warp = (int)threadIdx.x / LANES;
     warp_tile<NARROW> own(p, group, own_filter, 0, 0);
     multiply_own<BYTES>(p, warp, first_pixel, group, memory.codes[warp], own);
     __syncthreads();
     own.store(memory.sums[warp]);
     __syncthreads();
-    for (int i = (int)threadIdx.x; i < PIXELS * FILTERS / 4; i += THREADS) {
-        const int row = i / (FILTERS / 4), filter = 4 * (i % (FILTERS / 4));
-        const int pixel = first_pixel + row, n = min(4, p.order.filters - own_filter - filter);
-        int sums[4] = {};
-        GDRQ_UNROLLED (w, WARPS)
-            GDRQ_UNROLLED (f, 4)
-                sums[f] += memory.sums[w][row][filter + f];
-        if (pixel < pixels && n > 0)
-            finish_products<NARROW>(p, pixel, group * p.order.filters + own_filter + filter, n,
-                                    sums);
-    }
+    const int first_filter = group * p.order.filters + own_filter;
+    if (p.pooled_w > 0)
+        pool_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter, memory.sums);
+    else
+        finish_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter,
+                            memory.sums);
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
-    const dim3 grid = tiles_of(p.conv, PIXELS, FILTERS);
+    const dim3 grid = tiles_of(p, PIXELS, FILTERS);
     if (p.order.narrow)
         return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma_split<BYTES, true>), p);
     return GDRQ_LAUNCH(err, grid, THREADS, 0, (conv_mma_split<BYTES, false>), p);
@@ -98,5 +136,5 @@ gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma_split = {"cuda mma split", 75,   fits_all,
-                                                              packed_size,      pack, run};
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_mma_split = {
+    "cuda mma split", 75, true, fits_all, packed_size, pack, run};

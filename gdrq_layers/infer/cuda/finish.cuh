@@ -92,6 +92,26 @@ static __device__ __forceinline__ void gdrq_add_quad(const gdrq_finish &f, int p
         y[i] = gdrq_device_activate(s.activation.kind, y[i]);
 }
 
+/* The codes of four values, the first in the lowest byte. */
+static __device__ __forceinline__ unsigned gdrq_encode_quad(const gdrq_grid &grid,
+                                                            const float y[4]) {
+    unsigned codes = 0;
+    GDRQ_UNROLLED (i, 4)
+        codes |= gdrq_device_encode(grid, y[i]) << 8 * i;
+    return codes;
+}
+
+/* Writes n of four codes, all at once where the address allows it, as `index` tells. */
+static __device__ __forceinline__ void gdrq_store_codes(uint8_t *to, size_t index, int n,
+                                                        unsigned codes) {
+    if (n == 4 && index % 4 == 0)
+        *(unsigned *)(to + index) = codes;
+    else
+        GDRQ_UNROLLED (i, 4)
+            if (i < n)
+                to[index + i] = (uint8_t)(codes >> 8 * i);
+}
+
 /* Writes n values to all forms of output. */
 static __device__ __forceinline__ void gdrq_put_quad(const gdrq_finish &f, int pixel, int filter,
                                                      int n, const float y[4]) {
@@ -103,32 +123,28 @@ static __device__ __forceinline__ void gdrq_put_quad(const gdrq_finish &f, int p
         GDRQ_UNROLLED (i, 4)
             if (i < n)
                 f.out.interleaved[index + i] = y[i];
-    if (f.out.codes) {
-        unsigned codes[4];
-        GDRQ_UNROLLED (i, 4)
-            codes[i] = gdrq_device_encode(f.grid, y[i]);
-        if (whole)
-            *(unsigned *)(f.out.codes + index) =
-                codes[0] | codes[1] << 8 | codes[2] << 16 | codes[3] << 24;
-        else
-            GDRQ_UNROLLED (i, 4)
-                if (i < n)
-                    f.out.codes[index + i] = (uint8_t)codes[i];
-    }
+    if (f.out.codes)
+        gdrq_store_codes(f.out.codes, index, n, gdrq_encode_quad(f.grid, y));
     if (f.out.values)
         GDRQ_UNROLLED (i, 4)
             if (i < n)
                 f.out.values[(size_t)(filter + i) * f.shape.w * f.shape.h + pixel] = y[i];
 }
 
-/* The whole epilogue of n filters of a pixel, from their sums relative to the zero code. */
-static __device__ __forceinline__ void gdrq_finish_quad(const gdrq_finish &f, int pixel, int filter,
-                                                        int n, const int sums[4]) {
+/* What n filters of a pixel are, but for a shortcut, from their sums relative to the zero code. */
+static __device__ __forceinline__ void gdrq_values_of_quad(const gdrq_finish &f, int filter, int n,
+                                                           const int sums[4], float y[4]) {
     const gdrq_floats scale = gdrq_load_floats(f.scale, (size_t)filter, n);
     const gdrq_floats bias = gdrq_load_floats(f.bias, (size_t)filter, n);
-    float y[4];
     GDRQ_UNROLLED (i, 4)
         y[i] = gdrq_device_activate(f.activation, scale.at[i] * (float)sums[i] + bias.at[i]);
+}
+
+/* The whole epilogue of n filters of a pixel. */
+static __device__ __forceinline__ void gdrq_finish_quad(const gdrq_finish &f, int pixel, int filter,
+                                                        int n, const int sums[4]) {
+    float y[4];
+    gdrq_values_of_quad(f, filter, n, sums, y);
     if (f.adds)
         gdrq_add_quad(f, pixel, filter, n, y);
     gdrq_put_quad(f, pixel, filter, n, y);

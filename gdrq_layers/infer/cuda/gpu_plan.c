@@ -76,6 +76,12 @@ void gdrq_cuda_weights_free(gdrq_cuda_weights *weights) {
 
 /* ---- memory ---- */
 
+/* Whatever the code is compiled for: without tensor cores dp4a takes their kernel's place. */
+bool gdrq_cuda_pools(const gdrq_node *node) {
+    const gdrq_int_conv conv = gdrq_node_conv(node, NULL, 0);
+    return gdrq_cuda_conv_kernel_for(&conv, &node->limits, 0)->pools;
+}
+
 gdrq_status gdrq_cuda_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape input,
                                 gdrq_cuda_plan **out, gdrq_error *err) {
     gdrq_cuda_plan *plan = *out = gdrq_alloc(1, sizeof *plan);
@@ -89,7 +95,7 @@ gdrq_status gdrq_cuda_plan_make(const gdrq_node *nodes, int n, gdrq_tensor_shape
         status =
             gdrq_fail(err, GDRQ_ERROR_MEMORY, "out of memory for the GPU's plan of %d layers", n);
     if (status == GDRQ_OK)
-        status = gdrq_plan_make_elsewhere(nodes, n, input, &plan->plan, err);
+        status = gdrq_plan_make_elsewhere(nodes, n, input, gdrq_cuda_pools, &plan->plan, err);
     if (status != GDRQ_OK) {
         gdrq_cuda_plan_free(plan);
         *out = NULL;
@@ -114,12 +120,19 @@ const gdrq_plan *gdrq_cuda_plan_forms(const gdrq_cuda_plan *plan) {
     return plan->plan;
 }
 
+/* Whether CONV node i also does what a node of this kind is for. */
+static bool does(const gdrq_cuda_plan *plan, int i, gdrq_node_kind kind) {
+    const int written = gdrq_plan_written(plan->plan, i);
+    return written != i && gdrq_plan_node(plan->plan, written)->kind == kind;
+}
+
 /* The epilogue of a CONV node as far as its functions matter, with the shortcut that it does. */
 static gdrq_epilogue epilogue_of(const gdrq_cuda_plan *plan, int i,
                                  const gdrq_cuda_weights *weights) {
     const int written = gdrq_plan_written(plan->plan, i);
     gdrq_epilogue epilogue = weights->epilogue;
-    epilogue.shortcut = written == i ? NULL : &gdrq_plan_node(plan->plan, written)->shortcut;
+    const bool adds = does(plan, i, GDRQ_NODE_SHORTCUT);
+    epilogue.shortcut = adds ? &gdrq_plan_node(plan->plan, written)->shortcut : NULL;
     return epilogue;
 }
 
@@ -223,9 +236,11 @@ static gdrq_int_shortcut shortcut_of(const step *s, int tensor) {
 static gdrq_status run_conv(const step *s, const gdrq_cuda_weights *weights, gdrq_error *err) {
     const gdrq_int_conv conv = gdrq_node_conv(s->node, NULL, -s->grids[s->node->input_class].min);
     const int written = gdrq_plan_written(s->plan->plan, s->i);
-    const gdrq_int_output output = output_of(s, written);
+    gdrq_int_output output = output_of(s, written);
     if (!output.codes && !output.interleaved && !output.values)
         return GDRQ_OK; /* nothing reads it */
+    if (does(s->plan, s->i, GDRQ_NODE_MAXPOOL))
+        output = (gdrq_int_output){.pooled = output.codes};
     gdrq_epilogue epilogue = epilogue_of(s->plan, s->i, weights);
     gdrq_int_shortcut shortcut;
     epilogue.grid = grid_of(s, written);

@@ -26,6 +26,9 @@ gdrq_status gdrq_cuda_weights_make(const gdrq_node *node, const gdrq_node_weight
                                    int capability, gdrq_cuda_weights *out, gdrq_error *err);
 void gdrq_cuda_weights_free(gdrq_cuda_weights *weights);
 
+/* For plans of formats (gdrq_plan_make_elsewhere()): whether the kernel of a CONV node pools. */
+bool gdrq_cuda_pools(const gdrq_node *node);
+
 typedef struct gdrq_cuda_plan gdrq_cuda_plan;
 
 /* As gdrq_plan_make(). */

@@ -40,9 +40,8 @@ template <int BYTES, int ITS_PIXELS, int ITS_THREADS> struct carrier {
                                        int first_chunk)
         : at{0, 0, 0}, group(its_group), row((int)threadIdx.x % ITS_THREADS / (CHUNK / 4)),
           word((int)threadIdx.x % (CHUNK / 4) * 4) {
-        const int last = p.conv.out.w * p.conv.out.h - 1;
         GDRQ_UNROLLED (i, LOADS)
-            windows[i] = window_of(p, min(first_pixel + row + i * ROWS, last));
+            windows[i] = window_of(p, min(first_pixel + row + i * ROWS, p.pixels - 1));
         at.advance(p, first_chunk * CHUNK + word);
     }
     /* And goes so many chunks on. */

@@ -66,6 +66,11 @@ problem problem_of(const gdrq_cuda_conv_run *run) {
     p.weights = (const unsigned *)run->packed;
     p.sums = (const int *)((const uint8_t *)run->packed + p.order.bytes);
     p.in = run->in;
+    p.pixels = run->conv->out.w * run->conv->out.h;
+    if (run->out->pooled) {
+        p.pooled_w = ratio_up(run->conv->out.w, 2);
+        p.pixels = 4 * p.pooled_w * ratio_up(run->conv->out.h, 2);
+    }
     p.finish = gdrq_finish_of(run->epilogue, run->conv->out, run->out);
     return p;
 }

@@ -9,6 +9,10 @@
  * first of both, the high half to the second. Unpacked, they are in the high half of bytes: 16
  * times what they are worth, which a shift of the sum puts right. Filters are filled up to TILES
  * tiles in each group.
+ *
+ * Where a 2x2 maxpool follows, rows are in the order of its windows, four by four, so that a thread
+ * or neighbouring ones have all that a window needs. What a window at the edge lacks is a pixel
+ * that it has, once more.
  */
 #ifndef GDRQ_INFER_CUDA_PROBLEM_CUH
 #define GDRQ_INFER_CUDA_PROBLEM_CUH
@@ -44,6 +48,8 @@ struct problem {
     const unsigned *weights;
     const int *sums;
     const uint8_t *in;
+    int pixels;   /* rows: of the output, or four for each of the pooled ones */
+    int pooled_w; /* 0: nothing is pooled */
     gdrq_finish finish;
 };
 
@@ -60,9 +66,9 @@ static inline int ratio_up(int n, int unit) {
 }
 
 /* The blocks that compute so many pixels of so many filters of a group each. */
-static inline dim3 tiles_of(const gdrq_int_conv &conv, int pixels, int filters) {
-    return dim3((unsigned)ratio_up(conv.out.w * conv.out.h, pixels),
-                (unsigned)(conv.groups * ratio_up(conv.out.c / conv.groups, filters)));
+static inline dim3 tiles_of(const problem &p, int pixels, int filters) {
+    return dim3((unsigned)ratio_up(p.pixels, pixels),
+                (unsigned)(p.conv.groups * ratio_up(p.order.filters, filters)));
 }
 
 /* Both words of a lane, times 16 if they are narrow. */
@@ -85,16 +91,41 @@ template <bool NARROW> struct fragment {
     }
 };
 
-/* n neighbouring filters' sums of products of stored codes to results. */
+/* n neighbouring filters' sums of products of stored codes to what the epilogue takes. */
 template <bool NARROW>
-static __device__ __forceinline__ void finish_products(const problem &p, int pixel, int filter,
-                                                       int n, const int products[4]) {
-    int sums[4];
+static __device__ __forceinline__ void sums_of_products(const problem &p, int filter, int n,
+                                                        const int products[4], int sums[4]) {
     GDRQ_UNROLLED (i, 4)
         sums[i] = i < n
                       ? (NARROW ? products[i] >> 4 : products[i]) - p.conv.zero * p.sums[filter + i]
                       : 0;
+}
+
+/* And to results. */
+template <bool NARROW>
+static __device__ __forceinline__ void finish_products(const problem &p, int pixel, int filter,
+                                                       int n, const int products[4]) {
+    int sums[4];
+    sums_of_products<NARROW>(p, filter, n, products, sums);
     gdrq_finish_quad(p.finish, pixel, filter, n, sums);
+}
+
+/* The codes of a pixel that is to be pooled, for gdrq_larger_codes(). */
+template <bool NARROW>
+static __device__ __forceinline__ unsigned codes_of_products(const problem &p, int filter, int n,
+                                                             const int products[4]) {
+    int sums[4];
+    float y[4];
+    sums_of_products<NARROW>(p, filter, n, products, sums);
+    gdrq_values_of_quad(p.finish, filter, n, sums, y);
+    return gdrq_encode_quad(p.finish.grid, y);
+}
+
+/* The pooled codes of n filters of pixels `first` to first + 3. */
+static __device__ __forceinline__ void put_pooled(const problem &p, int first, int filter, int n,
+                                                  unsigned codes) {
+    gdrq_store_codes(p.finish.out.pooled, (size_t)(first / 4) * p.finish.shape.c + filter, n,
+                     codes);
 }
 
 /* The window of an output pixel: where it begins in the input, which may lie outside. */
@@ -103,8 +134,12 @@ struct window {
 };
 
 static __device__ __forceinline__ window window_of(const problem &p, int pixel) {
-    return {pixel % p.conv.out.w * p.conv.stride - p.conv.pad,
-            pixel / p.conv.out.w * p.conv.stride - p.conv.pad};
+    int x = pixel % p.conv.out.w, y = pixel / p.conv.out.w;
+    if (p.pooled_w > 0) {
+        x = min(pixel / 4 % p.pooled_w * 2 + pixel % 2, p.conv.out.w - 1);
+        y = min(pixel / 4 / p.pooled_w * 2 + pixel / 2 % 2, p.conv.out.h - 1);
+    }
+    return {x * p.conv.stride - p.conv.pad, y * p.conv.stride - p.conv.pad};
 }
 
 /* Where a word lies in a window: beyond the last one, row is the window's size or more. */
