@@ -1,5 +1,6 @@
 /* What saving, loading, resuming and resizing do to a network whose arrays are on the GPU. */
 #include <algorithm>
+#include <functional>
 #include <omp.h>
 
 #include "layer_on_both.h"
@@ -138,6 +139,75 @@ static void thresholds_are_pulled_and_pushed(void **) {
     n.s.input.threshold = 2;
     ASSERT_OK(gdrq_gpu_push(&n.net, &err));
     assert_true(pulled(q->gpu->thresholds, 2)[1] == .5f && pulled(on_gpu, 1)[0].threshold == 2);
+}
+
+/* Their numbers would be those of the host, which the GPU neither fills nor reads. */
+static void what_is_for_the_cpu_is_refused(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    gdrq_distribution *inputs = (gdrq_distribution *)calloc(1, sizeof *inputs);
+    gdrq_error e;
+    n.s.input.moves = 1;
+    ASSERT_OK(gdrq_network_ready(&n.net, &e));
+    gdrq_network_unquantised(&n.net, true);
+    const std::vector<std::function<gdrq_status()>> calls = {
+        [&] { return gdrq_network_ready(&n.net, &e); },
+        [&] { return gdrq_network_counting(&n.net, true, &e); },
+        [&] { return gdrq_network_set_thresholds(&n.net, GDRQ_CALIBRATE_SEARCH, 0, &e); },
+        [&] { return gdrq_network_set_bits(&n.net, 0, 3, 0, &e); },
+        [&] { return gdrq_network_add_inputs(&n.net, inputs, &e); },
+        [&] { return gdrq_network_forget_thresholds(&n.net, &e); },
+    };
+    for (const auto &call : calls) {
+        e.message[0] = '\0';
+        assert_int_equal(call(), GDRQ_ERROR_STATE);
+        assert_non_null(strstr(e.message, "-nogpu"));
+    }
+    const gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
+    assert_int_equal(q->options.weight_bits, 4);
+    assert_int_equal(q->options.threshold_weights, GDRQ_THRESHOLD_SCALE);
+    ASSERT_OK(gdrq_network_counting(&n.net, false, &e));
+    gdrq_network_unquantised(&n.net, false);
+    ASSERT_OK(gdrq_network_ready(&n.net, &e));
+    free(inputs);
+}
+
+/* A training moves weights and T on the GPU alone. */
+static void quantisation_is_that_of_the_gpu(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    const layer &l = n.s.l;
+    std::vector<float> weights(l.nweights);
+    for (float &w : weights)
+        w = random_normal();
+    push(l.weights_gpu, weights);
+    gdrq_running_threshold moved = n.s.input;
+    moved.threshold = 1.5f;
+    moved.moves = 12;
+    push(n.s.input.on_gpu, std::vector<gdrq_running_threshold>{moved});
+    gdrq_quantisation q;
+    assert_true(gdrq_network_quantisation(&n.net, 0, &q));
+    assert_memory_equal(q.weights, weights.data(), weights.size() * sizeof(float));
+    for (size_t i = 0; i < weights.size(); ++i)
+        if (fabsf(q.weight_codes[i]) < 7)
+            assert_true(fabsf(q.weight_codes[i] * q.weight_steps[0] - weights[i]) <=
+                        .5001f * q.weight_steps[0]);
+    assert_true(q.has_threshold && q.input_threshold == 1.5f);
+}
+
+/* Behind a reshape stage thresholds of weights are learned anew, without momentum. */
+static void a_restart_forgets_what_was_learned_on_the_gpu(void **) {
+    gdrq_layer_options options = learning_options();
+    options.quantize_after = 100;
+    one_layer_network n(NORMALISED, options);
+    gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
+    int updates = 0;
+    n.net.t = &updates;
+    q->weight_thresholds_set = true;
+    push(q->gpu->optimisers, std::vector<gdrq_threshold_optimiser>(2, {7, 7, 7}));
+    push(n.s.input.on_gpu, std::vector<gdrq_running_threshold>{n.s.input});
+    gdrq_network_restart(&n.net);
+    assert_false(q->weight_thresholds_set);
+    assert_true(pulled(q->gpu->optimisers, 2)[1].m == 0);
+    assert_true(q->weight_optimisers[0].v == 0);
 }
 
 /* What counts is on the GPUs: weights, statistics, momentum and learned thresholds of both. */
@@ -292,6 +362,9 @@ int main() {
         cmocka_unit_test(reading_costs_one_copy),
         cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
         cmocka_unit_test(thresholds_are_pulled_and_pushed),
+        cmocka_unit_test(what_is_for_the_cpu_is_refused),
+        cmocka_unit_test(quantisation_is_that_of_the_gpu),
+        cmocka_unit_test(a_restart_forgets_what_was_learned_on_the_gpu),
         cmocka_unit_test(networks_on_gpus_become_their_mean),
         cmocka_unit_test(networks_are_resized),
         cmocka_unit_test(batch_norm_is_resized),
