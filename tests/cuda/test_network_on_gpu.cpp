@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "host/cuda/gpu_network.h"
+#include "host/free_layer.h"
 #include "host/network_state.h"
 #include "host/resize.h"
 }
@@ -356,6 +357,44 @@ static void nothing_is_left_on_the_gpu(void **) {
     assert_memory_in_use(before);
 }
 
+/* In the place of the host's free_layer(), which frees other arrays. */
+static void free_nothing(layer) {
+}
+
+static layer layer_of_type(LAYER_TYPE type, const std::vector<float * layer::*> &arrays) {
+    layer l;
+    memset(&l, 0, sizeof l);
+    l.type = type;
+    for (float *layer::*array : arrays)
+        ASSERT_OK(gdrq_device_alloc((void **)&(l.*array), 10, sizeof(float), "a test", &err));
+    return l;
+}
+
+/* Of adam, also inside of recurrent layers, and of an LSTM's cells and gates. */
+static void what_the_host_forgets_is_freed_on_the_gpu(void **) {
+    const std::vector<float *layer::*> moments = {&layer::bias_m_gpu, &layer::bias_v_gpu,
+                                                  &layer::scale_m_gpu, &layer::scale_v_gpu},
+                                       cells = {&layer::prev_cell_gpu, &layer::cell_gpu,
+                                                &layer::f_gpu,         &layer::i_gpu,
+                                                &layer::g_gpu,         &layer::o_gpu,
+                                                &layer::c_gpu,         &layer::temp_gpu,
+                                                &layer::temp2_gpu,     &layer::temp3_gpu,
+                                                &layer::dc_gpu,        &layer::dh_gpu};
+    const size_t before = memory_in_use();
+    for (LAYER_TYPE type : {CONVOLUTIONAL, DECONVOLUTIONAL, CONNECTED}) {
+        const layer l = layer_of_type(type, moments);
+        gdrq_free_layer(&l, free_nothing);
+    }
+    layer lstm = layer_of_type(LSTM, cells);
+    for (layer **inner :
+         {&lstm.uf, &lstm.ui, &lstm.ug, &lstm.uo, &lstm.wf, &lstm.wi, &lstm.wg, &lstm.wo}) {
+        *inner = (layer *)malloc(sizeof(layer));
+        **inner = layer_of_type(CONNECTED, moments);
+    }
+    gdrq_free_layer(&lstm, free_nothing);
+    assert_memory_in_use(before);
+}
+
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
@@ -370,6 +409,7 @@ int main() {
         cmocka_unit_test(batch_norm_is_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
+        cmocka_unit_test(what_the_host_forgets_is_freed_on_the_gpu),
     };
     omp_set_num_threads(1); /* for arrays as small as these */
     seed_random(20184);
