@@ -308,6 +308,8 @@ static void batch_norm_is_resized(void **) {
     l.output = (float *)calloc(before, sizeof(float));
     for (float **array : {&l.output_gpu, &l.x_gpu, &l.x_norm_gpu})
         ASSERT_OK(gdrq_device_alloc((void **)array, before, sizeof(float), "a test", &err));
+    for (float *array : {l.output_gpu, l.x_gpu, l.x_norm_gpu})
+        set_all(array, before, 0);
     assert_non_null(gdrq_network_state_new(&net));
     ASSERT_OK(gdrq_resize(&net, 13, 12, &err));
     const size_t after = 2 * 3 * 13 * 12;
@@ -326,29 +328,112 @@ static void batch_norm_is_resized(void **) {
     gdrq_network_state_free(&net);
 }
 
+/* The layer as it was but for where its arrays on the GPU lie. */
+static void assert_unchanged(const layer &before, layer now) {
+    now.output_gpu = before.output_gpu, now.delta_gpu = before.delta_gpu;
+    now.x_gpu = before.x_gpu, now.x_norm_gpu = before.x_norm_gpu;
+    assert_memory_equal(&before, &now, sizeof before);
+}
+
 /* Each allocation in its turn fails, and then nothing has changed. */
 static void networks_stay_as_they_are_without_memory(void **) {
     skip_on_a_real_device();
     one_layer_network n(NORMALISED, default_options());
-    const layer before = n.s.l;
-    const size_t memory = memory_in_use();
+    const layer first = n.s.l;
+    const size_t memory = memory_in_use(), outputs = n.s.outputs();
     gdrq_error err;
     gdrq_status status = GDRQ_ERROR_MEMORY;
+    int failures = 0;
+    for (float *array : {first.output_gpu, first.delta_gpu, first.x_gpu, first.x_norm_gpu})
+        set_all(array, outputs, 7);
     for (size_t more = 0; status != GDRQ_OK; more += 300) {
-        /* What the quantiser grew to stays. */
-        const size_t grown = memory_in_use();
-        limit_memory(grown + more);
+        const layer before = n.s.l;
+        /* What grew stays. */
+        limit_memory(memory_in_use() + more);
         status = gdrq_resize(&n.net, 13, 12, &err);
+        adopt(&n.s, before);
         if (status == GDRQ_OK)
             break;
+        ++failures;
         assert_int_equal(status, GDRQ_ERROR_MEMORY);
         assert_non_null(strstr(err.message, "layer 0"));
-        assert_memory_equal(&before, &n.s.l, sizeof before);
+        assert_unchanged(first, n.s.l);
+        const layer &l = n.s.l;
+        for (float *array : {l.output_gpu, l.delta_gpu, l.x_gpu, l.x_norm_gpu})
+            assert_all(array, outputs, 7);
         assert_true(memory_in_use() >= memory);
     }
     limit_memory(SIZE_MAX);
+    assert_true(failures > 5);
     assert_true(memory_in_use() > memory);
-    adopt(&n.s, before);
+}
+
+static void resize_adopted(one_layer_network *n, int w, int h) {
+    const layer before = n->s.l;
+    gdrq_error err;
+    ASSERT_OK(gdrq_resize(&n->net, w, h, &err));
+    adopt(&n->s, before);
+    assert_true(n->s.l.w == w && n->s.l.h == h);
+}
+
+/* As a training with random=1 does. */
+static void a_size_that_is_not_the_largest_takes_no_memory(void **) {
+    skip_on_a_real_device();
+    one_layer_network n(NORMALISED, default_options());
+    resize_adopted(&n, 13, 12);
+    const size_t memory = memory_in_use();
+    limit_memory(memory);
+    for (int size : {5, 12, 9, 12})
+        resize_adopted(&n, size, size);
+    assert_memory_in_use(memory);
+    limit_memory(SIZE_MAX);
+}
+
+/* The largest, too, takes what it is larger by, and for a moment an array that is replaced. */
+static void a_network_grows_where_it_does_not_fit_twice(void **) {
+    skip_on_a_real_device();
+    size_t after, array;
+    {
+        one_layer_network n(NORMALISED, default_options());
+        array = n.s.outputs() * sizeof(float);
+        resize_adopted(&n, 13, 12);
+        after = memory_in_use();
+    }
+    one_layer_network n(NORMALISED, default_options());
+    limit_memory(after + array);
+    resize_adopted(&n, 13, 12);
+    assert_memory_in_use(after);
+    limit_memory(SIZE_MAX);
+}
+
+/* [dropout] and the network share the arrays of the layer before, also when a resize has moved
+   these and then failed. */
+static void shared_arrays_are_followed(void **) {
+    skip_on_a_real_device();
+    one_layer_network n(NORMALISED, default_options());
+    layer layers[2] = {n.s.l, n.s.l};
+    memset(&layers[1], 0, sizeof layers[1]);
+    layers[1].type = DROPOUT;
+    layers[1].batch = n.net.batch;
+    layers[1].inputs = layers[1].outputs = n.s.l.outputs;
+    layers[1].output_gpu = n.net.output_gpu = layers[0].output_gpu;
+    layers[1].delta_gpu = layers[0].delta_gpu;
+    n.net.layers = layers;
+    n.net.n = 2;
+    gdrq_error err;
+    gdrq_status status = GDRQ_ERROR_MEMORY;
+    for (size_t more = 0; status != GDRQ_OK; more += 300) {
+        const layer before = layers[0];
+        limit_memory(memory_in_use() + more);
+        status = gdrq_resize(&n.net, 13, 12, &err);
+        n.s.l = layers[0];
+        adopt(&n.s, before);
+        for (float *array : {layers[1].output_gpu, n.net.output_gpu})
+            assert_ptr_equal(array, layers[0].output_gpu);
+        assert_ptr_equal(layers[1].delta_gpu, layers[0].delta_gpu);
+        assert_int_equal(layers[1].outputs, layers[0].outputs);
+    }
+    limit_memory(SIZE_MAX);
 }
 
 static void nothing_is_left_on_the_gpu(void **) {
@@ -408,6 +493,9 @@ int main() {
         cmocka_unit_test(networks_are_resized),
         cmocka_unit_test(batch_norm_is_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
+        cmocka_unit_test(a_size_that_is_not_the_largest_takes_no_memory),
+        cmocka_unit_test(a_network_grows_where_it_does_not_fit_twice),
+        cmocka_unit_test(shared_arrays_are_followed),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
         cmocka_unit_test(what_the_host_forgets_is_freed_on_the_gpu),
     };
