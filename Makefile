@@ -104,8 +104,9 @@ cuda_tests := $(patsubst tests/cuda/%,$(BUILD)/tests/cuda/%,$(basename $(sort $(
 emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(wildcard tests/cuda/emulation/*.cpp gdrq_layers/train/*.c) \
   $(wildcard $(patsubst %,gdrq_layers/%/cuda/*.c,host infer primitives train)) \
-  $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/compare host/folded_layer host/folded_load \
-  host/folded_network host/interpose host/network_state host/predict_pixels host/replicas host/resize host/resize_layers host/segment \
+  $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/calibration host/compare host/folded_layer \
+  host/folded_load host/folded_network host/free_layer host/inspect host/interpose host/network_check \
+  host/network_state host/predict_pixels host/replicas host/resize host/resize_layers host/segment \
   host/scratch_buffer host/statistics host/tensor_class host/weight_spans primitives/avgpool_layer \
   primitives/convolutional_layer primitives/convolutional_parts primitives/detection_head \
   primitives/detection_truths primitives/dropout_layer primitives/predict primitives/region_layer \

@@ -128,14 +128,18 @@ GDRQ_API void gdrq_network_calibrating(struct network *net, bool on);
 /* Forgets the activation thresholds, so that calibrating begins with none; on the CPU only. */
 GDRQ_API gdrq_status gdrq_network_forget_thresholds(struct network *net, gdrq_error *err);
 
-/* While on, forward passes with net->train = 0 quantise nothing: the network as it is in float. */
+/*
+ * While on, forward passes with net->train = 0 quantise nothing: the network as it is in float. On
+ * the CPU only: of a network on a GPU gdrq_network_ready() is then GDRQ_ERROR_STATE, and the host's
+ * network_predict() ends the program.
+ */
 GDRQ_API void gdrq_network_unquantised(struct network *net, bool on);
 
 /*
  * While on, forward passes of the unquantised network count the values of the tensors that
  * quantised layers read; turning it on begins with none, and off forgets them. Values of channels
  * that a convolution's weights make more of count more (train/channel_weights.h). Only turning it
- * on can fail, for want of memory: half a megabyte per tensor.
+ * on can fail, of a network on a GPU and for want of memory: half a megabyte per tensor.
  */
 GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err);
 
@@ -143,7 +147,7 @@ GDRQ_API gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_er
  * Sets the thresholds of all tensors from the values that were counted: to what `share` (0..1) of
  * their magnitudes are not above, so that quantising loses least (search_norm= of the cfg), or as
  * training would begin. k*mean|x| is of all values alike, as in training; the others go by what
- * channels count for.
+ * channels count for. On the CPU only.
  */
 typedef enum gdrq_calibration {
     GDRQ_CALIBRATE_BY_BITS, /* PERCENTILE for 8 bits, SEARCH for fewer */
@@ -158,7 +162,8 @@ GDRQ_API gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calib
  * Gives a quantised layer other bits than its cfg does, to see what they cost: 2..8, or 0 for
  * floats. activation_bits are those of the tensor that it reads, and so of all layers that read it;
  * ignored for pixels. Thresholds are searched: those of the weights from now on whatever threshold=
- * says, and that of the tensor among the values that were counted (gdrq_network_counting()).
+ * says, and that of the tensor among the values that were counted (gdrq_network_counting()). On
+ * the CPU only.
  */
 GDRQ_API gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bits,
                                            int activation_bits, gdrq_error *err);
@@ -353,7 +358,8 @@ typedef struct gdrq_quantisation {
 
 /*
  * How layer i quantises with the weights that it has now; false if it is not quantised or there is
- * no such layer. Pointers stay good as long as the network, and codes and steps until it runs.
+ * no such layer. Pointers stay good as long as the network, and codes and steps until it runs. Of a
+ * network on a GPU all of it is copied from there.
  */
 GDRQ_API bool gdrq_network_quantisation(struct network *net, int i, gdrq_quantisation *q);
 
@@ -392,6 +398,7 @@ GDRQ_API gdrq_status gdrq_weight_distribution(const gdrq_quantisation *q, gdrq_d
 /*
  * Adds to inputs[i], for each quantised layer i of the network, what that layer has just read: call
  * it after gdrq_network_predict_pixels(). inputs has net->n elements, zeroed before the first call.
+ * On the CPU only.
  */
 GDRQ_API gdrq_status gdrq_network_add_inputs(const struct network *net, gdrq_distribution *inputs,
                                              gdrq_error *err);

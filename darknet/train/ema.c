@@ -50,9 +50,13 @@ gdrq_status ema_start(ema *e, const network *net, double decay, gdrq_error *err)
     return GDRQ_OK;
 }
 
-void ema_step(ema *e, const network *net) {
-    const double t = (double)++e->steps, start = (1 + t) / (10 + t);
-    const float rate = (float)(1 - (start < e->decay ? start : e->decay));
+void ema_step(ema *e, const network *net, int iterations) {
+    double keep = 1;
+    for (int i = 0; i < iterations; i++) {
+        const double t = (double)++e->steps, start = (1 + t) / (10 + t);
+        keep *= start < e->decay ? start : e->decay;
+    }
+    const float rate = (float)(1 - keep);
     /* Of a network on a GPU, the weights are copied to the host in every step. */
     gdrq_network_read_arrays(net, GDRQ_ARRAYS_WEIGHTS, move_array, &(walk){e->mean, rate});
 }

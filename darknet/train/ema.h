@@ -24,8 +24,10 @@ gdrq_status ema_start(ema *e, const network *net, double decay, gdrq_error *err)
 /*
  * After an iteration: the mean moves to the weights by 1 - decay, but by more at first,
  * 1 - (1 + steps) / (10 + steps), since a mean of few weights is no better than the last ones.
+ * After several at once, as of several networks that have become their mean, it keeps of itself
+ * what as many steps would have kept.
  */
-void ema_step(ema *e, const network *net);
+void ema_step(ema *e, const network *net, int iterations);
 
 /* Exchanges the mean and the network's weights; twice is as before. */
 void ema_swap(ema *e, const network *net);

@@ -23,6 +23,7 @@ typedef struct loop {
     progress shown;
     int w, h;      /* of the network's input, as the cfg has it */
     size_t done;   /* iterations of this run */
+    int unseen;    /* iterations since the mean of weights moved */
     bool diverged; /* the loss, so the weights are not worth saving */
     bool has_best; /* this run wrote the best weights */
     train_outcome *outcome;
@@ -60,10 +61,28 @@ static void note_state(loop *l) {
     state->seconds = l->seconds_before + seconds_now() - l->started;
 }
 
+/* One of several networks that are apart is not what the training has come to. */
+static void move_mean(loop *l) {
+    ema *mean = l->job->view->mean;
+    if (!replicas_are_joined(l->job->replicas))
+        return;
+    if (mean && l->unseen)
+        ema_step(mean, l->net, l->unseen);
+    l->unseen = 0;
+}
+
+/* Before the network is saved or measured. */
+static gdrq_status join(loop *l, gdrq_error *err) {
+    const gdrq_status status = replicas_join(l->job->replicas, err);
+    if (status == GDRQ_OK)
+        move_mean(l);
+    return status;
+}
+
 static gdrq_status save_last(loop *l, gdrq_error *err) {
     const checkpoints *files = l->job->files;
     note_state(l);
-    gdrq_status status = replicas_join(l->job->replicas, err);
+    gdrq_status status = join(l, err);
     if (status == GDRQ_OK)
         status = state_save(files->last, files->last_state, l->net, l->job->state,
                             l->job->view->mean, err);
@@ -84,7 +103,7 @@ static gdrq_status save_last(loop *l, gdrq_error *err) {
 static gdrq_status show_result(loop *l, bool measured, gdrq_error *err) {
     const train_job *job = l->job;
     const bool runs = measured || job->view->samples;
-    gdrq_status status = replicas_join(job->replicas, err);
+    gdrq_status status = join(l, err);
     if (status == GDRQ_OK && runs)
         status = replicas_resize(job->replicas, l->w, l->h, err);
     if (status == GDRQ_OK && runs)
@@ -307,8 +326,8 @@ static gdrq_status next_iteration(loop *l, gdrq_error *err) {
     if (!isfinite(loss))
         return stop_diverged(l, start + 1, loss, err);
     l->done++;
-    if (job->view->mean)
-        ema_step(job->view->mean, l->net);
+    l->unseen += l->stride;
+    move_mean(l);
     status = record(l, end, stage, loss, err);
     return status == GDRQ_OK ? checkpoint(l, end, err) : status;
 }

@@ -96,6 +96,10 @@ gdrq_status replicas_join(replicas *r, gdrq_error *err) {
     return gdrq_networks_average(r->nets, r->n, err);
 }
 
+bool replicas_are_joined(const replicas *r) {
+    return r->n == 1 || r->apart == 0;
+}
+
 gdrq_status replicas_resize(replicas *r, int w, int h, gdrq_error *err) {
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < r->n && status == GDRQ_OK; i++)

@@ -37,6 +37,9 @@ gdrq_status replicas_train(replicas *r, const loader_batch *batch, double *loss,
 /* All networks become their mean, if they aren't the same: before one is saved or measured. */
 gdrq_status replicas_join(replicas *r, gdrq_error *err);
 
+/* Whether they are the same: any of them is the training's network. */
+bool replicas_are_joined(const replicas *r);
+
 /* Of all networks. */
 gdrq_status replicas_resize(replicas *r, int w, int h, gdrq_error *err);
 

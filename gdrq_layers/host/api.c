@@ -2,6 +2,7 @@
 #include "darknet.h"
 #include "gdrq.h"
 
+#include "base/fatal.h"
 #include "base/status.h"
 #include "host/attach.h"
 #include "host/equalise.h"
@@ -10,6 +11,9 @@
 #include "host/scratch_buffer.h"
 #include "host/statistics.h"
 #include "host/weights.h"
+#ifdef GPU
+#include "host/cuda/gpu_network.h"
+#endif
 
 const char *gdrq_version(void) {
     return GDRQ_VERSION;
@@ -39,7 +43,11 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
         gdrq_threshold_commit(&state->tensors.classes[i]);
     gdrq_status status = state && state->folded ? gdrq_folded_check(state->folded, err) : GDRQ_OK;
     if (state && state->training.unquantised)
-        return status;
+        return status == GDRQ_OK && gdrq_is_on_gpu(net)
+                   ? gdrq_fail(err, GDRQ_ERROR_STATE,
+                               "networks run unquantised on the CPU only: parse the network for "
+                               "it, which -nogpu does")
+                   : status;
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
         const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised)
@@ -116,6 +124,17 @@ gdrq_status gdrq_network_equalise(struct network *net, int *tensors, gdrq_error 
                                      : GDRQ_OK;
 }
 
+static void forget_learned(const network *net, int i) {
+#ifdef GPU
+    gdrq_error err = {""};
+    if (gdrq_is_on_gpu(net)) {
+        gdrq_must(gdrq_gpu_forget_learned(net, i, &err), &err);
+        return;
+    }
+#endif
+    gdrq_quantised_forget(&net->layers[i]);
+}
+
 void gdrq_network_restart(struct network *net) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
@@ -126,7 +145,7 @@ void gdrq_network_restart(struct network *net) {
     for (int i = 0; i < net->n; ++i) {
         const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised && gdrq_quantised_reshapes(quantised))
-            gdrq_quantised_forget(&net->layers[i]);
+            forget_learned(net, i);
     }
 }
 

@@ -22,6 +22,7 @@
 #include "train/gdrq_convolutional_layer.h"
 #ifdef GPU
 #include "host/cuda/gpu_network.h"
+#include "host/gpu_sections.h"
 #include "primitives/cuda/layers_gpu.h"
 #include "primitives/cuda/segmentation_layer_gpu.h"
 #include "train/cuda/pointwise_layer_gpu.h"
@@ -243,6 +244,12 @@ gdrq_status gdrq_attach_parse(const char *cfg_path, gdrq_note *note, void *user,
         status = gdrq_outline_read(cfg_path, &outline, err);
     if (status != GDRQ_OK)
         return status;
+#ifdef GPU
+    if (gpu_index >= 0 && gdrq_gpu_sections_check(&outline, err) != GDRQ_OK) {
+        gdrq_outline_free(&outline);
+        return GDRQ_ERROR_FORMAT;
+    }
+#endif
     for (int i = 0; note && i < outline.n_notes; ++i)
         note(user, outline.notes[i]);
     /* A quantised cfg's contradictions between layers, before the host allocates anything. */

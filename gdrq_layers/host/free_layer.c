@@ -17,6 +17,13 @@ static void disown_output(layer *output_layer) {
 #endif
 }
 
+#ifdef GPU
+static void free_on_gpu(float *const *arrays, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        gdrq_device_free(arrays[i]);
+}
+#endif
+
 static void free_inner(layer *const *inner, size_t n, free_function *host_free) {
     for (size_t i = 0; i < n; i++) {
         gdrq_free_layer(inner[i], host_free);
@@ -31,6 +38,12 @@ static void free_lstm_buffers(const layer *l) {
                               l->dh_cpu};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         free(buffers[i]);
+#ifdef GPU
+    float *const on_gpu[] = {l->prev_cell_gpu, l->cell_gpu,  l->f_gpu,  l->i_gpu,
+                             l->g_gpu,         l->o_gpu,     l->c_gpu,  l->temp_gpu,
+                             l->temp2_gpu,     l->temp3_gpu, l->dc_gpu, l->dh_gpu};
+    free_on_gpu(on_gpu, sizeof on_gpu / sizeof *on_gpu);
+#endif
 }
 
 static void free_recurrent(const layer *l, free_function *host_free) {
@@ -53,6 +66,10 @@ static void free_moments(const layer *l) {
     free(l->bias_v);
     free(l->scale_m);
     free(l->scale_v);
+#ifdef GPU
+    float *const on_gpu[] = {l->bias_m_gpu, l->bias_v_gpu, l->scale_m_gpu, l->scale_v_gpu};
+    free_on_gpu(on_gpu, sizeof on_gpu / sizeof *on_gpu);
+#endif
 }
 
 static void free_loss(const layer *l) {

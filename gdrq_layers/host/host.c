@@ -17,7 +17,7 @@ static bool look_up(const char *name, void *pointer_to_function) {
     return symbol != NULL;
 }
 
-/* Symbols that only a GPU or a cuDNN build exports. */
+/* Symbols that only a GPU or a cuDNN build exports. Ours is never built for the latter's layout. */
 static gdrq_status check_layout(void) {
     const bool host_gpu = dlsym(RTLD_NEXT, "cuda_make_array") != NULL;
     const bool host_cudnn = dlsym(RTLD_NEXT, "cudnn_handle") != NULL;
@@ -26,18 +26,16 @@ static gdrq_status check_layout(void) {
 #else
     const bool our_gpu = false;
 #endif
-#ifdef CUDNN
-    const bool our_cudnn = true;
-#else
-    const bool our_cudnn = false;
-#endif
-    if (host_gpu == our_gpu && host_cudnn == our_cudnn)
+    if (host_cudnn)
+        return gdrq_fail(&reason, GDRQ_ERROR_HOST,
+                         "libdarknet was built with CUDNN=1, which libgdrq has no use for: build "
+                         "that Darknet with CUDNN=0");
+    if (host_gpu == our_gpu)
         return GDRQ_OK;
-    return gdrq_fail(
-        &reason, GDRQ_ERROR_HOST,
-        "libdarknet was built with GPU=%d CUDNN=%d, libgdrq with GPU=%d CUDNN=%d: build "
-        "libgdrq with DARKNET=/path/to/that/darknet",
-        host_gpu, host_cudnn, our_gpu, our_cudnn);
+    return gdrq_fail(&reason, GDRQ_ERROR_HOST,
+                     "libdarknet was built with GPU=%d, libgdrq with GPU=%d: build libgdrq with "
+                     "`make %sDARKNET=/path/to/that/darknet`",
+                     host_gpu, our_gpu, host_gpu ? "GPU=1 " : "");
 }
 
 static void find(void) {

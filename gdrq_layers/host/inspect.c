@@ -1,11 +1,27 @@
 /* What quantising does to the layers of a network (gdrq_network_quantisation() and so on). */
 #include "gdrq.h"
 
+#include "base/fatal.h"
 #include "base/status.h"
 #include "darknet.h"
+#include "host/scratch_buffer.h"
 #include "quant/distribution.h"
 #include "quant/pack.h"
 #include "train/quantised_layer.h"
+#ifdef GPU
+#include "host/cuda/gpu_network.h"
+#endif
+
+/* What the layer has now, where a training has moved it. */
+static void pull_layer(const network *net, int i) {
+#ifdef GPU
+    gdrq_error err = {""};
+    if (gdrq_is_on_gpu(net))
+        gdrq_must(gdrq_gpu_pull_layer(net, i, &err), &err);
+#else
+    (void)net, (void)i;
+#endif
+}
 
 static const char *range_name(const gdrq_running_threshold *t) {
     if (t->fixed)
@@ -22,6 +38,7 @@ bool gdrq_network_quantisation(struct network *net, int i, gdrq_quantisation *ou
     gdrq_quantised *q = gdrq_quantised_state(l);
     if (!q)
         return false;
+    pull_layer(net, i);
     gdrq_quantised_fold(q, l);
     *out = (gdrq_quantisation){.layer = i,
                                .connected = l->type == CONNECTED,
@@ -77,6 +94,10 @@ static bool add_input(const network *net, int i, gdrq_distribution *d) {
 
 gdrq_status gdrq_network_add_inputs(const struct network *net, gdrq_distribution *inputs,
                                     gdrq_error *err) {
+    if (gdrq_is_on_gpu(net))
+        return gdrq_fail(err, GDRQ_ERROR_STATE,
+                         "what layers read is looked at on the CPU only: parse the network for it, "
+                         "which -nogpu does");
     int bad = net->n;
 #pragma omp parallel for schedule(dynamic) reduction(min : bad)
     for (int i = 0; i < net->n; ++i)

@@ -2,8 +2,15 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "host/gpu_sections.h"
 
 #include <stdlib.h>
+
+#ifdef GPU
+static const bool on_gpu = true;
+#else
+static const bool on_gpu = false;
+#endif
 
 static gdrq_place place_of(const gdrq_outline *o, int i) {
     return (gdrq_place){&o->cfg, o->layers[i].section, i};
@@ -121,14 +128,14 @@ static const char *forward_fault(const gdrq_outline *o, const gdrq_outline_layer
     /* The variance divides by one less than the number of values. */
     if (normalised_values(o, layer) == 1)
         return "batch norm of a single value; raise batch= or lower subdivisions=";
-#ifndef GPU
+    if (on_gpu)
+        return gdrq_gpu_training_fault(o, layer);
     /* The state of the one is too short for a training pass; the other has no backward pass. */
     if (layer->type == RNN || layer->type == LSTM)
         return "Darknet can train it with a GPU only";
     if (layer->type == CONVOLUTIONAL && gdrq_value_int(layer->section, "binary", 0) &&
         !gdrq_value_int(layer->section, "batch_normalize", 0))
         return "with binary=1 Darknet updates scales that only batch_normalize=1 brings";
-#endif
     return NULL;
 }
 
@@ -166,5 +173,5 @@ gdrq_status gdrq_network_check_training(gdrq_outline *outline, const gdrq_layer_
                    ? GDRQ_OK
                    : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     }
-    return GDRQ_OK;
+    return gdrq_gpu_note_differences(outline, on_gpu, notes, err);
 }

@@ -13,8 +13,8 @@ gdrq_status gdrq_network_check(const gdrq_outline *outline, const gdrq_layer_fac
                                gdrq_error *err);
 
 /*
- * Networks that can run but whose backward pass the host would crash on: sets untrainable, and
- * notes it. Fails only for want of memory.
+ * Networks that can run but whose training the host would crash on: sets untrainable, and notes it.
+ * Of others it notes what a GPU trains otherwise. Fails only for want of memory.
  */
 gdrq_status gdrq_network_check_training(gdrq_outline *outline, const gdrq_layer_facts *facts,
                                         gdrq_notes *notes, gdrq_error *err);

@@ -89,5 +89,6 @@ void gdrq_network_state_free(const network *net) {
     gdrq_equaliser_free(state->equaliser);
     gdrq_folded_network_free(state->folded);
     gdrq_frame_free(&state->frame);
+    free(state->gpu_rooms);
     free(state);
 }

@@ -22,6 +22,7 @@ typedef struct gdrq_network_state {
     struct gdrq_equaliser *equaliser;   /* while channels are equalised; else NULL */
     gdrq_folded_network *folded;        /* of a folded network, else NULL */
     gdrq_frame frame;
+    struct gdrq_gpu_room *gpu_rooms; /* of the arrays of a resized network on a GPU, else NULL */
     int max_batch;         /* the largest batch that buffers were made for; the host forgets it */
     char untrainable[512]; /* why the network can only infer, empty if it can be trained */
     struct gdrq_network_state *next;

@@ -11,18 +11,10 @@
 #include "host/scratch_buffer.h"
 #include "primitives/segmentation_layer.h"
 #ifdef GPU
-#include "base/cuda/device.h"
 #include "host/cuda/gpu_network.h"
+#include "host/cuda/resize_gpu.h"
 #include "train/cuda/quantised_gpu.h"
 #endif
-
-static void free_on_gpu(void *buffer) {
-#ifdef GPU
-    gdrq_device_free(buffer);
-#else
-    (void)buffer;
-#endif
-}
 
 static gdrq_status plan(gdrq_resizing *r) {
     for (int i = 0; i < r->net->n; ++i) {
@@ -62,9 +54,9 @@ static void discard(gdrq_resizing *r) {
     for (int i = 0; i < r->net->n; ++i)
         for (int k = 0; k < r->layers[i].n; ++k)
             free(r->layers[i].buffers[k]);
-    for (int i = 0; i < r->net->n; ++i)
-        for (int k = 0; k < r->layers[i].n_gpu; ++k)
-            free_on_gpu(r->layers[i].gpu_buffers[k]);
+#ifdef GPU
+    gdrq_resize_gpu_discard(r);
+#endif
 }
 
 static void commit_layer(network *net, int i, gdrq_new_layer *to) {
@@ -72,10 +64,6 @@ static void commit_layer(network *net, int i, gdrq_new_layer *to) {
     for (int k = 0; k < to->n; ++k) {
         free(*to->slots[k]);
         *to->slots[k] = to->buffers[k];
-    }
-    for (int k = 0; k < to->n_gpu; ++k) {
-        free_on_gpu(*to->gpu_slots[k]);
-        *to->gpu_slots[k] = to->gpu_buffers[k];
     }
     if (l->type == DROPOUT) {
         l->output = net->layers[i - 1].output;
@@ -101,54 +89,40 @@ static void commit_layer(network *net, int i, gdrq_new_layer *to) {
     l->workspace_size = to->workspace_size;
 }
 
-/* The buffers of the network itself. */
+/* The buffers of the network itself. On a GPU the workspace is there alone. */
 typedef struct net_buffers {
     float *input, *truth, *workspace;
-    void *input_gpu, *truth_gpu; /* NULL where the network is not on one */
 } net_buffers;
 
 /* False when memory is out. */
-static bool make_net_buffers(const gdrq_resizing *r, size_t inputs, size_t truths, net_buffers *b) {
+static bool make_net_buffers(size_t inputs, size_t truths, net_buffers *b) {
     *b = (net_buffers){.input = gdrq_alloc(inputs, sizeof(float)),
                        .truth = gdrq_alloc(truths, sizeof(float))};
-    bool ok = b->input && b->truth;
-#ifdef GPU
-    if (ok && gdrq_is_on_gpu(r->net))
-        ok = gdrq_resize_gpu_array(r, 0, inputs, &b->input_gpu) &&
-             gdrq_resize_gpu_array(r, r->net->n - 1, truths, &b->truth_gpu);
-#else
-    (void)r;
-#endif
-    return ok;
+    return b->input && b->truth;
 }
 
-static void free_net_buffers(const gdrq_resizing *r, const net_buffers *b) {
+static void free_net_buffers(const net_buffers *b) {
     free(b->input);
     free(b->truth);
-    gdrq_scratch_buffer_free(r->net, b->workspace);
-    free_on_gpu(b->input_gpu);
-    free_on_gpu(b->truth_gpu);
+    free(b->workspace);
 }
 
 static void set_net_buffers(network *net, const net_buffers *b) {
     free(net->input);
     free(net->truth);
-    gdrq_scratch_buffer_free(net, net->workspace);
     net->input = b->input;
     net->truth = b->truth;
+    if (gdrq_is_on_gpu(net))
+        return;
+    free(net->workspace);
     net->workspace = b->workspace;
-#ifdef GPU
-    if (gdrq_is_on_gpu(net)) {
-        gdrq_device_free(net->input_gpu);
-        gdrq_device_free(net->truth_gpu);
-        net->input_gpu = b->input_gpu;
-        net->truth_gpu = b->truth_gpu;
-    }
-#endif
 }
 
 static void commit(gdrq_resizing *r, const net_buffers *buffers) {
     network *net = r->net;
+#ifdef GPU
+    gdrq_resize_gpu_commit(r);
+#endif
     for (int i = 0; i < net->n; ++i)
         commit_layer(net, i, &r->layers[i]);
     const layer out = get_network_output_layer(net);
@@ -181,32 +155,29 @@ static int new_truths(const gdrq_resizing *r) {
     return r->layers[i].outputs;
 }
 
-/* For the layer that needs most. */
-static gdrq_status make_workspace(const gdrq_resizing *r, float **workspace) {
+/* What all layers share, for the one that needs most. */
+static gdrq_status make_workspace(const gdrq_resizing *r, net_buffers *buffers) {
     int most = 0;
     for (int i = 1; i < r->net->n; ++i)
         if (r->layers[i].workspace_size > r->layers[most].workspace_size)
             most = i;
+    const size_t bytes = r->layers[most].workspace_size;
     gdrq_error reason;
-    const gdrq_status status =
-        gdrq_scratch_buffer_new(r->net, most, r->layers[most].workspace_size, workspace, &reason);
-    if (status != GDRQ_OK && status != GDRQ_ERROR_MEMORY)
-        *r->failure = (gdrq_gpu_failure){status, reason};
-    return status == GDRQ_OK ? GDRQ_OK : gdrq_resize_no_buffer(r, most);
+    return gdrq_scratch_buffer_new(r->net, most, bytes, &buffers->workspace, &reason) == GDRQ_OK
+               ? GDRQ_OK
+               : gdrq_resize_no_buffer(r, most);
 }
 
-/* *slot of layer i, if it has none; then it has none on the GPU either. */
+/* Layer i's *slot, if it has none; then it has none on the GPU either. */
 static bool make_missing(const gdrq_resizing *r, int i, void **slot) {
     gdrq_new_layer *to = &r->layers[i];
     if (*slot)
         return true;
-    bool ok = gdrq_resize_add_buffer(r, to, slot, to->outputs);
 #ifdef GPU
-    if (ok && gdrq_is_on_gpu(r->net))
-        ok = gdrq_resize_add_on_gpu(r, to, gdrq_gpu_twin(&r->net->layers[i], slot),
-                                    (size_t)r->batch * (size_t)to->outputs);
+    if (gdrq_is_on_gpu(r->net))
+        gdrq_resize_need_on_gpu(r, to, gdrq_gpu_twin(&r->net->layers[i], slot), GDRQ_OF_OUTPUTS);
 #endif
-    return ok;
+    return gdrq_resize_add_buffer(r, to, slot, GDRQ_OF_OUTPUTS);
 }
 
 /* What a folded network's layers need of values at the new size, and had no buffer for. */
@@ -230,17 +201,21 @@ static gdrq_status resize_planned(gdrq_resizing *r) {
         status = make_values(r);
     if (status != GDRQ_OK)
         return status;
-    const size_t batch = (size_t)r->batch;
+    const size_t inputs = (size_t)r->batch * (size_t)r->layers[0].inputs;
+    const size_t truths = (size_t)r->batch * (size_t)new_truths(r);
     net_buffers buffers;
-    if (!make_net_buffers(r, batch * (size_t)r->layers[0].inputs, batch * (size_t)new_truths(r),
-                          &buffers))
+    if (!make_net_buffers(inputs, truths, &buffers))
         status = gdrq_resize_no_buffer(r, 0);
+#ifdef GPU
+    else if (gdrq_is_on_gpu(r->net))
+        status = gdrq_resize_gpu(r, inputs, truths);
+#endif
     else
-        status = make_workspace(r, &buffers.workspace);
+        status = make_workspace(r, &buffers);
     if (status == GDRQ_OK)
         commit(r, &buffers);
     else
-        free_net_buffers(r, &buffers);
+        free_net_buffers(&buffers);
     return status;
 }
 

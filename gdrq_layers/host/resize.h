@@ -8,7 +8,8 @@
 /*
  * Resizes every layer, for w, h >= 1 pixels. All new buffers are made before the first old one
  * goes, so on error (a layer that would vanish, sizes that no longer fit together, a connected
- * layer whose input would change, memory) nothing has changed. Buffers are sized for the largest
+ * layer whose input would change, memory) nothing has changed; on a GPU, arrays may have moved with
+ * what they hold (host/cuda/resize_gpu.h). Buffers are sized for the largest
  * batch that the network was made for, whatever set_batch_network() says now.
  */
 gdrq_status gdrq_resize(network *net, int w, int h, gdrq_error *err);

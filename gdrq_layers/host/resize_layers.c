@@ -18,66 +18,68 @@ static gdrq_status fail_layer(const gdrq_resizing *r, int i, const char *why) {
                      r->w, r->h, i, why);
 }
 
+static int elements(gdrq_extent extent, int inputs, int outputs) {
+    return extent == GDRQ_OF_INPUTS ? inputs : outputs;
+}
+
 #ifdef GPU
-bool gdrq_resize_gpu_array(const gdrq_resizing *r, int layer, size_t count, void **array) {
-    gdrq_error error;
-    const gdrq_status status = gdrq_gpu_new_array(layer, count, array, &error);
-    if (status != GDRQ_OK && status != GDRQ_ERROR_MEMORY)
-        *r->failure = (gdrq_gpu_failure){status, error};
-    return status == GDRQ_OK;
+void gdrq_resize_need_on_gpu(const gdrq_resizing *r, gdrq_new_layer *to, void **slot,
+                             gdrq_extent extent) {
+    const layer *l = &r->net->layers[to - r->layers];
+    to->gpu[to->n_gpu++] = (gdrq_gpu_need){
+        .slot = slot,
+        .bytes = (size_t)r->batch * (size_t)elements(extent, to->inputs, to->outputs) * 4,
+        .had = (size_t)r->old_batch * (size_t)elements(extent, l->inputs, l->outputs) * 4};
 }
 
-bool gdrq_resize_add_on_gpu(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, size_t count) {
-    to->gpu_slots[to->n_gpu] = slot;
-    return gdrq_resize_gpu_array(r, (int)(to - r->layers), count, &to->gpu_buffers[to->n_gpu++]);
-}
-
-static bool make_on_gpu(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, size_t count) {
-    return !slot || !*slot || gdrq_resize_add_on_gpu(r, to, slot, count);
+static void need_if_there(const gdrq_resizing *r, gdrq_new_layer *to, void **slot,
+                          gdrq_extent extent) {
+    if (slot && *slot)
+        gdrq_resize_need_on_gpu(r, to, slot, extent);
 }
 #endif
 
-/* A buffer on the GPU for the one that the host's *slot gets, if the layer has it there, too. */
-static bool make_twin(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, size_t count) {
+static void need_twin(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, gdrq_extent extent) {
 #ifdef GPU
     if (gdrq_is_on_gpu(r->net))
-        return make_on_gpu(r, to, gdrq_gpu_twin(&r->net->layers[to - r->layers], slot), count);
+        need_if_there(r, to, gdrq_gpu_twin(&r->net->layers[to - r->layers], slot), extent);
 #else
-    (void)r, (void)to, (void)slot, (void)count;
+    (void)r, (void)to, (void)slot, (void)extent;
 #endif
-    return true;
 }
 
-/* Adds a zeroed buffer of `count` 4-byte elements per image for *slot. */
-bool gdrq_resize_add_buffer(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, int count) {
+bool gdrq_resize_add_buffer(const gdrq_resizing *r, gdrq_new_layer *to, void **slot,
+                            gdrq_extent extent) {
+    const int count = elements(extent, to->inputs, to->outputs);
     if (to->too_large || count > INT_MAX / r->batch)
         return false;
-    const size_t n = (size_t)r->batch * (size_t)count;
     to->slots[to->n] = slot;
-    to->buffers[to->n] = gdrq_alloc(n, sizeof(float));
-    return to->buffers[to->n++] != NULL && make_twin(r, to, slot, n);
+    to->buffers[to->n] = gdrq_alloc((size_t)r->batch * (size_t)count, sizeof(float));
+    need_twin(r, to, slot, extent);
+    return to->buffers[to->n++] != NULL;
 }
 
 /* The same if the layer has one now. */
-static bool add_buffer(const gdrq_resizing *r, gdrq_new_layer *to, void **slot, int count) {
-    return !*slot || gdrq_resize_add_buffer(r, to, slot, count);
+static bool add_buffer(const gdrq_resizing *r, gdrq_new_layer *to, void **slot,
+                       gdrq_extent extent) {
+    return !*slot || gdrq_resize_add_buffer(r, to, slot, extent);
 }
 
 static bool add_outputs(const gdrq_resizing *r, layer *l, gdrq_new_layer *to) {
-    return add_buffer(r, to, (void **)&l->output, to->outputs) &&
-           add_buffer(r, to, (void **)&l->delta, to->outputs);
+    return add_buffer(r, to, (void **)&l->output, GDRQ_OF_OUTPUTS) &&
+           add_buffer(r, to, (void **)&l->delta, GDRQ_OF_OUTPUTS);
 }
 
 /* Of batch norm, for which [batchnorm] layers have arrays on the GPU alone. */
 static bool add_normalised(const gdrq_resizing *r, layer *l, gdrq_new_layer *to) {
-    if (!add_buffer(r, to, (void **)&l->x, to->outputs) ||
-        !add_buffer(r, to, (void **)&l->x_norm, to->outputs))
+    if (!add_buffer(r, to, (void **)&l->x, GDRQ_OF_OUTPUTS) ||
+        !add_buffer(r, to, (void **)&l->x_norm, GDRQ_OF_OUTPUTS))
         return false;
 #ifdef GPU
-    const size_t count = (size_t)r->batch * (size_t)to->outputs;
-    if (gdrq_is_on_gpu(r->net))
-        return make_on_gpu(r, to, (void **)&l->x_gpu, count) &&
-               make_on_gpu(r, to, (void **)&l->x_norm_gpu, count);
+    if (gdrq_is_on_gpu(r->net)) {
+        need_if_there(r, to, (void **)&l->x_gpu, GDRQ_OF_OUTPUTS);
+        need_if_there(r, to, (void **)&l->x_norm_gpu, GDRQ_OF_OUTPUTS);
+    }
 #endif
     return true;
 }
@@ -125,7 +127,7 @@ static gdrq_status resize_convolution(const gdrq_resizing *r, int i, layer *l, g
     if (l->workspace_size > 0 && (!quantised || on_gpu))
         to->workspace_size = columns * (size_t)(all_groups ? l->groups : 1) * sizeof(float);
     const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
-                    add_buffer(r, to, (void **)&l->binary_input, to->inputs);
+                    add_buffer(r, to, (void **)&l->binary_input, GDRQ_OF_INPUTS);
     return ok ? GDRQ_OK : gdrq_resize_no_buffer(r, i);
 }
 
@@ -137,7 +139,7 @@ static gdrq_status resize_maxpool(const gdrq_resizing *r, int i, layer *l, gdrq_
     if (!gdrq_windows_meet_image(to->w, to->out_w, l->size, l->stride, l->pad) ||
         !gdrq_windows_meet_image(to->h, to->out_h, l->size, l->stride, l->pad))
         return fail_layer(r, i, "[maxpool] would have windows outside the image");
-    return add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->indexes, to->outputs)
+    return add_outputs(r, l, to) && add_buffer(r, to, (void **)&l->indexes, GDRQ_OF_OUTPUTS)
                ? GDRQ_OK
                : gdrq_resize_no_buffer(r, i);
 }
@@ -215,16 +217,17 @@ static gdrq_status resize_same(const gdrq_resizing *r, int i, layer *l, gdrq_new
     set_output(to, l->out_w ? to->w : 0, l->out_h ? to->h : 0, l->out_c);
     to->outputs = to->inputs;
     const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
-                    add_buffer(r, to, (void **)&l->squared, to->outputs) &&
-                    add_buffer(r, to, (void **)&l->norms, to->outputs) &&
-                    add_buffer(r, to, (void **)&l->loss, to->outputs);
+                    add_buffer(r, to, (void **)&l->squared, GDRQ_OF_OUTPUTS) &&
+                    add_buffer(r, to, (void **)&l->norms, GDRQ_OF_OUTPUTS) &&
+                    add_buffer(r, to, (void **)&l->loss, GDRQ_OF_OUTPUTS);
     return ok ? GDRQ_OK : gdrq_resize_no_buffer(r, i);
 }
 
 static gdrq_status resize_dropout(const gdrq_resizing *r, int i, layer *l, gdrq_new_layer *to) {
     set_output(to, to->w, to->h, to->c);
     to->outputs = to->inputs;
-    return add_buffer(r, to, (void **)&l->rand, to->inputs) ? GDRQ_OK : gdrq_resize_no_buffer(r, i);
+    return add_buffer(r, to, (void **)&l->rand, GDRQ_OF_INPUTS) ? GDRQ_OK
+                                                                : gdrq_resize_no_buffer(r, i);
 }
 
 static gdrq_status resize_avgpool(const gdrq_resizing *r, int i, layer *l, gdrq_new_layer *to) {
@@ -250,7 +253,7 @@ static gdrq_status resize_fixed(const gdrq_resizing *r, int i, layer *l, gdrq_ne
     if (is_recurrent(l))
         return fail_layer(r, i, "(recurrent) can't take a larger batch");
     const bool ok = add_outputs(r, l, to) && add_normalised(r, l, to) &&
-                    (l->type != L2NORM || add_buffer(r, to, (void **)&l->scales, to->outputs));
+                    (l->type != L2NORM || add_buffer(r, to, (void **)&l->scales, GDRQ_OF_OUTPUTS));
     return ok ? GDRQ_OK : gdrq_resize_no_buffer(r, i);
 }
 

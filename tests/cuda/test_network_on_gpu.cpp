@@ -1,5 +1,6 @@
 /* What saving, loading, resuming and resizing do to a network whose arrays are on the GPU. */
 #include <algorithm>
+#include <functional>
 #include <omp.h>
 
 #include "layer_on_both.h"
@@ -8,6 +9,7 @@
 extern "C" {
 #include "host/cuda/gpu_network.h"
 #include "host/cuda/statistics_gpu.h"
+#include "host/free_layer.h"
 #include "host/network_state.h"
 #include "host/resize.h"
 #include "host/statistics.h"
@@ -143,6 +145,75 @@ static void thresholds_are_pulled_and_pushed(void **) {
     assert_true(pulled(q->gpu->thresholds, 2)[1] == .5f && pulled(on_gpu, 1)[0].threshold == 2);
 }
 
+/* Their numbers would be those of the host, which the GPU neither fills nor reads. */
+static void what_is_for_the_cpu_is_refused(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    gdrq_distribution *inputs = (gdrq_distribution *)calloc(1, sizeof *inputs);
+    gdrq_error e;
+    n.s.input.moves = 1;
+    ASSERT_OK(gdrq_network_ready(&n.net, &e));
+    gdrq_network_unquantised(&n.net, true);
+    const std::vector<std::function<gdrq_status()>> calls = {
+        [&] { return gdrq_network_ready(&n.net, &e); },
+        [&] { return gdrq_network_counting(&n.net, true, &e); },
+        [&] { return gdrq_network_set_thresholds(&n.net, GDRQ_CALIBRATE_SEARCH, 0, &e); },
+        [&] { return gdrq_network_set_bits(&n.net, 0, 3, 0, &e); },
+        [&] { return gdrq_network_add_inputs(&n.net, inputs, &e); },
+        [&] { return gdrq_network_forget_thresholds(&n.net, &e); },
+    };
+    for (const auto &call : calls) {
+        e.message[0] = '\0';
+        assert_int_equal(call(), GDRQ_ERROR_STATE);
+        assert_non_null(strstr(e.message, "-nogpu"));
+    }
+    const gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
+    assert_int_equal(q->options.weight_bits, 4);
+    assert_int_equal(q->options.threshold_weights, GDRQ_THRESHOLD_SCALE);
+    ASSERT_OK(gdrq_network_counting(&n.net, false, &e));
+    gdrq_network_unquantised(&n.net, false);
+    ASSERT_OK(gdrq_network_ready(&n.net, &e));
+    free(inputs);
+}
+
+/* A training moves weights and T on the GPU alone. */
+static void quantisation_is_that_of_the_gpu(void **) {
+    one_layer_network n(NORMALISED, default_options());
+    const layer &l = n.s.l;
+    std::vector<float> weights(l.nweights);
+    for (float &w : weights)
+        w = random_normal();
+    push(l.weights_gpu, weights);
+    gdrq_running_threshold moved = n.s.input;
+    moved.threshold = 1.5f;
+    moved.moves = 12;
+    push(n.s.input.on_gpu, std::vector<gdrq_running_threshold>{moved});
+    gdrq_quantisation q;
+    assert_true(gdrq_network_quantisation(&n.net, 0, &q));
+    assert_memory_equal(q.weights, weights.data(), weights.size() * sizeof(float));
+    for (size_t i = 0; i < weights.size(); ++i)
+        if (fabsf(q.weight_codes[i]) < 7)
+            assert_true(fabsf(q.weight_codes[i] * q.weight_steps[0] - weights[i]) <=
+                        .5001f * q.weight_steps[0]);
+    assert_true(q.has_threshold && q.input_threshold == 1.5f);
+}
+
+/* Behind a reshape stage thresholds of weights are learned anew, without momentum. */
+static void a_restart_forgets_what_was_learned_on_the_gpu(void **) {
+    gdrq_layer_options options = learning_options();
+    options.quantize_after = 100;
+    one_layer_network n(NORMALISED, options);
+    gdrq_quantised *q = gdrq_quantised_state(&n.s.l);
+    int updates = 0;
+    n.net.t = &updates;
+    q->weight_thresholds_set = true;
+    push(q->gpu->optimisers, std::vector<gdrq_threshold_optimiser>(2, {7, 7, 7}));
+    push(n.s.input.on_gpu, std::vector<gdrq_running_threshold>{n.s.input});
+    gdrq_network_restart(&n.net);
+    assert_false(q->weight_thresholds_set);
+    assert_true(pulled(q->gpu->optimisers, 2)[1].m == 0);
+    assert_true(q->weight_optimisers[0].v == 0);
+}
+
 /* What counts is on the GPUs: weights, statistics, momentum and learned thresholds of both. */
 static void networks_on_gpus_become_their_mean(void **) {
     one_layer_network a(NORMALISED, learning_options()), b(NORMALISED, learning_options());
@@ -240,6 +311,8 @@ static void batch_norm_is_resized(void **) {
     l.output = (float *)calloc(before, sizeof(float));
     for (float **array : {&l.output_gpu, &l.x_gpu, &l.x_norm_gpu})
         ASSERT_OK(gdrq_device_alloc((void **)array, before, sizeof(float), "a test", &err));
+    for (float *array : {l.output_gpu, l.x_gpu, l.x_norm_gpu})
+        set_all(array, before, 0);
     assert_non_null(gdrq_network_state_new(&net));
     ASSERT_OK(gdrq_resize(&net, 13, 12, &err));
     const size_t after = 2 * 3 * 13 * 12;
@@ -258,29 +331,112 @@ static void batch_norm_is_resized(void **) {
     gdrq_network_state_free(&net);
 }
 
+/* The layer as it was but for where its arrays on the GPU lie. */
+static void assert_unchanged(const layer &before, layer now) {
+    now.output_gpu = before.output_gpu, now.delta_gpu = before.delta_gpu;
+    now.x_gpu = before.x_gpu, now.x_norm_gpu = before.x_norm_gpu;
+    assert_memory_equal(&before, &now, sizeof before);
+}
+
 /* Each allocation in its turn fails, and then nothing has changed. */
 static void networks_stay_as_they_are_without_memory(void **) {
     skip_on_a_real_device();
     one_layer_network n(NORMALISED, default_options());
-    const layer before = n.s.l;
-    const size_t memory = memory_in_use();
+    const layer first = n.s.l;
+    const size_t memory = memory_in_use(), outputs = n.s.outputs();
     gdrq_error err;
     gdrq_status status = GDRQ_ERROR_MEMORY;
+    int failures = 0;
+    for (float *array : {first.output_gpu, first.delta_gpu, first.x_gpu, first.x_norm_gpu})
+        set_all(array, outputs, 7);
     for (size_t more = 0; status != GDRQ_OK; more += 300) {
-        /* What the quantiser grew to stays. */
-        const size_t grown = memory_in_use();
-        limit_memory(grown + more);
+        const layer before = n.s.l;
+        /* What grew stays. */
+        limit_memory(memory_in_use() + more);
         status = gdrq_resize(&n.net, 13, 12, &err);
+        adopt(&n.s, before);
         if (status == GDRQ_OK)
             break;
+        ++failures;
         assert_int_equal(status, GDRQ_ERROR_MEMORY);
         assert_non_null(strstr(err.message, "layer 0"));
-        assert_memory_equal(&before, &n.s.l, sizeof before);
+        assert_unchanged(first, n.s.l);
+        const layer &l = n.s.l;
+        for (float *array : {l.output_gpu, l.delta_gpu, l.x_gpu, l.x_norm_gpu})
+            assert_all(array, outputs, 7);
         assert_true(memory_in_use() >= memory);
     }
     limit_memory(SIZE_MAX);
+    assert_true(failures > 5);
     assert_true(memory_in_use() > memory);
-    adopt(&n.s, before);
+}
+
+static void resize_adopted(one_layer_network *n, int w, int h) {
+    const layer before = n->s.l;
+    gdrq_error err;
+    ASSERT_OK(gdrq_resize(&n->net, w, h, &err));
+    adopt(&n->s, before);
+    assert_true(n->s.l.w == w && n->s.l.h == h);
+}
+
+/* As a training with random=1 does. */
+static void a_size_that_is_not_the_largest_takes_no_memory(void **) {
+    skip_on_a_real_device();
+    one_layer_network n(NORMALISED, default_options());
+    resize_adopted(&n, 13, 12);
+    const size_t memory = memory_in_use();
+    limit_memory(memory);
+    for (int size : {5, 12, 9, 12})
+        resize_adopted(&n, size, size);
+    assert_memory_in_use(memory);
+    limit_memory(SIZE_MAX);
+}
+
+/* The largest, too, takes what it is larger by, and for a moment an array that is replaced. */
+static void a_network_grows_where_it_does_not_fit_twice(void **) {
+    skip_on_a_real_device();
+    size_t after, array;
+    {
+        one_layer_network n(NORMALISED, default_options());
+        array = n.s.outputs() * sizeof(float);
+        resize_adopted(&n, 13, 12);
+        after = memory_in_use();
+    }
+    one_layer_network n(NORMALISED, default_options());
+    limit_memory(after + array);
+    resize_adopted(&n, 13, 12);
+    assert_memory_in_use(after);
+    limit_memory(SIZE_MAX);
+}
+
+/* [dropout] and the network share the arrays of the layer before, also when a resize has moved
+   these and then failed. */
+static void shared_arrays_are_followed(void **) {
+    skip_on_a_real_device();
+    one_layer_network n(NORMALISED, default_options());
+    layer layers[2] = {n.s.l, n.s.l};
+    memset(&layers[1], 0, sizeof layers[1]);
+    layers[1].type = DROPOUT;
+    layers[1].batch = n.net.batch;
+    layers[1].inputs = layers[1].outputs = n.s.l.outputs;
+    layers[1].output_gpu = n.net.output_gpu = layers[0].output_gpu;
+    layers[1].delta_gpu = layers[0].delta_gpu;
+    n.net.layers = layers;
+    n.net.n = 2;
+    gdrq_error err;
+    gdrq_status status = GDRQ_ERROR_MEMORY;
+    for (size_t more = 0; status != GDRQ_OK; more += 300) {
+        const layer before = layers[0];
+        limit_memory(memory_in_use() + more);
+        status = gdrq_resize(&n.net, 13, 12, &err);
+        n.s.l = layers[0];
+        adopt(&n.s, before);
+        for (float *array : {layers[1].output_gpu, n.net.output_gpu})
+            assert_ptr_equal(array, layers[0].output_gpu);
+        assert_ptr_equal(layers[1].delta_gpu, layers[0].delta_gpu);
+        assert_int_equal(layers[1].outputs, layers[0].outputs);
+    }
+    limit_memory(SIZE_MAX);
 }
 
 /* The statistics over some batches of pictures, and what the layer makes of the last with them. */
@@ -390,19 +546,64 @@ static void nothing_is_left_on_the_gpu(void **) {
     assert_memory_in_use(before);
 }
 
+/* In the place of the host's free_layer(), which frees other arrays. */
+static void free_nothing(layer) {
+}
+
+static layer layer_of_type(LAYER_TYPE type, const std::vector<float * layer::*> &arrays) {
+    layer l;
+    memset(&l, 0, sizeof l);
+    l.type = type;
+    for (float *layer::*array : arrays)
+        ASSERT_OK(gdrq_device_alloc((void **)&(l.*array), 10, sizeof(float), "a test", &err));
+    return l;
+}
+
+/* Of adam, also inside of recurrent layers, and of an LSTM's cells and gates. */
+static void what_the_host_forgets_is_freed_on_the_gpu(void **) {
+    const std::vector<float *layer::*> moments = {&layer::bias_m_gpu, &layer::bias_v_gpu,
+                                                  &layer::scale_m_gpu, &layer::scale_v_gpu},
+                                       cells = {&layer::prev_cell_gpu, &layer::cell_gpu,
+                                                &layer::f_gpu,         &layer::i_gpu,
+                                                &layer::g_gpu,         &layer::o_gpu,
+                                                &layer::c_gpu,         &layer::temp_gpu,
+                                                &layer::temp2_gpu,     &layer::temp3_gpu,
+                                                &layer::dc_gpu,        &layer::dh_gpu};
+    const size_t before = memory_in_use();
+    for (LAYER_TYPE type : {CONVOLUTIONAL, DECONVOLUTIONAL, CONNECTED}) {
+        const layer l = layer_of_type(type, moments);
+        gdrq_free_layer(&l, free_nothing);
+    }
+    layer lstm = layer_of_type(LSTM, cells);
+    for (layer **inner :
+         {&lstm.uf, &lstm.ui, &lstm.ug, &lstm.uo, &lstm.wf, &lstm.wi, &lstm.wg, &lstm.wo}) {
+        *inner = (layer *)malloc(sizeof(layer));
+        **inner = layer_of_type(CONNECTED, moments);
+    }
+    gdrq_free_layer(&lstm, free_nothing);
+    assert_memory_in_use(before);
+}
+
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights_come_from_the_gpu_and_go_back),
         cmocka_unit_test(reading_costs_one_copy),
         cmocka_unit_test(optimisers_come_from_the_gpu_and_go_back),
         cmocka_unit_test(thresholds_are_pulled_and_pushed),
+        cmocka_unit_test(what_is_for_the_cpu_is_refused),
+        cmocka_unit_test(quantisation_is_that_of_the_gpu),
+        cmocka_unit_test(a_restart_forgets_what_was_learned_on_the_gpu),
         cmocka_unit_test(networks_on_gpus_become_their_mean),
         cmocka_unit_test(networks_are_resized),
         cmocka_unit_test(batch_norm_is_resized),
         cmocka_unit_test(networks_stay_as_they_are_without_memory),
         cmocka_unit_test(statistics_are_measured_as_on_the_cpu),
         cmocka_unit_test(statistics_of_float_layers),
+        cmocka_unit_test(a_size_that_is_not_the_largest_takes_no_memory),
+        cmocka_unit_test(a_network_grows_where_it_does_not_fit_twice),
+        cmocka_unit_test(shared_arrays_are_followed),
         cmocka_unit_test(nothing_is_left_on_the_gpu),
+        cmocka_unit_test(what_the_host_forgets_is_freed_on_the_gpu),
     };
     omp_set_num_threads(1); /* for arrays as small as these */
     seed_random(20184);

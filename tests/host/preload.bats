@@ -140,3 +140,18 @@ EOF
     echo "$output"
     [ "$status" -eq 0 ]
 }
+
+# A library that only exports the name stands for such a libdarknet.
+@test "a libdarknet with cuDNN or for a GPU is refused with what to build" {
+    write_detector net.cfg
+    for name in cudnn_handle cuda_make_array; do
+        echo "int $name;" | gcc -shared -fPIC -x c - -o "$name.so"
+        LD_PRELOAD="$plugin $PWD/$name.so" run "$BUILD/tests/bugs" save net.cfg out.weights
+        echo "$output"
+        [ "$status" -ne 0 ]
+        case "$name" in
+        cudnn_handle) [[ "$output" == *"build that Darknet with CUDNN=0"* ]] ;;
+        *) [[ "$output" == *"build libgdrq with \`make GPU=1 DARKNET="* ]] ;;
+        esac
+    done
+}

@@ -73,7 +73,7 @@ static void open_subject(subject *s, int images, char *const *path) {
     assert_int_equal(ema_start(&s->mean, s->net, .9, &s->err), GDRQ_OK);
     for (int i = 0; i < 5; i++) {
         randomise(s->net);
-        ema_step(&s->mean, s->net);
+        ema_step(&s->mean, s->net, 1);
     }
     loader_options options = options_of(s->net);
     options.paths = path;
@@ -153,7 +153,7 @@ static void a_shown_mean_has_statistics_of_its_own(void **state) {
     }
     assert_memory_equal(shown[0].values, shown[1].values, shown[0].n * sizeof(float));
     /* When the mean has moved, they are measured anew. */
-    ema_step(&s.mean, s.net);
+    ema_step(&s.mean, s.net, 1);
     assert_int_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
     check_statistics(s.net);
     mean_view_hide(&s.view, s.net);
@@ -209,7 +209,7 @@ static void a_stop_signal_ends_what_may_be_stopped(void **state) {
         assert_int_equal(mean_view_show(&s.view, s.net, false, &s.err), GDRQ_OK);
         check_statistics(s.net);
         mean_view_hide(&s.view, s.net);
-        ema_step(&s.mean, s.net);
+        ema_step(&s.mean, s.net, 1);
     }
     close_subject(&s);
 }

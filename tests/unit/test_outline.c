@@ -380,6 +380,21 @@ static void networks_that_only_run_are_noted(void **state) {
     }
 }
 
+static void what_takes_a_gpu_is_noted(void **state) {
+    (void)state;
+    gdrq_outline o;
+    parse(NET CONV8 "[cost]\ntype=seg\nsmooth=.1\nratio=0\nthresh=2\nnoobj=.5\n", &o);
+    assert_int_equal(o.n_notes, 3);
+    assert_string_equal(o.notes[0], "net.cfg:12: [cost] smooth has an effect on a GPU only");
+    assert_string_equal(o.notes[1], "net.cfg:14: [cost] thresh has an effect on a GPU only");
+    assert_string_equal(o.notes[2], "net.cfg:11: [cost] type=seg is type=sse without a GPU");
+    assert_null(o.untrainable);
+    gdrq_outline_free(&o);
+    parse(NET CONV8 "[cost]\ntype=masked\n", &o);
+    assert_int_equal(o.n_notes, 0);
+    gdrq_outline_free(&o);
+}
+
 typedef struct bad_cfg {
     const char *text;
     const char *place;   /* how the message begins, behind "net.cfg:" */
@@ -569,6 +584,7 @@ int main(void) {
         cmocka_unit_test(translation_is_stock),
         cmocka_unit_test(keys_of_other_darknets_are_noted),
         cmocka_unit_test(networks_that_only_run_are_noted),
+        cmocka_unit_test(what_takes_a_gpu_is_noted),
         cmocka_unit_test(bad_cfgs_are_refused),
         cmocka_unit_test(large_cfgs_are_bounded),
         cmocka_unit_test(class_files_are_checked),

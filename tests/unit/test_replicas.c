@@ -343,67 +343,125 @@ static gdrq_status make_sample(const void *user, random_stream *random, int imag
     return GDRQ_OK;
 }
 
-/* 10 iterations in steps of 3, over inputs of changing sizes; what is saved is all of it. */
-static void a_training_counts_the_images_of_all(void **state) {
-    char *path = (char *)"/usr/share/darknet/data/dog.jpg";
-    network *first = make("learned", 0, 4), *others[2], *loaded = make("learned", 0, 4);
-    train_state training = {.seed = 3}, resumed = {0};
+/* 10 iterations in steps of 3, over inputs of changing sizes. */
+typedef struct three {
+    replicas r;
+    network *first;
+    train_state state;
     checkpoints files;
     history rows;
-    replicas r;
     train_outcome outcome;
-    state_found found;
-    mean_view view = {0};
+} three;
+
+static void open_three(three *t) {
+    network *others[] = {make("learned", 0, 4), make("learned", 0, 4)};
+    *t = (three){.first = make("learned", 0, 4), .state = {.seed = 3}};
+    ASSERT_OK(replicas_of(&t->r, t->first, others, 3, &err));
+    ASSERT_OK(checkpoints_open(&t->files, "backup", "net.cfg", &err));
+    ASSERT_OK(history_open(&t->rows, t->files.log, NULL, 0, &err));
+}
+
+static void train_three(three *t, ema *mean) {
+    char *path = (char *)"/usr/share/darknet/data/dog.jpg";
+    mean_view view = {.mean = mean};
     loader_options samples = {.paths = &path,
                               .n_images = 1,
                               .make = make_sample,
-                              .truths = first->truths,
+                              .truths = t->first->truths,
                               .seed = 3,
                               .threads = 1,
                               .cache_bytes = 1 << 22};
-    (void)state;
-    for (int i = 0; i < 2; i++)
-        others[i] = make("learned", 0, 4);
-    ASSERT_OK(replicas_of(&r, first, others, 3, &err));
-    ASSERT_OK(checkpoints_open(&files, "backup", "net.cfg", &err));
-    ASSERT_OK(history_open(&rows, files.log, NULL, 0, &err));
-    train_job job = {.replicas = &r,
+    train_job job = {.replicas = &t->r,
                      .n_images = 1,
-                     .files = &files,
-                     .history = &rows,
-                     .chart = files.chart,
+                     .files = &t->files,
+                     .history = &t->rows,
+                     .chart = t->files.chart,
                      .title = "net.cfg",
-                     .state = &training,
+                     .state = &t->state,
                      .view = &view,
                      .milestone_every = 5,
                      .sizes = {.every = 6, .least = 32, .most = 64},
                      .out = fopen("log", "w")};
     ASSERT_OK(loader_open(&samples, &job.samples, &err));
-    ASSERT_OK(train_loop(&job, &outcome, &err));
-    assert_true(outcome.whole);
-    assert_int_equal(outcome.saved, 12); /* not in the middle of a step */
-    assert_int_equal(rows.n, 4);
-    for (size_t i = 0; i < rows.n; i++)
-        assert_int_equal(rows.rows[i].iteration, 3 * (i + 1));
-    assert_int_equal(rows.rows[1].stage, GDRQ_STAGE_RESHAPE);
-    assert_int_equal(rows.rows[2].stage, GDRQ_STAGE_QUANTISE);
+    ASSERT_OK(train_loop(&job, &t->outcome, &err));
+    fclose(job.out);
+    loader_close(job.samples);
+}
+
+static void close_three(three *t) {
+    history_close(&t->rows);
+    checkpoints_close(&t->files);
+    replicas_close(&t->r);
+    free_network(t->first);
+}
+
+/* What is saved is all of it. */
+static void a_training_counts_the_images_of_all(void **state) {
+    network *loaded = make("learned", 0, 4);
+    train_state resumed = {0};
+    state_found found;
+    three t;
+    (void)state;
+    open_three(&t);
+    train_three(&t, NULL);
+    assert_true(t.outcome.whole);
+    assert_int_equal(t.outcome.saved, 12); /* not in the middle of a step */
+    assert_int_equal(t.rows.n, 4);
+    for (size_t i = 0; i < t.rows.n; i++)
+        assert_int_equal(t.rows.rows[i].iteration, 3 * (i + 1));
+    assert_int_equal(t.rows.rows[1].stage, GDRQ_STAGE_RESHAPE);
+    assert_int_equal(t.rows.rows[2].stage, GDRQ_STAGE_QUANTISE);
     assert_int_equal(access("backup/net_6.weights", F_OK), 0);
     assert_int_equal(access("backup/net_12.weights", F_OK), 0);
     for (int i = 0; i < 3; i++)
-        assert_true(r.nets[i]->w == first->w && *r.nets[i]->seen == 12 * 4);
-    assert_same_numbers(r.nets[1], first, 0);
-    assert_same_numbers(r.nets[2], first, 0);
+        assert_true(t.r.nets[i]->w == t.first->w && *t.r.nets[i]->seen == 12 * 4);
+    assert_same_numbers(t.r.nets[1], t.first, 0);
+    assert_same_numbers(t.r.nets[2], t.first, 0);
     ASSERT_OK(gdrq_network_load(loaded, "backup/net_last.weights", false, NULL, &err));
     ASSERT_OK(state_load("backup/net_last.state", loaded, &resumed, NULL, &found, &err));
     assert_int_equal(found, STATE_WHOLE);
-    assert_same_numbers(loaded, first, 0);
-    fclose(job.out);
-    loader_close(job.samples);
-    history_close(&rows);
-    checkpoints_close(&files);
-    replicas_close(&r);
-    free_network(first);
+    assert_same_numbers(loaded, t.first, 0);
+    close_three(&t);
     free_network(loaded);
+}
+
+/*
+ * The networks become one after iteration 6, of which net_6.weights has the mean of weights, and
+ * after 12: then the mean moves, by what 6 steps of one network would have moved it, and is saved.
+ */
+static void the_mean_of_weights_is_of_joined_networks(void **state) {
+    network *at_6 = make("learned", 0, 4);
+    train_state resumed = {0};
+    state_found found;
+    ema mean, saved;
+    double keep = 1;
+    three t;
+    (void)state;
+    open_three(&t);
+    ASSERT_OK(ema_start(&mean, t.first, .5, &err));
+    train_three(&t, &mean);
+    assert_int_equal(mean.steps, 12);
+    for (int i = 7; i <= 12; i++)
+        keep *= fmin(.5, (1. + i) / (10. + i));
+    ASSERT_OK(gdrq_network_load(at_6, "backup/net_6.weights", false, NULL, &err));
+    numbers before = numbers_of(at_6, GDRQ_ARRAYS_WEIGHTS),
+            now = numbers_of(t.first, GDRQ_ARRAYS_WEIGHTS);
+    assert_int_equal(mean.n, now.n);
+    for (size_t i = 0; i < mean.n; i++)
+        assert_true(mean.mean[i] ==
+                    before.values[i] + (float)(1 - keep) * (now.values[i] - before.values[i]));
+    ASSERT_OK(ema_start(&saved, at_6, .5, &err));
+    ASSERT_OK(gdrq_network_load(at_6, "backup/net_last.weights", false, NULL, &err));
+    ASSERT_OK(state_load("backup/net_last.state", at_6, &resumed, &saved, &found, &err));
+    assert_int_equal(found, STATE_WHOLE);
+    assert_int_equal(saved.steps, 12);
+    assert_memory_equal(saved.mean, mean.mean, mean.n * sizeof(float));
+    free(before.values);
+    free(now.values);
+    ema_free(&saved);
+    ema_free(&mean);
+    close_three(&t);
+    free_network(at_6);
 }
 
 int main(void) {
@@ -420,6 +478,7 @@ int main(void) {
         cmocka_unit_test(iterations_of_others_count),
         cmocka_unit_test(steps_are_iterations_of_all),
         cmocka_unit_test(a_training_counts_the_images_of_all),
+        cmocka_unit_test(the_mean_of_weights_is_of_joined_networks),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }

@@ -68,7 +68,7 @@ static void test_mean(void **unused) {
         const double d = fmin(.9, (1. + t) / (10. + t));
         for (size_t i = 0; i < e.n; i++)
             expected[i] = d * expected[i] + (1 - d) * now.values[i];
-        ema_step(&e, net);
+        ema_step(&e, net, 1);
         free(now.values);
     }
     for (size_t i = 0; i < e.n; i++)
@@ -81,6 +81,26 @@ static void test_mean(void **unused) {
     assert_memory_equal(e.mean, mean.values, e.n * sizeof(float));
     free(start.values), free(raw.values), free(mean.values), free(expected);
     ema_free(&e);
+    free_network(net);
+}
+
+static void test_mean_of_several_iterations(void **unused) {
+    (void)unused;
+    network *net = make(0, "0.9");
+    gdrq_error err;
+    ema one_by_one, at_once;
+    assert_int_equal(ema_start(&one_by_one, net, .8, &err), GDRQ_OK);
+    assert_int_equal(ema_start(&at_once, net, .8, &err), GDRQ_OK);
+    gdrq_network_arrays(net, GDRQ_ARRAYS_WEIGHTS, fill_array, NULL);
+    for (int i = 0; i < 12; i++)
+        ema_step(&one_by_one, net, 1);
+    ema_step(&at_once, net, 4);
+    ema_step(&at_once, net, 8);
+    assert_int_equal(at_once.steps, 12);
+    for (size_t i = 0; i < at_once.n; i++)
+        assert_float_equal(at_once.mean[i], one_by_one.mean[i], 1e-5);
+    ema_free(&one_by_one);
+    ema_free(&at_once);
     free_network(net);
 }
 
@@ -294,7 +314,7 @@ static void train(training *t, int updates) {
         random_classes(t->net);
         train_network_datum(t->net);
         if (i % t->net->subdivisions == 0)
-            ema_step(&t->mean, t->net);
+            ema_step(&t->mean, t->net, 1);
     }
 }
 
@@ -410,6 +430,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_mean),
+        cmocka_unit_test(test_mean_of_several_iterations),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_what_is_found),
         cmocka_unit_test(test_both_or_neither),

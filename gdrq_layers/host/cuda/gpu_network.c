@@ -4,6 +4,7 @@
 
 #include "base/cuda/device.h"
 #include "host/arrays.h"
+#include "host/weight_spans.h"
 #include "train/cuda/quantised_gpu.h"
 
 #define TWIN(name) \
@@ -70,16 +71,20 @@ static void move_array(void *user, const layer *owner, float *data, size_t n) {
                          : gdrq_device_push(on_gpu, data, n * sizeof *data, t->err);
 }
 
+static gdrq_status move_thresholds(const layer *l, bool pulls, gdrq_error *err) {
+    gdrq_quantised *q = gdrq_quantised_state(l);
+    if (!q || !q->gpu)
+        return GDRQ_OK;
+    return pulls ? gdrq_quantised_gpu_pull(q, err) : gdrq_quantised_gpu_push(q, err);
+}
+
 /* Learned thresholds go with their optimiser's arrays, and so do all others. */
 static gdrq_status move_arrays(const network *net, gdrq_arrays which, bool pulls, gdrq_error *err) {
     transfer t = {pulls, GDRQ_OK, err};
     cuda_set_device(net->gpu_index);
     gdrq_visit_owned_arrays(net, which, move_array, &t);
-    for (int i = 0; which == GDRQ_ARRAYS_OPTIMISER && t.status == GDRQ_OK && i < net->n; ++i) {
-        gdrq_quantised *q = gdrq_quantised_state(&net->layers[i]);
-        if (q && q->gpu)
-            t.status = pulls ? gdrq_quantised_gpu_pull(q, err) : gdrq_quantised_gpu_push(q, err);
-    }
+    for (int i = 0; which == GDRQ_ARRAYS_OPTIMISER && t.status == GDRQ_OK && i < net->n; ++i)
+        t.status = move_thresholds(&net->layers[i], pulls, err);
     return t.status;
 }
 
@@ -102,6 +107,29 @@ gdrq_status gdrq_gpu_pull_arrays(const network *net, gdrq_arrays which, gdrq_err
 
 gdrq_status gdrq_gpu_push_arrays(const network *net, gdrq_arrays which, gdrq_error *err) {
     return move_arrays(net, which, false, err);
+}
+
+static bool pull_span(void *user, const gdrq_weight_span *span) {
+    transfer *t = user;
+    move_array(t, span->owner, span->data, span->count);
+    return t->status == GDRQ_OK;
+}
+
+gdrq_status gdrq_gpu_pull_layer(const network *net, int i, gdrq_error *err) {
+    transfer t = {true, GDRQ_OK, err};
+    cuda_set_device(net->gpu_index);
+    gdrq_visit_weight_spans(&net->layers[i], GDRQ_ALL, pull_span, &t);
+    return t.status == GDRQ_OK ? move_thresholds(&net->layers[i], true, err) : t.status;
+}
+
+gdrq_status gdrq_gpu_forget_learned(const network *net, int i, gdrq_error *err) {
+    const layer *l = &net->layers[i];
+    cuda_set_device(net->gpu_index);
+    const gdrq_status status = move_thresholds(l, true, err);
+    if (status != GDRQ_OK)
+        return status;
+    gdrq_quantised_forget(l);
+    return move_thresholds(l, false, err);
 }
 
 static _Thread_local bool makes_folded;

@@ -21,6 +21,12 @@ gdrq_status gdrq_gpu_push(const network *net, gdrq_error *err);
 gdrq_status gdrq_gpu_pull_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
 gdrq_status gdrq_gpu_push_arrays(const network *net, gdrq_arrays which, gdrq_error *err);
 
+/* The weights, statistics and thresholds of layer i alone. */
+gdrq_status gdrq_gpu_pull_layer(const network *net, int i, gdrq_error *err);
+
+/* gdrq_quantised_forget() of layer i, there and here. */
+gdrq_status gdrq_gpu_forget_learned(const network *net, int i, gdrq_error *err);
+
 /* `count` zeroed floats for an image's or a layer's array; the message names the layer. */
 gdrq_status gdrq_gpu_new_array(int layer, size_t count, void **array, gdrq_error *err);
 
