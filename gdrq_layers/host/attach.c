@@ -25,7 +25,7 @@
 #include "host/gpu_sections.h"
 #include "primitives/cuda/layers_gpu.h"
 #include "primitives/cuda/segmentation_layer_gpu.h"
-#include "train/cuda/pointwise_layer_gpu.h"
+#include "train/cuda/float_layers_gpu.h"
 #endif
 
 /* Gives the host's parser the translated text under a name that it can open. */
@@ -161,7 +161,7 @@ static gdrq_status attach_layer(network *net, int i, const gdrq_outline *outline
         gdrq_replace_layer_functions(l);
 #ifdef GPU
     else {
-        gdrq_replace_pointwise_layer_gpu(l);
+        gdrq_replace_float_layer_gpu(l);
         const gdrq_status status = gdrq_replace_layer_functions_gpu(l, i, err);
         if (status != GDRQ_OK)
             return status;

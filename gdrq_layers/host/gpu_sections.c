@@ -41,16 +41,6 @@ const char *gdrq_gpu_training_fault(const gdrq_outline *outline, const gdrq_outl
     return NULL;
 }
 
-/* One note for all of them. */
-static gdrq_status note_connected(const gdrq_outline *o, gdrq_notes *notes, gdrq_error *err) {
-    for (int i = 0; i < o->n; i++)
-        if (o->layers[i].type == CONNECTED && !o->layers[i].quantised)
-            return gdrq_notes_add(notes, &o->cfg, o->layers[i].section->line, err,
-                                  "[connected] trains otherwise on a GPU: there Darknet clips the "
-                                  "gradient of its output to -1..1");
-    return GDRQ_OK;
-}
-
 /* What the CPU's functions don't look at. */
 static gdrq_status note_cost(const gdrq_outline *o, const gdrq_outline_layer *layer,
                              gdrq_notes *notes, gdrq_error *err) {
@@ -70,10 +60,8 @@ static gdrq_status note_cost(const gdrq_outline *o, const gdrq_outline_layer *la
     return status;
 }
 
-gdrq_status gdrq_gpu_note_differences(const gdrq_outline *outline, bool on_gpu, gdrq_notes *notes,
+gdrq_status gdrq_gpu_note_differences(const gdrq_outline *outline, gdrq_notes *notes,
                                       gdrq_error *err) {
-    if (on_gpu)
-        return note_connected(outline, notes, err);
     gdrq_status status = GDRQ_OK;
     for (int i = 0; i < outline->n && status == GDRQ_OK; i++)
         if (outline->layers[i].type == COST)

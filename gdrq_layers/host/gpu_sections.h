@@ -14,8 +14,8 @@ gdrq_status gdrq_gpu_sections_check(const gdrq_outline *outline, gdrq_error *err
 /* NULL, or what of a layer ends the program when it is trained on a GPU. */
 const char *gdrq_gpu_training_fault(const gdrq_outline *outline, const gdrq_outline_layer *layer);
 
-/* Notes what a training would do otherwise on a GPU, or on the CPU. */
-gdrq_status gdrq_gpu_note_differences(const gdrq_outline *outline, bool on_gpu, gdrq_notes *notes,
+/* Notes what has an effect in a training on a GPU only. */
+gdrq_status gdrq_gpu_note_differences(const gdrq_outline *outline, gdrq_notes *notes,
                                       gdrq_error *err);
 
 #endif

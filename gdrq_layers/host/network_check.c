@@ -173,5 +173,5 @@ gdrq_status gdrq_network_check_training(gdrq_outline *outline, const gdrq_layer_
                    ? GDRQ_OK
                    : gdrq_fail(err, GDRQ_ERROR_MEMORY, "%s: out of memory", outline->cfg.path);
     }
-    return gdrq_gpu_note_differences(outline, on_gpu, notes, err);
+    return on_gpu ? GDRQ_OK : gdrq_gpu_note_differences(outline, notes, err);
 }

@@ -14,7 +14,7 @@ gdrq_status gdrq_network_check(const gdrq_outline *outline, const gdrq_layer_fac
 
 /*
  * Networks that can run but whose training the host would crash on: sets untrainable, and notes it.
- * Of others it notes what a GPU trains otherwise. Fails only for want of memory.
+ * Of others it notes what has an effect on a GPU only. Fails only for want of memory.
  */
 gdrq_status gdrq_network_check_training(gdrq_outline *outline, const gdrq_layer_facts *facts,
                                         gdrq_notes *notes, gdrq_error *err);

@@ -77,20 +77,10 @@ static void what_crashes_in_training_is_not_trained(void **) {
     }
 }
 
-/* One note, by the first of them; quantised ones are ours. */
-static void what_trains_otherwise_is_noted(void **) {
-    const cfg both(NET "[connected]\noutput=3\n[connected]\noutput=2\n[softmax]\n");
-    assert_int_equal(both.o.n_notes, 1);
-    assert_non_null(strstr(both.o.notes[0], "net.cfg:6: [connected] trains otherwise on a GPU"));
-    const cfg ours(NET "[gdrq_connected]\noutput=3\n[cost]\nsmooth=.1\n");
-    assert_int_equal(ours.o.n_notes, 0);
-}
-
 int main() {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_crashes_is_refused),
         cmocka_unit_test(what_crashes_in_training_is_not_trained),
-        cmocka_unit_test(what_trains_otherwise_is_noted),
     };
     return cmocka_run_group_tests(tests, nullptr, nullptr);
 }

@@ -8,8 +8,9 @@
 #include "layer_on_both.h"
 
 extern "C" {
+#include "primitives/connected_layer.h"
 #include "primitives/convolutional_layer.h"
-#include "train/cuda/pointwise_layer_gpu.h"
+#include "train/cuda/float_layers_gpu.h"
 }
 
 static const shape SHAPES[] = {
@@ -226,7 +227,7 @@ static void float_pointwise_layers_add_their_gradient(void **) {
     for (const shape &p : POINTWISE) {
         subject s(p, default_options());
         gdrq_quantised_free(&s.l);
-        gdrq_replace_pointwise_layer_gpu(&s.l);
+        gdrq_replace_float_layer_gpu(&s.l);
         assert_ptr_equal(s.l.backward_gpu, gdrq_backward_pointwise_layer_gpu);
         s.make_workspaces();
         s.l.forward = gdrq_forward_convolutional_layer;
@@ -234,6 +235,22 @@ static void float_pointwise_layers_add_their_gradient(void **) {
         s.l.forward(s.l, s.net(true, false));
         s.l.forward_gpu(s.l, s.net(true, true));
         assert_close_on_gpu(s.l.output_gpu, s.l.output, s.outputs(), tolerance_of(s.l), "output");
+        backward_both(&s);
+    }
+}
+
+/* Gradients of more than 1, too, as large losses give: the host clips them. */
+static void float_connected_layers_keep_their_gradient(void **) {
+    static const shape CONNECTED_SHAPES[] = {{3, 20, 1, 1, 7, 0, 1, 1, 0, false, LEAKY},
+                                             {5, 12, 1, 1, 9, 0, 1, 1, 0, false, LINEAR}};
+    for (const shape &p : CONNECTED_SHAPES) {
+        subject s(p, default_options());
+        gdrq_quantised_free(&s.l);
+        gdrq_replace_float_layer_gpu(&s.l);
+        s.l.forward = gdrq_forward_connected_layer;
+        s.l.backward = gdrq_backward_connected_layer;
+        s.l.forward(s.l, s.net(true, false));
+        ASSERT_OK(gdrq_device_push(s.l.output_gpu, s.l.output, s.outputs() * sizeof(float), &err));
         backward_both(&s);
     }
 }
@@ -333,6 +350,7 @@ int main() {
         cmocka_unit_test(thresholds_learn),
         cmocka_unit_test(weight_gradients_are_masked),
         cmocka_unit_test(float_pointwise_layers_add_their_gradient),
+        cmocka_unit_test(float_connected_layers_keep_their_gradient),
         cmocka_unit_test(networks_that_infer_keep_no_weights),
         cmocka_unit_test(weights_of_a_backward_are_its_forwards),
         cmocka_unit_test(running_out_of_memory_names_the_layer),

@@ -1,10 +1,13 @@
-#include "train/cuda/pointwise_layer_gpu.h"
+#include "train/cuda/float_layers_gpu.h"
 
 #include "train/cuda/convolution_gpu.h"
 #include "primitives/cuda/stock_gpu.h"
+#include "primitives/replacements.h"
 #include "train/cuda/quantised_gpu.h"
 
-void gdrq_replace_pointwise_layer_gpu(layer *l) {
+void gdrq_replace_float_layer_gpu(layer *l) {
+    if (l->type == CONNECTED && gdrq_replaces(GDRQ_REPLACES_CONNECTED))
+        l->backward_gpu = gdrq_backward_connected_layer_gpu;
     if (l->type != CONVOLUTIONAL || l->size != 1 || l->binary || l->xnor)
         return;
     l->workspace_size = gdrq_gpu_columns_bytes(l);
@@ -50,4 +53,13 @@ void gdrq_backward_pointwise_layer_gpu(layer l, network net) {
         if (net.delta_gpu)
             add_input_gradient(&l, &net, b);
     }
+}
+
+void gdrq_backward_connected_layer_gpu(layer l, network net) {
+    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    gdrq_gpu_multiply(true, false, l.outputs, l.inputs, l.batch, l.delta_gpu, net.input_gpu, 1,
+                      l.weight_updates_gpu);
+    if (net.delta_gpu)
+        gdrq_gpu_multiply(false, false, l.batch, l.inputs, l.outputs, l.delta_gpu, l.weights_gpu, 1,
+                          net.delta_gpu);
 }
