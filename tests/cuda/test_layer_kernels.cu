@@ -95,12 +95,10 @@ static void batches_are_normalised(void **) {
                 rolling_variance[f] = .5f + (float)random_unit();
             }
             device_array<float> on_gpu(sums), f_(factor), s_(scales), b_(biases), mean(filters),
-                variance(filters), rm(rolling_mean), rv(rolling_variance), values(count),
-                normalised(count);
+                variance(filters), rm(rolling_mean), rv(rolling_variance), normalised(count);
             device_array<double> room(gdrq_cuda_statistics_sums(filters));
-            const gdrq_cuda_normalisation n = {size[0], filters,    size[2],  f_, s_,
-                                               b_,      mean,       variance, rm, rv,
-                                               values,  normalised, room};
+            const gdrq_cuda_normalisation n = {size[0], filters,  size[2], f_, s_,         b_,
+                                               mean,    variance, rm,      rv, normalised, room};
             ASSERT_OK(gdrq_cuda_normalise(&n, train, on_gpu, &err));
             const std::vector<float> got = on_gpu.pull();
             for (int f = 0; f < filters; ++f) {
@@ -149,11 +147,10 @@ static void statistics_are_precise(void **) {
         const std::vector<float> sums = values_off_zero(count, size[2], filters),
                                  of_filters(filters, 1.f);
         device_array<float> ones(of_filters), mean(filters), variance(filters), rm(of_filters),
-            rv(of_filters), values(count), normalised(count);
+            rv(of_filters), normalised(count);
         device_array<double> room(gdrq_cuda_statistics_sums(filters));
-        const gdrq_cuda_normalisation n = {size[0], filters,    size[2],  ones, ones,
-                                           ones,    mean,       variance, rm,   rv,
-                                           values,  normalised, room};
+        const gdrq_cuda_normalisation n = {size[0], filters,  size[2], ones, ones,       ones,
+                                           mean,    variance, rm,      rv,   normalised, room};
         std::vector<float> first;
         for (int i = 0; i < 3; ++i, next_order()) {
             device_array<float> on_gpu(sums);
@@ -169,6 +166,78 @@ static void statistics_are_precise(void **) {
             }
         }
     }
+}
+
+/* sum(gradient * y) of one filter's y = scale * normalised + bias. */
+static double loss_of(const std::vector<double> &z, const std::vector<double> &gradient,
+                      double scale, double bias) {
+    double mean = 0, variance = 0, loss = 0;
+    for (double v : z)
+        mean += v / (double)z.size();
+    for (double v : z)
+        variance += pow(v - mean, 2) / (z.size() > 1 ? (double)z.size() - 1 : 1);
+    for (size_t i = 0; i < z.size(); ++i)
+        loss += gradient[i] * (scale * (z[i] - mean) / sqrt(variance + 1e-5) + bias);
+    return loss;
+}
+
+/* Against what the loss does when a value, the scale or the bias moves. */
+static void check_gradients(int batch, int filters, int spatial) {
+    const size_t count = (size_t)batch * filters * spatial, of_filter = (size_t)batch * spatial;
+    const std::vector<float> sums = random_values(count, 2), gradient = random_values(count, 1),
+                             scales = random_values(filters, 1), biases = random_values(filters, 1),
+                             updates = random_values(filters, 1);
+    device_array<float> on_gpu(sums), delta(gradient), s(scales), b(biases), mean(filters),
+        variance(filters), rm(filters), rv(filters), normalised(count), scale_updates(updates),
+        bias_updates(updates), mean_delta(filters), variance_delta(filters);
+    device_array<double> room(gdrq_cuda_statistics_sums(filters));
+    const gdrq_cuda_normalisation n = {batch, filters,  spatial, nullptr, s,          b,
+                                       mean,  variance, rm,      rv,      normalised, room};
+    const gdrq_cuda_normalised back = {batch,      filters,        spatial,       s,
+                                       variance,   normalised,     scale_updates, bias_updates,
+                                       mean_delta, variance_delta, room};
+    ASSERT_OK(gdrq_cuda_normalise(&n, true, on_gpu, &err));
+    next_order();
+    ASSERT_OK(gdrq_cuda_normalise_backward(&back, delta, &err));
+    const std::vector<float> got = delta.pull(), of_scale = scale_updates.pull(),
+                             of_bias = bias_updates.pull();
+    const double step = 1e-4;
+    for (int f = 0; f < filters; ++f) {
+        std::vector<double> z, g;
+        std::vector<size_t> at;
+        for (size_t i = 0; i < of_filter; ++i) {
+            at.push_back((i / spatial * filters + f) * spatial + i % spatial);
+            z.push_back(sums[at[i]]);
+            g.push_back(gradient[at[i]]);
+        }
+        const double scale = scales[f], bias = biases[f];
+        assert_near(of_scale[f] - updates[f],
+                    (loss_of(z, g, scale + step, bias) - loss_of(z, g, scale - step, bias)) /
+                        (2 * step),
+                    1e-4, "scale update");
+        assert_near(of_bias[f] - updates[f],
+                    (loss_of(z, g, scale, bias + step) - loss_of(z, g, scale, bias - step)) /
+                        (2 * step),
+                    1e-4, "bias update");
+        for (size_t i = 0; i < of_filter && i < 40; ++i) {
+            std::vector<double> more = z, less = z;
+            more[i] += step;
+            less[i] -= step;
+            assert_near(got[at[i]],
+                        (loss_of(more, g, scale, bias) - loss_of(less, g, scale, bias)) /
+                            (2 * step),
+                        1e-4, "gradient");
+        }
+    }
+}
+
+static void gradients_pass_through_batch_norm(void **) {
+    check_gradients(1, 3, 1); /* one value: none */
+    check_gradients(2, 2, 1);
+    check_gradients(3, 40, 1);
+    check_gradients(4, 3, 9);
+    check_gradients(2, 2, 70);
+    check_gradients(5, 3, 400);
 }
 
 static void sums_without_batch_norm_are_scaled(void **) {
@@ -248,6 +317,7 @@ int main() {
         cmocka_unit_test(columns_hold_what_windows_read),
         cmocka_unit_test(batches_are_normalised),
         cmocka_unit_test(statistics_are_precise),
+        cmocka_unit_test(gradients_pass_through_batch_norm),
         cmocka_unit_test(sums_without_batch_norm_are_scaled),
         cmocka_unit_test(thresholds_learn),
     };

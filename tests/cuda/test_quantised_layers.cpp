@@ -33,9 +33,10 @@ static double tolerance_of(const layer &l) {
     return l.batch_normalize ? 1e-3 : 1e-5;
 }
 
-/* The variance is over N - 1, which the host's backward takes for N. */
+/* The variance is over N - 1, which the host's backward, of float layers, takes for N. */
 static double gradient_tolerance_of(const layer &l) {
-    return l.batch_normalize ? 2. / (l.batch * l.out_w * l.out_h) : 1e-5;
+    return l.batch_normalize && !gdrq_quantised_state(&l) ? 2. / (l.batch * l.out_w * l.out_h)
+                                                          : tolerance_of(l);
 }
 
 /* What the next forward allocates: in training, the weights as it uses them, if it is the first. */

@@ -24,6 +24,16 @@ void gdrq_forward_pointwise_layer_gpu(layer l, network net) {
     activate_array_gpu(l.output_gpu, l.outputs * l.batch, l.activation);
 }
 
+/* l->delta_gpu from dL/d(output) to dL/d(sums), by the host's functions. */
+static void backward_to_sums(const layer *l, const network *net) {
+    gradient_array_gpu(l->output_gpu, l->outputs * l->batch, l->activation, l->delta_gpu);
+    if (l->batch_normalize)
+        backward_batchnorm_layer_gpu(*l, *net);
+    else
+        backward_bias_gpu(l->bias_updates_gpu, l->delta_gpu, l->batch, l->out_c,
+                          l->out_w * l->out_h);
+}
+
 static void add_weight_gradient(const layer *l, const network *net, int image) {
     const float *x =
         gdrq_gpu_columns(l, net->input_gpu + (size_t)image * (size_t)l->inputs, net->workspace);
@@ -47,7 +57,7 @@ static void add_input_gradient(const layer *l, const network *net, int image) {
 }
 
 void gdrq_backward_pointwise_layer_gpu(layer l, network net) {
-    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    backward_to_sums(&l, &net);
     for (int b = 0; b < l.batch; ++b) {
         add_weight_gradient(&l, &net, b);
         if (net.delta_gpu)
@@ -56,7 +66,7 @@ void gdrq_backward_pointwise_layer_gpu(layer l, network net) {
 }
 
 void gdrq_backward_connected_layer_gpu(layer l, network net) {
-    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    backward_to_sums(&l, &net);
     gdrq_gpu_multiply(true, false, l.outputs, l.inputs, l.batch, l.delta_gpu, net.input_gpu, 1,
                       l.weight_updates_gpu);
     if (net.delta_gpu)

@@ -47,7 +47,7 @@ static void pass_gradient(const gdrq_quantised *q, const layer *l, const network
 
 void backward_gdrq_connected_layer_gpu(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
-    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    gdrq_quantised_gpu_backward_to_sums(q, &l);
     gdrq_quantised_gpu_multiply_weight_gradient(q, &l, true, false, l.outputs, l.inputs, l.batch,
                                                 l.delta_gpu, q->gpu->input_codes, 0, true);
     gdrq_quantised_gpu_end_weight_gradient(q, &l);

@@ -62,7 +62,7 @@ static void pass_image(const gdrq_quantised *q, const layer *l, const network *n
 
 void backward_gdrq_convolutional_layer_gpu(layer l, network net) {
     gdrq_quantised *q = gdrq_quantised_state(&l);
-    gdrq_quantised_gpu_backward_to_sums(&l, &net);
+    gdrq_quantised_gpu_backward_to_sums(q, &l);
     add_weight_gradient(q, &l, net.workspace);
     if (!net.delta_gpu && !gdrq_quantised_learns_input(q))
         return;

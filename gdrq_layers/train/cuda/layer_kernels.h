@@ -28,8 +28,8 @@ typedef struct gdrq_cuda_normalisation {
     const float *factor;          /* NULL: 1 */
     const float *scales, *biases; /* scales NULL: no batch norm, the other members are not used */
     float *mean, *variance, *rolling_mean, *rolling_variance;
-    float *values, *normalised; /* receive factor*sum, and that normalised: for backward */
-    double *sums;               /* room for gdrq_cuda_statistics_sums() */
+    float *normalised; /* receives factor*sum normalised, for backward */
+    double *sums;      /* room for gdrq_cuda_statistics_sums() */
 } gdrq_cuda_normalisation;
 
 size_t gdrq_cuda_statistics_sums(int filters);
@@ -46,6 +46,23 @@ gdrq_status gdrq_cuda_filter_statistics(const gdrq_cuda_normalisation *n, const 
  */
 gdrq_status gdrq_cuda_normalise(const gdrq_cuda_normalisation *n, bool train, float *sums,
                                 gdrq_error *err);
+
+/* What such a forward in training has left, and what its backward adds to. */
+typedef struct gdrq_cuda_normalised {
+    int batch, filters, spatial;
+    const float *scales, *variance, *normalised;
+    float *scale_updates, *bias_updates;
+    float *mean_delta, *variance_delta; /* room for a float per filter each */
+    double *sums;                       /* room for gdrq_cuda_statistics_sums() */
+} gdrq_cuda_normalised;
+
+/*
+ * delta from dL/d(scale * normalised + bias) to dL/d(factor * sum), in place: the exact gradient of
+ * the forward, with N values per filter and the deviation d,
+ *     scale/d * (delta - sum(delta)/N - normalised * sum(delta*normalised)/(N - 1))
+ */
+gdrq_status gdrq_cuda_normalise_backward(const gdrq_cuda_normalised *n, float *delta,
+                                         gdrq_error *err);
 
 /* How a learned T moves: primitives/update.h's rules for a parameter with the gradient u. */
 typedef struct gdrq_cuda_update {

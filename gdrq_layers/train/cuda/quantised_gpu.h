@@ -52,7 +52,7 @@ void gdrq_quantised_gpu_end_forward(const gdrq_quantised *q, const layer *l, con
 
 /* l->delta_gpu from dL/d(output) to dL/d(factor * sums), adding up gradients of biases and scales.
  */
-void gdrq_quantised_gpu_backward_to_sums(const layer *l, const network *net);
+void gdrq_quantised_gpu_backward_to_sums(const gdrq_quantised *q, const layer *l);
 
 /*
  * sums of products for dL/dw, C[m][n] += A[m][k] * transposed B[n][k]: into l->weight_updates_gpu,
