@@ -1,8 +1,11 @@
 # Builds the plugin (build/libgdrq.so) and the command (build/darknet).
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
-#   make GPU=1 [ARCH="-gencode ..."] [DARKNET=...]     with CUDA, in build-gpu/, beside the CPU build
+#   make GPU=1 [ARCH="-gencode ..."] [NVCC=nvcc] [CUDA=its folder] [DARKNET=...]     with CUDA, in
+#                    build-gpu/, beside the CPU build; ARCH: all GPUs from Turing on, and with CUDA 10 to 12
+#                    from Pascal on
 #   make GPU=1 cuda_tests    tests of kernels and layers for the GPU of this machine
-#   make GPU=1 kernel_tests  those of kernels alone, to be carried to another machine; needs no libdarknet
+#   make GPU=1 kernel_tests  those of kernels alone, to be carried to another machine; of Darknet a header is
+#                    enough, that of Debian's package or of DARKNET=
 #   make test | bench | bench_chart | quickstart | install PREFIX=/usr/local | format | lint | deps | clean
 #   make sanitize    all tests, built with the address and undefined-behaviour sanitisers
 #   make check_page  the demo's web page in headless Chromium
@@ -249,16 +252,16 @@ device_sources := $(filter-out $(kernel_sources),$(notdir \
 device_tests := $(addprefix $(BUILD)/tests/device/,$(basename $(device_sources)))
 kernel_tests := $(addprefix $(BUILD)/tests/kernels/,$(basename $(kernel_sources)) list_gpus)
 .PHONY: cuda_tests kernel_tests
+# Those that there are no longer would run with the others.
+remove_others = @rm -f $(filter-out $(1),$(wildcard $(dir $(firstword $(1)))test_*))
 cuda_tests: kernel_tests $(device_tests)
+	$(call remove_others,$(device_tests))
 kernel_tests: $(kernel_tests)
+	$(call remove_others,$(kernel_tests))
 
 test_includes := -Itests/cuda -Itests/unit
-$(BUILD)/obj/tests/cuda/%.cu.o: $(BUILD)/flags
 $(BUILD)/obj/tests/cuda/%.o: all_cxxflags += $(test_includes)
-$(BUILD)/obj/tests/cuda/%.o: nvcc_flags += $(test_includes) -isystem $(DARKNET_INCLUDE) -Xcompiler -fopenmp
 $(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cpp.o $(lib_objects)
-	$(link_device_test)
-$(BUILD)/tests/device/test_%: $(BUILD)/obj/tests/cuda/test_%.cu.o $(lib_objects)
 	$(link_device_test)
 define link_device_test
 @mkdir -p $(@D)

@@ -150,24 +150,6 @@ static gdrq_status write_json(const bench *b, const char *path, gdrq_error *err)
 
 /* ---- all of it ---- */
 
-/* Statistics of batch norm with which values neither vanish nor overflow; the next forward's, or
- * where there is a GPU, which measures none, variances of 1. */
-static gdrq_status set_statistics(network *net, gdrq_error *err) {
-#ifdef GPU
-    (void)err;
-    for (int i = 0; i < net->n; i++) {
-        const layer *l = &net->layers[i];
-        for (int k = 0; l->rolling_variance_gpu && k < l->out_c; k++)
-            l->rolling_variance[k] = 1;
-        if (l->rolling_variance_gpu)
-            cuda_push_array(l->rolling_variance_gpu, l->rolling_variance, (size_t)l->out_c);
-    }
-    return GDRQ_OK;
-#else
-    return gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, err);
-#endif
-}
-
 /* Thresholds from one input of no meaning. */
 static gdrq_status calibrate(network *net, gdrq_error *err) {
     for (int i = 0; i < net->inputs; i++)
@@ -175,7 +157,7 @@ static gdrq_status calibrate(network *net, gdrq_error *err) {
     const int batch = net->batch;
     set_batch_network(net, 1);
     gdrq_network_calibrating(net, true);
-    const gdrq_status status = set_statistics(net, err);
+    const gdrq_status status = gdrq_network_measuring(net, GDRQ_MEASURE_ANEW, err);
     if (status == GDRQ_OK)
         network_predict(net, net->input);
     gdrq_network_measuring(net, GDRQ_MEASURE_NOTHING, NULL);

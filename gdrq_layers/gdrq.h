@@ -207,8 +207,8 @@ GDRQ_API bool gdrq_network_has_statistics(const struct network *net);
 
 /*
  * On how many training images batch norm's statistics are measured before the mean of weights is
- * measured or saved, as [net] ema_images= says. 0: they are a running mean, too,
- * or there is no batch norm that gdrq_network_measuring() measures.
+ * measured or saved, as [net] ema_images= says. 0: they are a running mean, too, or there is no
+ * batch norm that gdrq_network_measuring() measures.
  */
 GDRQ_API int gdrq_network_ema_images(const struct network *net);
 

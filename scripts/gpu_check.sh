@@ -12,13 +12,16 @@
 # Without -only, all of them. Logs and results go to FOLDER (gpu_check), where parts find what others
 # left in an earlier run. Exits with 0 only if all of it is well.
 #
-# Only the part kernels builds without libdarknet, and so without a network. With -prebuilt nothing is
-# built or installed. The part kernels then needs no more of a machine than its GPU, the driver and a C
-# library that is not older: carry to it this script, tests/run_unit, and build-gpu/tests/kernels as
-# make GPU=1 kernel_tests leaves it.
+# Only the part kernels builds without a GPU's libdarknet, and so without a network. With -prebuilt
+# nothing is built or installed; other parts then need all that make GPU=1 cuda_tests all has built and
+# linked where it was built. The part kernels needs no more of a machine than its GPU, a driver that is
+# not older than the toolkit and a C library that is not older than the builder's: carry to it, side by
+# side as they are here, this script, tests/run_unit, and build-gpu/tests/kernels as make GPU=1
+# kernel_tests leaves it.
 #
-# ARCH="-gencode ...", NVCC and DARKNET are as for make; without ARCH the code is for all GPUs of this
-# machine. CUDA_VISIBLE_DEVICES hides some of them, counted as nvidia-smi does.
+# ARCH="-gencode ...", NVCC and DARKNET are as for make; without ARCH the code is for all GPUs that
+# nvidia-smi lists and the toolkit compiles for, or make's own choice where one is newer than the
+# toolkit. CUDA_VISIBLE_DEVICES hides some of them, counted as nvidia-smi does.
 set -eu
 
 iterations=200
@@ -64,6 +67,13 @@ usage() {
     fail 'usage: scripts/gpu_check.sh [-only PART,...] [-prebuilt] [FOLDER]'
 }
 
+does() {
+    case " $parts " in
+        *" $1 "*) return 0 ;;
+    esac
+    return 1
+}
+
 # choose_parts LIST
 choose_parts() {
     rest=$1,
@@ -71,17 +81,10 @@ choose_parts() {
         part=${rest%%,*}
         rest=${rest#*,}
         case " $all_parts " in
-            *" ${part:- } "*) parts="$parts $part" ;;
+            *" ${part:- } "*) does "$part" || parts="$parts $part" ;;
             *) fail "-only: there is no part '$part': they are $(echo "$all_parts" | sed 's/ /, /g')" ;;
         esac
     done
-}
-
-does() {
-    case " $parts " in
-        *" $1 "*) return 0 ;;
-    esac
-    return 1
 }
 
 while [ $# -gt 0 ]; do
@@ -123,6 +126,14 @@ without one: make test, and scripts/check_cuda'
 [ -n "$prebuilt" ] || command -v "$NVCC" > /dev/null ||
     fail "there is no $NVCC: install the CUDA toolkit, and put its bin folder on PATH"
 
+# From CUDA, unless the user has chosen already.
+hide_older() {
+    [ -z "${CUDA_VISIBLE_DEVICES-}" ] || return 0
+    CUDA_VISIBLE_DEVICES=$(nvidia-smi --query-gpu=index,compute_cap --format=csv,noheader |
+        awk -F ', *' -v older=", $older," '!index(older, ", " $2 ",") { printf "%s%s", sep, $1; sep = "," }')
+    export CUDA_VISIBLE_DEVICES
+}
+
 # For every compute capability of this machine's GPUs, each once. ARCH stays unset if they are not
 # known, or if one of them is newer than the toolkit: make's own choice is what drivers can translate.
 choose_arch() {
@@ -145,7 +156,8 @@ choose_arch() {
     if [ -n "$older" ]; then
         [ -n "$flags$newer" ] ||
             fail "$NVCC compiles nothing for this machine's GPU: CUDA 12 is the last for compute capability $older"
-        echo "gpu_check: $NVCC compiles nothing for compute capability $older" >&2
+        echo "gpu_check: $NVCC compiles nothing for compute capability $older: left out" >&2
+        hide_older
     fi
     [ -n "$newer" ] || ARCH=$flags
 }
@@ -164,7 +176,7 @@ build() {
     goals=kernel_tests
     ! does layers || goals="$goals cuda_tests"
     [ -z "$uses_darknet" ] || goals="$goals all"
-    # Kernels need a compiler and cmocka, which make will miss if need be.
+    # Kernels need a compiler, cmocka and some darknet.h, which make will miss if need be.
     [ "$goals" = kernel_tests ] || scripts/install_deps --gpu
     # A list of words.
     # shellcheck disable=SC2086

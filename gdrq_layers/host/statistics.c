@@ -84,6 +84,7 @@ static gdrq_status make_room_on_gpu(gdrq_statistics *s, gdrq_error *err) {
     for (int i = 0; i < s->net->n; i++)
         if (s->of_layer[i].channels > channels)
             channels = s->of_layer[i].channels;
+    cuda_set_device(s->net->gpu_index);
     return gdrq_statistics_gpu_room(channels, &s->room_on_gpu, err);
 }
 #endif

@@ -74,13 +74,14 @@ script() {
 }
 
 # The check in a tree of its own, between programs that act as if there were GPUs, of the compute
-# capabilities $capabilities; nvcc knows some. What make gets is in tree/made, a word a line.
+# capabilities $pretended; nvcc knows some. What make gets is in tree/made, a word a line.
 pretend_gpus() {
     mkdir -p bin tree/scripts tree/tests tree/build-gpu/tests/kernels
     cp "$top/scripts/gpu_check.sh" tree/scripts
     cp "$top/tests/run_unit" tree/tests
     script bin/nvidia-smi 'case $1 in' '-L) echo "GPU 0: pretended" ;;' \
-        '*) printf "%s\n" $capabilities ;;' esac
+        '*index*) printf "%s\n" $pretended | awk "{ print NR - 1 \", \" \$1 }" ;;' \
+        '*) printf "%s\n" $pretended ;;' esac
     script bin/nvcc 'case $1 in' '--list-gpu-arch) printf "compute_%s\n" 75 80 86 90 ;;' \
         '*) echo "Cuda compilation tools, release 13.0, V13.0.1" ;;' esac
     script bin/make 'printf "%s\n" "$@" > made'
@@ -88,9 +89,9 @@ pretend_gpus() {
         'case $1 in --error-exitcode | --tool) shift ;; esac' shift done 'exec "$@"'
     script tree/scripts/install_deps 'echo "$@" > installed'
     script tree/build-gpu/tests/kernels/list_gpus 'echo "Pretended, compute capability 9.0"' \
-        'echo "$CUDA_DEVICE_ORDER" > order'
+        'echo "$CUDA_DEVICE_ORDER" > order' 'echo "${CUDA_VISIBLE_DEVICES-all}" > visible'
     script tree/build-gpu/tests/kernels/test_one 'echo "[  PASSED  ] 3 test(s)."'
-    export capabilities=9.0
+    export pretended=9.0
     PATH="$PWD/bin:$PATH"
 }
 
@@ -178,21 +179,26 @@ pretend_gpus() {
 
 @test "the check on a GPU builds for all compute capabilities of the machine, each once" {
     pretend_gpus
-    capabilities="9.0 8.6 9.0" run tree/scripts/gpu_check.sh -only kernels out
+    pretended="9.0 8.6 9.0" run tree/scripts/gpu_check.sh -only kernels out
     [ "$status" -eq 0 ]
     grep -qxF "ARCH=-gencode arch=compute_86,code=[sm_86,compute_86] -gencode arch=compute_90,code=[sm_90,compute_90]" tree/made
     # Newer than nvcc, or not known: what make chooses by itself.
-    for capabilities in "9.0 12.0" "[N/A]" ""; do
+    for pretended in "9.0 12.0" "[N/A]" ""; do
         run tree/scripts/gpu_check.sh -only kernels out
         [ "$status" -eq 0 ]
         [ "$(grep -c ARCH= tree/made || true)" -eq 0 ]
     done
-    capabilities="6.1 9.0" run tree/scripts/gpu_check.sh -only kernels out
+    [ "$(cat tree/visible)" = all ]
+    pretended="9.0 6.1 9.0" run tree/scripts/gpu_check.sh -only kernels,kernels out
     [ "$status" -eq 0 ]
-    says "compiles nothing for compute capability 6.1"
+    says "compiles nothing for compute capability 6.1: left out"
+    says "only the parts: kernels"
+    [ "$(cat tree/visible)" = 0,2 ]
+    CUDA_VISIBLE_DEVICES=2 pretended="9.0 6.1 9.0" run tree/scripts/gpu_check.sh -only kernels out
+    [ "$(cat tree/visible)" = 2 ]
     grep -qxF "ARCH=-gencode arch=compute_90,code=[sm_90,compute_90]" tree/made
     rm tree/made
-    capabilities=6.1 run tree/scripts/gpu_check.sh -only kernels out
+    pretended=6.1 run tree/scripts/gpu_check.sh -only kernels out
     [ "$status" -eq 1 ]
     says "CUDA 12 is the last for compute capability 6.1"
     [ ! -e tree/made ]

@@ -227,6 +227,22 @@ static void connected_layers(void **) {
         check(shape(1, 1, channels, one_of({1, 7, 8, 10, 21}), 1, 1, 0, 1));
 }
 
+/* A kernel that was chosen for one size is right for others, too. */
+static void a_network_may_grow(void **) {
+    const gdrq_int_conv grown = shape(5, 3, 34, 10, 1, 1, 0, 1);
+    problem p;
+    make(p, grown);
+    p.epilogue.shortcut = nullptr;
+    p.epilogue.activation.kind = GDRQ_INT_LEAKY;
+    const size_t n = gdrq_tensor_size(p.conv.out);
+    vector<uint8_t> codes(n);
+    vector<float> values(n), interleaved(n);
+    const gdrq_int_output out = {codes.data(), values.data(), interleaved.data(), nullptr, 0};
+    gdrq_int_conv_run(&p.conv, &p.epilogue, p.in.data(), nullptr, &out);
+    check_kernel(p, &gdrq_cuda_connected, codes, values, interleaved);
+    check_pooled(p, &gdrq_cuda_connected, codes);
+}
+
 static void depthwise(void **) {
     for (int i = 0; i < random_cases(40); ++i) {
         const int channels = one_of({2, 3, 4, 12, 17, 32}), size = one_of({1, 3, 5});
@@ -318,11 +334,12 @@ static void few_pixels_are_split(void **) {
         gdrq_int_conv conv;
         bool splits;
     } cases[] = {
-        {shape(13, 13, 512, 1024, 3, 1, 1, 1), true},   /* 3 x 16 tiles */
-        {shape(26, 26, 256, 512, 3, 1, 1, 1), false},   /* 11 x 8 */
-        {shape(13, 13, 1024, 255, 1, 1, 0, 1), true},   /* 3 x 4 */
-        {shape(13, 13, 256, 255, 1, 1, 0, 1), false},   /* sums of 256 products */
-        {shape(13, 13, 512, 1024, 3, 1, 1, 64), false}, /* of 72 */
+        {shape(13, 13, 512, 1024, 3, 1, 1, 1), true}, /* 3 x 16 tiles */
+        {shape(26, 26, 256, 512, 3, 1, 1, 1), false}, /* 11 x 8 */
+        {shape(13, 13, 1024, 255, 1, 1, 0, 1), true}, /* 3 x 4 */
+        {shape(13, 13, 256, 255, 1, 1, 0, 1), false}, /* sums of 256 products */
+        {shape(13, 13, 512, 1024, 3, 1, 1, 8), true}, /* 3 x 16, of 576 */
+        {shape(7, 7, 128, 256, 3, 1, 1, 32), false},  /* 32, of 36 */
     };
     for (auto c : cases) {
         c.conv.out.w = c.conv.in.w, c.conv.out.h = c.conv.in.h;
@@ -332,15 +349,11 @@ static void few_pixels_are_split(void **) {
 
 int main() {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(few_pixels_are_split),
-        cmocka_unit_test(random_shapes),
-        cmocka_unit_test(whole_and_broken_tiles),
-        cmocka_unit_test(connected_layers),
-        cmocka_unit_test(depthwise),
-        cmocka_unit_test(first_layers),
-        cmocka_unit_test(long_sums),
-        cmocka_unit_test(shortcuts_add_in_place),
-        cmocka_unit_test(the_best_kernel_is_chosen),
+        cmocka_unit_test(few_pixels_are_split),   cmocka_unit_test(random_shapes),
+        cmocka_unit_test(whole_and_broken_tiles), cmocka_unit_test(connected_layers),
+        cmocka_unit_test(a_network_may_grow),     cmocka_unit_test(depthwise),
+        cmocka_unit_test(first_layers),           cmocka_unit_test(long_sums),
+        cmocka_unit_test(shortcuts_add_in_place), cmocka_unit_test(the_best_kernel_is_chosen),
     };
     seed_random(9);
     return cmocka_run_group_tests(tests, nullptr, nullptr);

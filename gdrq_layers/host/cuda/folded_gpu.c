@@ -10,7 +10,7 @@
 #include "base/status.h"
 #include "host/section_keys.h"
 #include "infer/cuda/moves.h"
-#include "primitives/cuda/value_layers.h"
+#include "primitives/cuda/layers_gpu.h"
 #include "primitives/segmentation_layer.h"
 
 /* Who computes a layer's values. */
@@ -103,8 +103,8 @@ void gdrq_folded_gpu_free(gdrq_folded_gpu *gpu) {
 
 static bool is_ours(const layer *l) {
     return l->type == AVGPOOL || l->type == CROP ||
-           (l->type == SOFTMAX && !gdrq_is_segmentation_layer(l) && !l->softmax_tree &&
-            !l->spatial);
+           (l->type == SOFTMAX && !gdrq_is_segmentation_layer(l) &&
+            (!l->softmax_tree || l->indexes_gpu));
 }
 
 /* Whether what is queued has tensor i's values. Those of the input are there before. */
@@ -281,8 +281,7 @@ static gdrq_status queue_values(const step *s, gdrq_error *err) {
         return gdrq_cuda_crop_values(&crop, in, out, err);
     if (l->type == AVGPOOL)
         return gdrq_cuda_avgpool(l->c, l->w * l->h, in, out, err);
-    const gdrq_cuda_softmax_shape softmax = {
-        .images = 1, .groups = l->groups, .inputs = l->inputs, .temperature = l->temperature};
+    const gdrq_cuda_softmax_shape softmax = gdrq_softmax_shape(l, 1);
     return gdrq_cuda_softmax(&softmax, in, out, NULL, err);
 }
 

@@ -27,7 +27,8 @@ typedef struct gdrq_cuda_conv_kernel {
     const char *name; /* "cuda mma" */
     int capability;   /* the least that its code needs: 75 is 7.5 */
     bool pools;       /* can give `pooled` codes */
-    /* Whether it can compute this one; doesn't depend on the width and height of the input. */
+    /* Whether it is for this one; then it can compute it with inputs of other widths and heights,
+       too, as a network that is resized has them. */
     bool (*fits)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits);
     size_t (*packed_size)(const gdrq_int_conv *conv, const gdrq_conv_limits *limits); /* bytes */
     /* Weights and their sums into `packed`, in the host's memory. */

@@ -57,7 +57,12 @@ template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {
     return GDRQ_LAUNCH(err, blocks, THREADS, 0, (conv_connected<BYTES, false>), p);
 }
 
+/* A network that has grown may have more pixels than when this kernel was chosen; the packing is
+   the other's. */
 gdrq_status run(const gdrq_cuda_conv_run *run, gdrq_error *err) {
+    const gdrq_tensor_shape in = run->conv->in;
+    if (in.w > 1 || in.h > 1 || run->out->pooled)
+        return gdrq_cuda_dp4a.run(run, err);
     const problem p = problem_of(run);
     return load_bytes(run->conv) >= 4 ? launch<4>(p, err) : launch<1>(p, err);
 }
@@ -69,5 +74,5 @@ bool fits(const gdrq_int_conv *conv, const gdrq_conv_limits *) {
 
 } // namespace
 
-extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_connected = {"cuda connected", 0,    false, fits,
+extern "C" const gdrq_cuda_conv_kernel gdrq_cuda_connected = {"cuda connected", 0,    true, fits,
                                                               packed_size,      pack, run};

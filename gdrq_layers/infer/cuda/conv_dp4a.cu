@@ -74,8 +74,7 @@ template <int BYTES, bool NARROW> struct carrier {
  * A block computes 64 pixels of 64 filters of a group, a thread 4 by 4 of them. A step's codes and
  * weights go through shared memory, in two buffers by turns. With K products in a sum, a block
  * reads 64*K bytes of codes and 64*K bytes of weights, or half as many at 4 bits, by way of the
- * caches, and writes a byte per code, 4 per value, a
- * quarter of that where it pools.
+ * caches, and writes a byte per code, 4 per value, a quarter of that where it pools.
  *
  * Per output and 4 products: 1 dp4a, 1/8 load of 16 bytes from shared memory, 1/64 load of a word
  * of codes and 1/128 of weights (4 or 8 bytes a lane).

@@ -18,35 +18,14 @@ union alignas(16) tile_memory {
     int sums[PIXELS][SUM_PITCH];
 };
 
-template <bool NARROW>
-__device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, int first_filter,
-                                            int filters, const int (*sums)[SUM_PITCH]) {
-    /* Neighbouring threads write neighbouring places. */
-    const bool planes = p.finish.out.values && !p.finish.out.codes && !p.finish.out.interleaved;
-    for (int i = (int)threadIdx.x; i < PIXELS * FILTERS / 4; i += THREADS) {
-        const int row = planes ? i % PIXELS : i / (FILTERS / 4);
-        const int filter = 4 * (planes ? i / PIXELS : i % (FILTERS / 4));
-        const int pixel = first_pixel + row, n = min(4, filters - filter);
-        if (pixel < p.pixels && n > 0)
-            finish_products<NARROW>(p, pixel, first_filter + filter, n, &sums[row][filter]);
-    }
-}
+struct tile_sums {
+    const int (*of)[SUM_PITCH];
 
-template <bool NARROW>
-__device__ __forceinline__ void pool_tile(const problem &p, int first_pixel, int first_filter,
-                                          int filters, const int (*sums)[SUM_PITCH]) {
-    for (int i = (int)threadIdx.x; i < PIXELS / 4 * FILTERS / 4; i += THREADS) {
-        const int row = i / (FILTERS / 4) * 4, filter = 4 * (i % (FILTERS / 4));
-        const int n = min(4, filters - filter);
-        if (first_pixel + row >= p.pixels || n <= 0)
-            continue;
-        unsigned codes = 0;
-        GDRQ_UNROLLED (k, 4)
-            codes = gdrq_larger_codes(codes, codes_of_products<NARROW>(p, first_filter + filter, n,
-                                                                       &sums[row + k][filter]));
-        put_pooled(p, first_pixel + row, first_filter + filter, n, codes);
+    __device__ __forceinline__ void get(int row, int filter, int products[4]) const {
+        GDRQ_UNROLLED (f, 4)
+            products[f] = of[row][filter + f];
     }
-}
+};
 
 /*
  * A block computes 64 pixels of 64 filters of a group; threads unroll their windows, 64 products at
@@ -54,8 +33,8 @@ __device__ __forceinline__ void pool_tile(const problem &p, int first_pixel, int
  * and weights are on their way. With K products in a sum, a block reads 64*K bytes of codes and
  * 64*K bytes of weights, or half as many at 4 bits, by way of the caches (each pixel's codes are
  * read again for every 64 filters, and weights for every 64 pixels; through L1 weights come twice,
- * 128*K bytes, as two warps need each), and writes a byte per code, 4 per value, a
- * quarter of that where it pools.
+ * 128*K bytes, as two warps need each), and writes a byte per code, 4 per value, a quarter of that
+ * where it pools.
  *
  * Per warp and 32 products of 32 x 32 outputs: 8 mma.m16n8k32 (1/128 of an instruction per output),
  * 8 loads of shared memory (4 bytes a lane, no conflicts), 4 of weights (4 or 8 bytes a lane), 12
@@ -95,12 +74,9 @@ template <int BYTES, bool NARROW> __global__ void __launch_bounds__(THREADS) con
     }
     own.store(memory.sums);
     __syncthreads();
-    const int first_filter = group * p.order.filters + own_filter;
-    if (p.pooled_w > 0)
-        pool_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter, memory.sums);
-    else
-        finish_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter,
-                            memory.sums);
+    finish_tile<NARROW, PIXELS, FILTERS, THREADS>(
+        p, first_pixel, group * p.order.filters + own_filter, p.order.filters - own_filter,
+        tile_sums{memory.sums});
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {

@@ -49,58 +49,29 @@ __device__ __forceinline__ void multiply_own(const problem &p, int warp, int fir
     }
 }
 
-/* The products of four filters of a pixel: all warps' together. */
-__device__ __forceinline__ void add_warps(const int (*of_warps)[PIXELS][SUM_PITCH], int row,
-                                          int filter, int products[4]) {
-    GDRQ_UNROLLED (f, 4)
-        products[f] = 0;
-    GDRQ_UNROLLED (w, WARPS)
+/* Those of all warps together. */
+struct split_sums {
+    const int (*of)[PIXELS][SUM_PITCH];
+
+    __device__ __forceinline__ void get(int row, int filter, int products[4]) const {
         GDRQ_UNROLLED (f, 4)
-            products[f] += of_warps[w][row][filter + f];
-}
-
-template <bool NARROW>
-__device__ __forceinline__ void finish_tile(const problem &p, int first_pixel, int first_filter,
-                                            int filters, const int (*of_warps)[PIXELS][SUM_PITCH]) {
-    for (int i = (int)threadIdx.x; i < PIXELS * FILTERS / 4; i += THREADS) {
-        const int row = i / (FILTERS / 4), filter = 4 * (i % (FILTERS / 4));
-        const int pixel = first_pixel + row, n = min(4, filters - filter);
-        int products[4];
-        add_warps(of_warps, row, filter, products);
-        if (pixel < p.pixels && n > 0)
-            finish_products<NARROW>(p, pixel, first_filter + filter, n, products);
+            products[f] = 0;
+        GDRQ_UNROLLED (w, WARPS)
+            GDRQ_UNROLLED (f, 4)
+                products[f] += of[w][row][filter + f];
     }
-}
-
-template <bool NARROW>
-__device__ __forceinline__ void pool_tile(const problem &p, int first_pixel, int first_filter,
-                                          int filters, const int (*of_warps)[PIXELS][SUM_PITCH]) {
-    for (int i = (int)threadIdx.x; i < PIXELS / 4 * FILTERS / 4; i += THREADS) {
-        const int row = i / (FILTERS / 4) * 4, filter = 4 * (i % (FILTERS / 4));
-        const int n = min(4, filters - filter);
-        if (first_pixel + row >= p.pixels || n <= 0)
-            continue;
-        unsigned codes = 0;
-        GDRQ_UNROLLED (k, 4) {
-            int products[4];
-            add_warps(of_warps, row + k, filter, products);
-            codes = gdrq_larger_codes(
-                codes, codes_of_products<NARROW>(p, first_filter + filter, n, products));
-        }
-        put_pooled(p, first_pixel + row, first_filter + filter, n, codes);
-    }
-}
+};
 
 /*
  * conv_mma() for few pixels: a block computes 32 pixels of 32 filters of a group, and each of its
  * warps a quarter of their products, so that there are four times as many blocks, each with a
  * quarter of the chunks to wait for one after the other. In return, with K products in a sum, it
  * reads 32*K bytes of codes and 32*K bytes of weights, or half as many at 4 bits, for a quarter of
- * the outputs: twice as many per output. It writes a byte per code, 4 per value, a
- * quarter of that where it pools.
+ * the outputs: twice as many per output. It writes a byte per code, 4 per value, a quarter of that
+ * where it pools.
  *
- * Per warp and 32 products of 32 x 32 outputs: as conv_mma(); once per output 4 sums are stored to
- * and loaded from shared memory.
+ * Per warp and 32 products of 32 x 32 outputs: as conv_mma(), but 2 loads and stores of 16 bytes of
+ * codes; once per output 4 sums are stored to and loaded from shared memory.
  */
 template <int BYTES, bool NARROW>
 __global__ void __launch_bounds__(THREADS) conv_mma_split(problem p) {
@@ -114,12 +85,9 @@ __global__ void __launch_bounds__(THREADS) conv_mma_split(problem p) {
     __syncthreads();
     own.store(memory.sums[warp]);
     __syncthreads();
-    const int first_filter = group * p.order.filters + own_filter;
-    if (p.pooled_w > 0)
-        pool_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter, memory.sums);
-    else
-        finish_tile<NARROW>(p, first_pixel, first_filter, p.order.filters - own_filter,
-                            memory.sums);
+    finish_tile<NARROW, PIXELS, FILTERS, THREADS>(
+        p, first_pixel, group * p.order.filters + own_filter, p.order.filters - own_filter,
+        split_sums{memory.sums});
 }
 
 template <int BYTES> gdrq_status launch(const problem &p, gdrq_error *err) {

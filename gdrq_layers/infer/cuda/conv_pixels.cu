@@ -39,8 +39,7 @@ __device__ __forceinline__ void pool_neighbours(const problem &p, int pixel, int
  * computes a pixel of 16 filters, whose weights its block keeps in shared memory. With a window of
  * K positions, the codes are read from the GPU's memory once per 16 filters, and K times from the
  * first-level cache; a block of 128 pixels reads 64*K bytes of weights, or half as many at 4 bits,
- * by way of the caches; a byte per code is written, 4 per value, a quarter of
- * that where it pools.
+ * by way of the caches; a byte per code is written, 4 per value, a quarter of that where it pools.
  *
  * Per output and position: 1 dp4a, 1/4 load of 16 bytes from shared memory, the same for all lanes,
  * and, of three channels, 3/16 load of a byte of codes.

@@ -104,6 +104,57 @@ template <bool NARROW> struct warp_tile {
     }
 };
 
+/*
+ * The results of a tile of the block's, whose sums.get(row, filter, products) gives the products of
+ * four filters of a pixel; `filters` are those that there are from the tile's first one on.
+ */
+template <bool NARROW, int ITS_PIXELS, int ITS_FILTERS, int ITS_THREADS, class SUMS>
+static __device__ __forceinline__ void put_tile(const problem &p, int first_pixel, int first_filter,
+                                                int filters, const SUMS &sums) {
+    /* Neighbouring threads write neighbouring places. */
+    const bool planes = p.finish.out.values && !p.finish.out.codes && !p.finish.out.interleaved;
+    for (int i = (int)threadIdx.x; i < ITS_PIXELS * ITS_FILTERS / 4; i += ITS_THREADS) {
+        const int row = planes ? i % ITS_PIXELS : i / (ITS_FILTERS / 4);
+        const int filter = 4 * (planes ? i / ITS_PIXELS : i % (ITS_FILTERS / 4));
+        const int pixel = first_pixel + row, n = min(4, filters - filter);
+        int products[4];
+        sums.get(row, filter, products);
+        if (pixel < p.pixels && n > 0)
+            finish_products<NARROW>(p, pixel, first_filter + filter, n, products);
+    }
+}
+
+/* The same, pooled. */
+template <bool NARROW, int ITS_PIXELS, int ITS_FILTERS, int ITS_THREADS, class SUMS>
+static __device__ __forceinline__ void pool_tile(const problem &p, int first_pixel,
+                                                 int first_filter, int filters, const SUMS &sums) {
+    for (int i = (int)threadIdx.x; i < ITS_PIXELS / 4 * ITS_FILTERS / 4; i += ITS_THREADS) {
+        const int row = i / (ITS_FILTERS / 4) * 4, filter = 4 * (i % (ITS_FILTERS / 4));
+        const int n = min(4, filters - filter);
+        if (first_pixel + row >= p.pixels || n <= 0)
+            continue;
+        unsigned codes = 0;
+        GDRQ_UNROLLED (k, 4) {
+            int products[4];
+            sums.get(row + k, filter, products);
+            codes = gdrq_larger_codes(
+                codes, codes_of_products<NARROW>(p, first_filter + filter, n, products));
+        }
+        put_pooled(p, first_pixel + row, first_filter + filter, n, codes);
+    }
+}
+
+template <bool NARROW, int ITS_PIXELS, int ITS_FILTERS, int ITS_THREADS, class SUMS>
+static __device__ __forceinline__ void
+finish_tile(const problem &p, int first_pixel, int first_filter, int filters, const SUMS &sums) {
+    if (p.pooled_w > 0)
+        pool_tile<NARROW, ITS_PIXELS, ITS_FILTERS, ITS_THREADS>(p, first_pixel, first_filter,
+                                                                filters, sums);
+    else
+        put_tile<NARROW, ITS_PIXELS, ITS_FILTERS, ITS_THREADS>(p, first_pixel, first_filter,
+                                                               filters, sums);
+}
+
 /* launch() with the bytes of one load of codes as a constant. */
 template <class Launch>
 static inline gdrq_status by_load_bytes(const gdrq_int_conv *conv, Launch launch) {

@@ -107,15 +107,19 @@ void gdrq_forward_region_layer_gpu(layer l, network net) {
 
 /* ---- [softmax] ---- */
 
+gdrq_cuda_softmax_shape gdrq_softmax_shape(const layer *l, int images) {
+    const tree *hierarchy = l->softmax_tree;
+    return (gdrq_cuda_softmax_shape){.images = images,
+                                     .groups = hierarchy ? hierarchy->groups : l->groups,
+                                     .inputs = l->inputs,
+                                     .offsets = hierarchy ? l->indexes_gpu : NULL,
+                                     .temperature = l->temperature};
+}
+
 /* net.truth says whether there is one: the GPU's stays from the batch before. */
 void gdrq_forward_softmax_layer_gpu(layer l, network net) {
     const bool learns = net.truth && !l.noloss;
-    const tree *hierarchy = l.softmax_tree;
-    const gdrq_cuda_softmax_shape shape = {.images = l.batch,
-                                           .groups = hierarchy ? hierarchy->groups : l.groups,
-                                           .inputs = l.inputs,
-                                           .offsets = hierarchy ? l.indexes_gpu : NULL,
-                                           .temperature = l.temperature};
+    const gdrq_cuda_softmax_shape shape = gdrq_softmax_shape(&l, l.batch);
     const gdrq_cuda_cross_entropy entropy = {net.truth_gpu, l.delta_gpu, l.loss_gpu};
     gdrq_error err;
     gdrq_must(

@@ -17,6 +17,7 @@
 
 #include "darknet.h"
 #include "gdrq.h"
+#include "primitives/cuda/value_layers.h"
 
 /* Puts the functions below into layer number `index` of a network if they are for it. */
 gdrq_status gdrq_replace_layer_functions_gpu(layer *l, int index, gdrq_error *err);
@@ -28,8 +29,9 @@ void gdrq_forward_yolo_layer_gpu(layer l, network net);
 /* By the CPU's function: the input is copied to the host, and the output and the gradient back. */
 void gdrq_forward_region_layer_gpu(layer l, network net);
 
-/* As the CPU's gdrq_forward_softmax_layer(). */
+/* As the CPU's gdrq_forward_softmax_layer(), and what it launches its kernel for. */
 void gdrq_forward_softmax_layer_gpu(layer l, network net);
+gdrq_cuda_softmax_shape gdrq_softmax_shape(const layer *l, int images);
 
 void gdrq_forward_upsample_layer_gpu(layer l, network net);
 

@@ -4,6 +4,7 @@
 
 #include "base/cuda/device.h"
 #include "base/fatal.h"
+#include "primitives/cuda/layers_gpu.h"
 #include "primitives/cuda/segmentation.h"
 
 gdrq_status gdrq_make_segmentation_layer_gpu(layer *l, int index, gdrq_error *err) {
@@ -16,7 +17,7 @@ gdrq_status gdrq_make_segmentation_layer_gpu(layer *l, int index, gdrq_error *er
         status = gdrq_device_push(weights, l->scales, n * sizeof(float), err);
     l->scales_gpu = weights;
     l->forward_gpu = gdrq_forward_segmentation_layer_gpu;
-    l->backward_gpu = gdrq_backward_segmentation_layer_gpu;
+    l->backward_gpu = gdrq_backward_values_gpu;
     return status;
 }
 
@@ -35,9 +36,4 @@ void gdrq_forward_segmentation_layer_gpu(layer l, network net) {
     gdrq_must(gdrq_cuda_segment(&s, &err), &err);
     if (net.truth)
         gdrq_must(gdrq_device_pull(l.cost, l.loss_gpu, sizeof *l.cost, &err), &err);
-}
-
-void gdrq_backward_segmentation_layer_gpu(layer l, network net) {
-    if (net.delta_gpu)
-        axpy_gpu(l.batch * l.inputs, 1, l.delta_gpu, 1, net.delta_gpu, 1);
 }

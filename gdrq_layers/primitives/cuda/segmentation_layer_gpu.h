@@ -13,6 +13,5 @@ gdrq_status gdrq_make_segmentation_layer_gpu(layer *l, int index, gdrq_error *er
 void gdrq_forward_segmentation_layer_gpu(layer l, network net);
 
 /* Adds to net.delta_gpu, which may be NULL. */
-void gdrq_backward_segmentation_layer_gpu(layer l, network net);
 
 #endif

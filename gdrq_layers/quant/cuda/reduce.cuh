@@ -47,7 +47,8 @@ struct gdrq_long_sum {
 };
 
 /* Adds floats nearly as precisely as a double would (2^-45), in two floats: what each addition
-   rounds away is added up by itself. For sums whose difference counts; 6 operations a term. */
+   rounds away is added up by itself. For sums whose difference counts; 7 operations a term, 10 a
+   square. */
 struct gdrq_pair_sum {
     float high, low;
 

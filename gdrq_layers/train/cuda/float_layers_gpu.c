@@ -8,7 +8,8 @@
 void gdrq_replace_float_layer_gpu(layer *l) {
     if (l->type == CONNECTED && gdrq_replaces(GDRQ_REPLACES_CONNECTED))
         l->backward_gpu = gdrq_backward_connected_layer_gpu;
-    if (l->type != CONVOLUTIONAL || l->size != 1 || l->binary || l->xnor)
+    if (l->type != CONVOLUTIONAL || l->size != 1 || l->binary || l->xnor ||
+        !gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
         return;
     l->workspace_size = gdrq_gpu_columns_bytes(l);
     l->forward_gpu = gdrq_forward_pointwise_layer_gpu;

@@ -1,7 +1,8 @@
 /*
  * quantised_layer.h on the GPU: the same state in the GPU's memory, and the same steps as kernels.
  * The host's copies of thresholds (q->weight_thresholds, q->input) are as they were when they were
- * last pulled. Inside of forward, backward and update nothing waits for the GPU.
+ * last pulled. Inside of forward, backward and update nothing waits for the GPU, but for the first
+ * forward in training, which allocates.
  */
 #ifndef GDRQ_TRAIN_CUDA_QUANTISED_GPU_H
 #define GDRQ_TRAIN_CUDA_QUANTISED_GPU_H
