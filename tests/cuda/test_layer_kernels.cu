@@ -240,6 +240,82 @@ static void gradients_pass_through_batch_norm(void **) {
     check_gradients(5, 3, 400);
 }
 
+/* What each product of a depthwise convolution adds, to whatever add(sum, value, weight) is for. */
+template <class ADD>
+static void each_product(const gdrq_cuda_columns_shape &s, int batch, const ADD &add) {
+    for (int plane = 0; plane < batch * s.channels; ++plane)
+        for (int o = 0; o < s.out_h * s.out_w; ++o)
+            for (int k = 0; k < s.size * s.size; ++k) {
+                const int x = o % s.out_w * s.stride + k % s.size - s.pad;
+                const int y = o / s.out_w * s.stride + k / s.size - s.pad;
+                if (x >= 0 && y >= 0 && x < s.w && y < s.h)
+                    add((size_t)plane * s.out_h * s.out_w + o, ((size_t)plane * s.h + y) * s.w + x,
+                        (size_t)(plane % s.channels) * s.size * s.size + k);
+            }
+}
+
+static void check_all(const std::vector<float> &got, const std::vector<double> &expected,
+                      const char *what) {
+    for (size_t i = 0; i < expected.size(); ++i)
+        assert_near(got[i], expected[i], 1e-5, what);
+}
+
+static void check_depthwise(const gdrq_cuda_columns_shape &s, int batch) {
+    const size_t inputs = (size_t)batch * s.channels * s.h * s.w,
+                 outputs = (size_t)batch * s.channels * s.out_h * s.out_w,
+                 weights = (size_t)s.channels * s.size * s.size;
+    const std::vector<float> in = random_values(inputs, 1), w = random_values(weights, 1),
+                             delta = random_values(outputs, 1), factor = {.5f};
+    std::vector<double> sums(outputs), dx(in.begin(), in.end()), dw(w.begin(), w.end()),
+        only_dx(inputs), only_dw(weights);
+    each_product(s, batch, [&](size_t o, size_t i, size_t k) {
+        sums[o] += (double)in[i] * w[k];
+        dx[i] += (double)delta[o] * w[k];
+        only_dx[i] += (double)delta[o] * w[k];
+        dw[k] += .5 * delta[o] * in[i];
+        only_dw[k] += (double)delta[o] * in[i];
+    });
+    device_array<float> in_(in), w_(w), delta_(delta), factor_(factor), sums_(outputs), dx_(in),
+        dw_(w), only_dx_(inputs), only_dw_(weights);
+    ASSERT_OK(gdrq_cuda_convolve_depthwise(&s, batch, in_, w_, sums_, &err));
+    ASSERT_OK(gdrq_cuda_depthwise_input_gradient(&s, batch, delta_, w_, true, dx_, &err));
+    ASSERT_OK(gdrq_cuda_depthwise_input_gradient(&s, batch, delta_, w_, false, only_dx_, &err));
+    ASSERT_OK(
+        gdrq_cuda_depthwise_weight_gradient(&s, batch, delta_, in_, factor_, true, dw_, &err));
+    next_order();
+    ASSERT_OK(gdrq_cuda_depthwise_weight_gradient(&s, batch, delta_, in_, nullptr, false, only_dw_,
+                                                  &err));
+    check_all(sums_.pull(), sums, "sums");
+    check_all(dx_.pull(), dx, "added input gradient");
+    check_all(only_dx_.pull(), only_dx, "input gradient");
+    check_all(dw_.pull(), dw, "added weight gradient");
+    check_all(only_dw_.pull(), only_dw, "weight gradient");
+}
+
+static void depthwise_convolutions(void **) {
+    for (int size : {1, 2, 4, 6, 9})
+        assert_false(gdrq_cuda_has_depthwise(size));
+    for (int size : {3, 5, 7}) {
+        assert_true(gdrq_cuda_has_depthwise(size));
+        for (int stride : {1, 2, 3})
+            for (int pad : {0, size / 2}) {
+                gdrq_cuda_columns_shape s = {random_int(2, 5),
+                                             random_int(size, 24),
+                                             random_int(size, 30),
+                                             size,
+                                             stride,
+                                             pad,
+                                             0,
+                                             0};
+                s.out_h = (s.h + 2 * pad - size) / stride + 1;
+                s.out_w = (s.w + 2 * pad - size) / stride + 1;
+                check_depthwise(s, random_int(1, 4));
+            }
+    }
+    /* More values of a channel than a thread adds up in one part. */
+    check_depthwise({2, 190, 200, 3, 1, 1, 190, 200}, 2);
+}
+
 static void sums_without_batch_norm_are_scaled(void **) {
     const std::vector<float> sums = whole_sums(2 * 3 * 10, 10, 3), factor = {.5f, 1e-4f, 2.f},
                              biases = {1, -2, .25f};
@@ -318,6 +394,7 @@ int main() {
         cmocka_unit_test(batches_are_normalised),
         cmocka_unit_test(statistics_are_precise),
         cmocka_unit_test(gradients_pass_through_batch_norm),
+        cmocka_unit_test(depthwise_convolutions),
         cmocka_unit_test(sums_without_batch_norm_are_scaled),
         cmocka_unit_test(thresholds_learn),
     };

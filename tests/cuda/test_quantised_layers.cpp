@@ -18,6 +18,10 @@ static const shape SHAPES[] = {
     {2, 4, 6, 6, 4, 1, 1, 1, 0, false, LEAKY},
     {1, 4, 8, 8, 6, 2, 3, 2, 1, false, RELU},
     {3, 6, 5, 5, 6, 6, 3, 1, 1, false, LEAKY},
+    {2, 4, 9, 6, 4, 4, 3, 2, 1, true, LEAKY},
+    {3, 2, 7, 8, 2, 2, 5, 2, 2, false, RELU},
+    {1, 3, 9, 9, 3, 3, 7, 1, 3, true, LINEAR},
+    {2, 4, 6, 5, 8, 4, 3, 1, 1, false, LEAKY}, /* two filters a channel */
     {2, 5, 7, 7, 4, 1, 1, 2, 0, false, LEAKY},
     {1, 2, 6, 5, 3, 1, 2, 1, 0, false, LINEAR},
     {3, 4, 8, 9, 4, 1, 3, 1, 1, true, LEAKY},
@@ -220,16 +224,17 @@ static void weight_gradients_are_masked(void **) {
 }
 
 /* The host's float layer, in a network with a shortcut: what stands in delta before must stay. */
-static void float_pointwise_layers_add_their_gradient(void **) {
-    static const shape POINTWISE[] = {{2, 4, 6, 5, 3, 1, 1, 1, 0, false, LEAKY},
-                                      {2, 6, 7, 7, 4, 2, 1, 2, 0, false, LINEAR},
-                                      {1, 4, 5, 5, 4, 1, 1, 2, 1, false, RELU},
-                                      {3, 4, 8, 8, 5, 1, 1, 1, 0, true, LEAKY}};
-    for (const shape &p : POINTWISE) {
+static void float_convolutions_add_their_gradient(void **) {
+    static const shape FLOAT[] = {
+        {2, 3, 9, 8, 3, 3, 3, 2, 1, false, LEAKY}, {2, 4, 6, 7, 4, 4, 5, 1, 2, true, LINEAR},
+        {2, 4, 6, 5, 3, 1, 1, 1, 0, false, LEAKY}, {2, 6, 7, 7, 4, 2, 1, 2, 0, false, LINEAR},
+        {1, 4, 5, 5, 4, 1, 1, 2, 1, false, RELU},  {3, 4, 8, 8, 5, 1, 1, 1, 0, true, LEAKY}};
+    for (const shape &p : FLOAT) {
         subject s(p, default_options());
         gdrq_quantised_free(&s.l);
         gdrq_replace_float_layer_gpu(&s.l);
-        assert_ptr_equal(s.l.backward_gpu, gdrq_backward_pointwise_layer_gpu);
+        assert_ptr_equal(s.l.backward_gpu, p.size == 1 ? gdrq_backward_pointwise_layer_gpu
+                                                       : gdrq_backward_depthwise_layer_gpu);
         s.make_workspaces();
         s.l.forward = gdrq_forward_convolutional_layer;
         s.l.backward = gdrq_backward_convolutional_layer;
@@ -350,7 +355,7 @@ int main() {
         cmocka_unit_test(trains_with_searched_thresholds),
         cmocka_unit_test(thresholds_learn),
         cmocka_unit_test(weight_gradients_are_masked),
-        cmocka_unit_test(float_pointwise_layers_add_their_gradient),
+        cmocka_unit_test(float_convolutions_add_their_gradient),
         cmocka_unit_test(float_connected_layers_keep_their_gradient),
         cmocka_unit_test(networks_that_infer_keep_no_weights),
         cmocka_unit_test(weights_of_a_backward_are_its_forwards),

@@ -1,14 +1,8 @@
-/* Four neighbouring words, which devices load and store at once; loops without a counter; codes in
- * words. */
+/* Four neighbouring words, which devices load and store at once; codes in words. */
 #ifndef GDRQ_INFER_CUDA_VECTORS_CUH
 #define GDRQ_INFER_CUDA_VECTORS_CUH
 
-/* A loop over constantly many i, whose arrays shall be registers. */
-#ifdef __CUDACC__
-#define GDRQ_UNROLLED(i, n) _Pragma("unroll") for (int i = 0; i < (n); ++i)
-#else
-#define GDRQ_UNROLLED(i, n) for (int i = 0; i < (n); ++i)
-#endif
+#include "base/cuda/unrolled.cuh"
 
 struct alignas(16) gdrq_words {
     unsigned at[4];

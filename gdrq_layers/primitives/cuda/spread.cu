@@ -5,20 +5,12 @@
 
 namespace {
 
-/* Arrays of the host's layers have fewer than 2^31 values: indices of 32 bits divide faster. */
-__device__ __forceinline__ unsigned first_index() {
-    return (unsigned)gdrq_first_index();
-}
-__device__ __forceinline__ unsigned index_stride() {
-    return (unsigned)gdrq_index_stride();
-}
-
 /* Per large value: 4 bytes written, with ADDS 4 read as well; 4/stride^2 read; 4 divisions and
    remainders. */
 template <bool ADDS>
 __global__ void spread(gdrq_cuda_upsampling u, unsigned n, const float *x, float *y) {
     const unsigned stride = (unsigned)u.stride, w = stride * (unsigned)u.w;
-    for (unsigned i = first_index(); i < n; i += index_stride()) {
+    for (unsigned i = gdrq_short_index(); i < n; i += gdrq_short_stride()) {
         const unsigned row = i / w / stride, column = i % w / stride;
         const float value = u.scale * x[row * (unsigned)u.w + column];
         y[i] = ADDS ? y[i] + value : value;
@@ -30,7 +22,7 @@ __global__ void spread(gdrq_cuda_upsampling u, unsigned n, const float *x, float
 template <bool ADDS>
 __global__ void gather(gdrq_cuda_upsampling u, unsigned n, const float *x, float *y) {
     const unsigned stride = (unsigned)u.stride, w = (unsigned)u.w;
-    for (unsigned i = first_index(); i < n; i += index_stride()) {
+    for (unsigned i = gdrq_short_index(); i < n; i += gdrq_short_stride()) {
         /* The first of its values, in the first of the rows that belong to it. */
         const float *const from = x + i / w * stride * stride * w + i % w * stride;
         float sum = ADDS ? y[i] : 0;
@@ -55,7 +47,7 @@ __device__ __forceinline__ unsigned spread_place(const gdrq_cuda_reorganisation 
 /* Per value: 8 bytes read, 4 written; one side's accesses are `stride` floats apart, or c; up to 11
    divisions and remainders. */
 __global__ void add_reorganised(gdrq_cuda_reorganisation r, unsigned n, const float *x, float *y) {
-    for (unsigned i = first_index(); i < n; i += index_stride()) {
+    for (unsigned i = gdrq_short_index(); i < n; i += gdrq_short_stride()) {
         const unsigned place = spread_place(r, i);
         if (r.spreads)
             y[place] += x[i];

@@ -19,4 +19,14 @@ static __device__ __forceinline__ size_t gdrq_index_stride() {
     return (size_t)gridDim.x * blockDim.x;
 }
 
+/* The same for arrays of the host's layers, which have fewer than 2^31 values: indices of 32 bits
+   divide faster. */
+static __device__ __forceinline__ unsigned gdrq_short_index() {
+    return blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+static __device__ __forceinline__ unsigned gdrq_short_stride() {
+    return gridDim.x * blockDim.x;
+}
+
 #endif

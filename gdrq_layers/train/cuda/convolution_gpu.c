@@ -18,9 +18,16 @@ bool gdrq_gpu_is_direct(const layer *l) {
     return l->size == 1 && l->stride == 1 && l->pad == 0;
 }
 
+bool gdrq_gpu_is_depthwise(const layer *l) {
+    return l->groups > 1 && l->groups == l->c && l->groups == l->n &&
+           gdrq_cuda_has_depthwise(l->size);
+}
+
 size_t gdrq_gpu_columns_bytes(const layer *l) {
     const size_t rows = (size_t)l->c * (size_t)(l->size * l->size);
-    return gdrq_gpu_is_direct(l) ? 0 : rows * (size_t)l->out_h * (size_t)l->out_w * sizeof(float);
+    return gdrq_gpu_is_direct(l) || gdrq_gpu_is_depthwise(l)
+               ? 0
+               : rows * (size_t)l->out_h * (size_t)l->out_w * sizeof(float);
 }
 
 const float *gdrq_gpu_columns(const layer *l, const float *image, float *workspace) {
@@ -45,7 +52,17 @@ gdrq_group_product gdrq_gpu_product_of(const layer *l, int image, int group) {
             ((size_t)image * (size_t)l->n + (size_t)group * (size_t)filters) * (size_t)positions};
 }
 
+static void convolve_depthwise(const layer *l, const float *x, const float *w) {
+    const gdrq_cuda_columns_shape shape = gdrq_gpu_columns_shape(l);
+    gdrq_error err;
+    gdrq_must(gdrq_cuda_convolve_depthwise(&shape, l->batch, x, w, l->output_gpu, &err), &err);
+}
+
 void gdrq_gpu_convolve(const layer *l, const float *x, const float *w, float *workspace) {
+    if (gdrq_gpu_is_depthwise(l)) {
+        convolve_depthwise(l, x, w);
+        return;
+    }
     for (int b = 0; b < l->batch; ++b) {
         const float *columns = gdrq_gpu_columns(l, x + (size_t)b * (size_t)l->inputs, workspace);
         for (int g = 0; g < l->groups; ++g) {

@@ -1,5 +1,6 @@
 /* A convolution on the GPU as products of matrices: one per image and group of channels, with the
-   columns of the image (layer_kernels.h). */
+   columns of the image (layer_kernels.h); but for depthwise ones, which have kernels of their own.
+ */
 #ifndef GDRQ_TRAIN_CUDA_CONVOLUTION_GPU_H
 #define GDRQ_TRAIN_CUDA_CONVOLUTION_GPU_H
 
@@ -11,6 +12,9 @@ gdrq_cuda_columns_shape gdrq_gpu_columns_shape(const layer *l);
 /* An image is its own columns. (The host takes any 1x1 for such, with a stride, too, and gets it
    wrong.) */
 bool gdrq_gpu_is_direct(const layer *l);
+
+/* Every filter has a channel of its own, and there are kernels for that. */
+bool gdrq_gpu_is_depthwise(const layer *l);
 
 /* Bytes of net.workspace for the columns of an image. */
 size_t gdrq_gpu_columns_bytes(const layer *l);

@@ -1,22 +1,24 @@
 #include "train/cuda/float_layers_gpu.h"
 
-#include "train/cuda/convolution_gpu.h"
+#include "base/fatal.h"
 #include "primitives/cuda/stock_gpu.h"
 #include "primitives/replacements.h"
+#include "train/cuda/convolution_gpu.h"
 #include "train/cuda/quantised_gpu.h"
 
 void gdrq_replace_float_layer_gpu(layer *l) {
     if (l->type == CONNECTED && gdrq_replaces(GDRQ_REPLACES_CONNECTED))
         l->backward_gpu = gdrq_backward_connected_layer_gpu;
-    if (l->type != CONVOLUTIONAL || l->size != 1 || l->binary || l->xnor ||
-        !gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
+    if (l->type != CONVOLUTIONAL || (l->size != 1 && !gdrq_gpu_is_depthwise(l)) || l->binary ||
+        l->xnor || !gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
         return;
     l->workspace_size = gdrq_gpu_columns_bytes(l);
-    l->forward_gpu = gdrq_forward_pointwise_layer_gpu;
-    l->backward_gpu = gdrq_backward_pointwise_layer_gpu;
+    l->forward_gpu = gdrq_forward_convolutional_layer_gpu;
+    l->backward_gpu =
+        l->size == 1 ? gdrq_backward_pointwise_layer_gpu : gdrq_backward_depthwise_layer_gpu;
 }
 
-void gdrq_forward_pointwise_layer_gpu(layer l, network net) {
+void gdrq_forward_convolutional_layer_gpu(layer l, network net) {
     gdrq_gpu_convolve(&l, net.input_gpu, l.weights_gpu, net.workspace);
     if (l.batch_normalize)
         forward_batchnorm_layer_gpu(l, net);
@@ -64,6 +66,19 @@ void gdrq_backward_pointwise_layer_gpu(layer l, network net) {
         if (net.delta_gpu)
             add_input_gradient(&l, &net, b);
     }
+}
+
+void gdrq_backward_depthwise_layer_gpu(layer l, network net) {
+    const gdrq_cuda_columns_shape shape = gdrq_gpu_columns_shape(&l);
+    gdrq_error err;
+    backward_to_sums(&l, &net);
+    gdrq_must(gdrq_cuda_depthwise_weight_gradient(&shape, l.batch, l.delta_gpu, net.input_gpu, NULL,
+                                                  true, l.weight_updates_gpu, &err),
+              &err);
+    if (net.delta_gpu)
+        gdrq_must(gdrq_cuda_depthwise_input_gradient(&shape, l.batch, l.delta_gpu, l.weights_gpu,
+                                                     true, net.delta_gpu, &err),
+                  &err);
 }
 
 void gdrq_backward_connected_layer_gpu(layer l, network net) {

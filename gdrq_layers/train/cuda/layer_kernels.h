@@ -3,6 +3,8 @@
 #ifndef GDRQ_TRAIN_CUDA_LAYER_KERNELS_H
 #define GDRQ_TRAIN_CUDA_LAYER_KERNELS_H
 
+#include <stdbool.h>
+
 #include "gdrq.h"
 #include "quant/cuda/gradient.h"
 
@@ -13,6 +15,27 @@ extern "C" {
 /* columns[(channel, ky, kx)][out_y][out_x] of one image; 0 where the window leaves it. */
 gdrq_status gdrq_cuda_make_columns(const float *image, const gdrq_cuda_columns_shape *shape,
                                    float *columns, gdrq_error *err);
+
+/*
+ * Convolutions whose filters have a channel each, `channels` of them, of a whole batch and without
+ * columns, for the sizes that there are kernels for. weights[channel][ky][kx].
+ */
+bool gdrq_cuda_has_depthwise(int size);
+gdrq_status gdrq_cuda_convolve_depthwise(const gdrq_cuda_columns_shape *shape, int batch,
+                                         const float *in, const float *weights, float *sums,
+                                         gdrq_error *err);
+
+/* dx becomes, or with `adds` grows by, dL/d(in), for delta = dL/d(sums). */
+gdrq_status gdrq_cuda_depthwise_input_gradient(const gdrq_cuda_columns_shape *shape, int batch,
+                                               const float *delta, const float *weights, bool adds,
+                                               float *dx, gdrq_error *err);
+
+/* gradient becomes, or with `adds` grows by, factor * dL/d(weights); factor, in the GPU's memory,
+   NULL: 1. */
+gdrq_status gdrq_cuda_depthwise_weight_gradient(const gdrq_cuda_columns_shape *shape, int batch,
+                                                const float *delta, const float *in,
+                                                const float *factor, bool adds, float *gradient,
+                                                gdrq_error *err);
 
 /* factor[f] = weight step of f's group * activation step: what one unit of f's sums is worth. */
 gdrq_status gdrq_cuda_set_factors(const float *steps, int groups, int filters,

@@ -20,8 +20,8 @@
  * The layer's input, I bytes: two.
  *   forward    codes: read I, write I. In the very first forward, before: read I.
  *   backward   the mask of its gradient: read I, in the sweep that adds the gradient up from
- *              columns. Connected, and 1x1 without stride, where the float layer's product adds it
- *              up itself: a sweep of its own, which writes, reads and adds I more.
+ *              columns. Connected, depthwise, and 1x1 without stride, where the float layer adds it
+ * up itself: a sweep of its own, which writes, reads and adds I more.
  *
  * The weights, W bytes, in groups of up to 16,384 weights | of more:
  *   threshold=scale                1 | 2   mean |w| (large groups only), codes
@@ -373,6 +373,17 @@ void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const 
     multiply(transpose_a, transpose_b, m, n, k, &g->input.grid->step, a, b, g->one,
              l->weight_updates_gpu + offset);
     check_cublas(cublasSetPointerMode(blas_handle(), CUBLAS_POINTER_MODE_HOST), __LINE__);
+}
+
+void gdrq_quantised_gpu_add_depthwise_gradient(const gdrq_quantised *q, const layer *l,
+                                               const gdrq_cuda_columns_shape *shape) {
+    const gdrq_quantised_gpu *g = q->gpu;
+    const bool own = has_own_weight_gradient(q);
+    gdrq_error err;
+    must(gdrq_cuda_depthwise_weight_gradient(
+             shape, l->batch, l->delta_gpu, g->input_codes, own ? NULL : &g->input.grid->step, !own,
+             own ? g->weight_gradient : l->weight_updates_gpu, &err),
+         &err);
 }
 
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l) {

@@ -64,6 +64,9 @@ void gdrq_quantised_gpu_multiply_weight_gradient(const gdrq_quantised *q, const 
                                                  bool transpose_a, bool transpose_b, int m, int n,
                                                  int k, const float *a, const float *b,
                                                  size_t offset, bool first);
+/* All of it at once, of a depthwise convolution. */
+void gdrq_quantised_gpu_add_depthwise_gradient(const gdrq_quantised *q, const layer *l,
+                                               const gdrq_cuda_columns_shape *shape);
 /* After the last of these products. */
 void gdrq_quantised_gpu_end_weight_gradient(const gdrq_quantised *q, const layer *l);
 
