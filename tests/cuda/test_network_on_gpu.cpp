@@ -18,6 +18,8 @@ extern "C" {
 static const shape NORMALISED = {2, 3, 9, 7, 4, 1, 3, 1, 1, true, LEAKY};
 static const shape GROUPED = {2, 4, 6, 8, 6, 2, 3, 2, 1, false, LEAKY};
 
+static const shape DEPTHWISE = {2, 4, 9, 7, 4, 4, 3, 1, 1, true, LEAKY};
+
 static gdrq_layer_options learning_options() {
     gdrq_layer_options o = default_options();
     o.threshold_weights = o.threshold_activations = GDRQ_THRESHOLD_LEARNED;
@@ -269,7 +271,7 @@ static void check_resize(const shape &of) {
     adopt(&n.s, before);
     assert_int_equal(l.w, 13);
     assert_int_equal(l.workspace_size, gdrq_convolutional_workspace_gpu(&l));
-    assert_true(is_device_memory(n.net.workspace));
+    assert_true(l.workspace_size == 0 || is_device_memory(n.net.workspace));
     const size_t inputs = (size_t)l.batch * l.inputs, outputs = (size_t)l.batch * l.outputs;
     device_array<float> x_on_gpu(inputs);
     std::vector<float> x(inputs), workspace(l.nweights);
@@ -291,6 +293,7 @@ static void check_resize(const shape &of) {
 static void networks_are_resized(void **) {
     check_resize(NORMALISED);
     check_resize(GROUPED);
+    check_resize(DEPTHWISE);
 }
 
 /* The host's [batchnorm] layers have what their forward copies to on the GPU alone. */

@@ -26,6 +26,8 @@ gdrq_status gdrq_device_alloc(void **memory, size_t count, size_t size, const ch
 /* The same for a network that only infers: subdivisions would not help it. */
 gdrq_status gdrq_device_alloc_to_infer(void **memory, size_t count, size_t size, const char *what,
                                        gdrq_error *err);
+/* What fails here is what earlier work on the device has left, which the next call reports as well.
+ */
 void gdrq_device_free(void *memory);
 
 /* Of the host's memory, which the device copies from without help; NULL on failure. */

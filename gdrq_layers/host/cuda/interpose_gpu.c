@@ -24,7 +24,9 @@ GDRQ_API float train_networks(network **nets, int n, data d, int interval);
 static void *make_array(const void *x, size_t n, size_t size) {
     gdrq_error err;
     void *array;
-    gdrq_must(gdrq_gpu_alloc(&array, n, size, "the layer behind the last of the table", &err),
+    gdrq_must(gdrq_gpu_alloc(&array, n, size,
+                             "the layer behind the last of the table (or what all of them share)",
+                             &err),
               &err);
     gdrq_must(x ? gdrq_device_push(array, x, n * size, &err)
                 : gdrq_device_clear(array, n * size, &err),
