@@ -2,7 +2,7 @@
 #   make [DARKNET=/path/to/a/darknet/tree] [SANITIZE=address,undefined] [WERROR=1] [DEBUG=1]
 #   make GPU=1 [ARCH="-gencode ..."] [NVCC=nvcc] [CUDA=its folder] [DARKNET=...]     with CUDA, in
 #                    build-gpu/, beside the CPU build; ARCH: all GPUs from Turing on, and with CUDA 10 to 12
-#                    from Pascal on
+#                    from 6.1 on
 #   make GPU=1 cuda_tests    tests of kernels and layers for the GPU of this machine
 #   make GPU=1 kernel_tests  those of kernels alone, to be carried to another machine; of Darknet a header is
 #                    enough, that of Debian's package or of DARKNET=

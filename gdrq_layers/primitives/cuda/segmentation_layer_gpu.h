@@ -12,6 +12,4 @@ gdrq_status gdrq_make_segmentation_layer_gpu(layer *l, int index, gdrq_error *er
 /* The host waits once, for the cost. */
 void gdrq_forward_segmentation_layer_gpu(layer l, network net);
 
-/* Adds to net.delta_gpu, which may be NULL. */
-
 #endif

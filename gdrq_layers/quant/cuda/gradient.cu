@@ -45,8 +45,8 @@ struct pass_arguments {
 /*
  * I: the tensor's bytes. Reads I (x) and I (dx, or size^2/stride^2 times as much as columns), reads
  * and writes I (delta). The float layer does all but the reading of x, too, where it has columns;
- * where it has none (connected, and 1x1 without stride) its product adds to delta itself, and dx is
- * written and read here in addition.
+ * where it has none (connected, depthwise, and 1x1 without stride) it adds to delta itself, and dx
+ * is written and read here in addition.
  *
  * From columns, per element: 4 divisions with their remainders, of 32 bits and by numbers that are
  * known as it runs (about 20 instructions each), and 1 load and some 10 instructions per product.

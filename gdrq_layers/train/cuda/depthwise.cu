@@ -6,9 +6,9 @@
 #include "quant/cuda/reduce.cuh"
 
 /*
- * Reads the input once from the GPU's memory and SIZE^2 / stride^2 times from the caches, and
- * writes the sums; per sum 3 divisions with their remainders, SIZE^2 loads, multiplications and
- * additions.
+ * Reads the input once from the GPU's memory and SIZE^2 / stride^2 times from the caches, weights,
+ * 4 * SIZE^2 bytes a channel, from the caches, and writes the sums; per sum 3 divisions with their
+ * remainders, 2 * SIZE^2 loads, SIZE^2 multiplications and additions.
  */
 template <int SIZE>
 static __global__ void convolve(gdrq_cuda_columns_shape s, unsigned n, const float *in,
@@ -30,8 +30,9 @@ static __global__ void convolve(gdrq_cuda_columns_shape s, unsigned n, const flo
     }
 }
 
-/* Reads the output's gradient once from the GPU's memory, and SIZE^2 times from the caches; writes
-   the input's, and with ADDS reads it. Per value as above, 5 divisions with their remainders. */
+/* Reads the output's gradient once from the GPU's memory, and (SIZE / stride)^2 times per value of
+   the input from the caches, as the weights; writes the input's, and with ADDS reads it. Per value
+   5 divisions with their remainders, and per product 2 loads. */
 template <int SIZE, bool ADDS>
 static __global__ void input_gradient(gdrq_cuda_columns_shape s, unsigned n, const float *delta,
                                       const float *weights, float *dx) {
@@ -75,8 +76,9 @@ template <int TAPS> struct tap_sums {
 
 /*
  * A block has a channel of the whole batch. Reads the input and the output's gradient once from the
- * GPU's memory, the input SIZE^2 / stride^2 times from the caches; per value of the output 3
- * divisions with their remainders, SIZE^2 loads, multiplications and additions.
+ * GPU's memory, the input SIZE^2 / stride^2 times from the caches, and writes 4 * SIZE^2 bytes a
+ * channel, which it reads with `adds`; per value of the output 2 divisions with their remainders,
+ * SIZE^2 loads, multiplications and additions.
  */
 template <int SIZE, int THREADS>
 static __global__ void __launch_bounds__(THREADS)

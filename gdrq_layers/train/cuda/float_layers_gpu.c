@@ -9,8 +9,10 @@
 void gdrq_replace_float_layer_gpu(layer *l) {
     if (l->type == CONNECTED && gdrq_replaces(GDRQ_REPLACES_CONNECTED))
         l->backward_gpu = gdrq_backward_connected_layer_gpu;
-    if (l->type != CONVOLUTIONAL || (l->size != 1 && !gdrq_gpu_is_depthwise(l)) || l->binary ||
-        l->xnor || !gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
+    /* The host's backward, for depthwise ones the slow one, has smooth=. */
+    const bool depthwise = gdrq_gpu_is_depthwise(l) && l->smooth == 0;
+    if (l->type != CONVOLUTIONAL || (l->size != 1 && !depthwise) || l->binary || l->xnor ||
+        !gdrq_replaces(GDRQ_REPLACES_CONVOLUTIONAL))
         return;
     l->workspace_size = gdrq_gpu_columns_bytes(l);
     l->forward_gpu = gdrq_forward_convolutional_layer_gpu;
