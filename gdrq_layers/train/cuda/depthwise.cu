@@ -81,7 +81,7 @@ template <int TAPS> struct tap_sums {
  * SIZE^2 loads, multiplications and additions.
  */
 template <int SIZE, int THREADS>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 1)
     weight_gradient(gdrq_cuda_columns_shape s, int batch, const float *delta, const float *in,
                     const float *factor, bool adds, float *gradient) {
     const unsigned channel = blockIdx.x, positions = (unsigned)s.out_h * (unsigned)s.out_w;
@@ -168,7 +168,7 @@ extern "C" gdrq_status gdrq_cuda_depthwise_weight_gradient(const gdrq_cuda_colum
                                                            bool adds, float *gradient,
                                                            gdrq_error *err) {
     if (s->size == 3)
-        return queue_weight_gradient<3, 512>(s, batch, delta, in, factor, adds, gradient, err);
+        return queue_weight_gradient<3, 1024>(s, batch, delta, in, factor, adds, gradient, err);
     if (s->size == 5)
         return queue_weight_gradient<5, 512>(s, batch, delta, in, factor, adds, gradient, err);
     return queue_weight_gradient<7, 256>(s, batch, delta, in, factor, adds, gradient, err);
