@@ -110,8 +110,8 @@ emulated_cuda := $(patsubst %,$(BUILD)/obj/emulated_cuda/%.o,$(cuda_sources) \
   $(patsubst %,gdrq_layers/%.c,host/api host/arrays host/calibration host/compare host/folded_layer \
   host/folded_load host/folded_network host/free_layer host/inspect host/interpose host/network_check \
   host/network_state host/predict_pixels host/replicas host/resize host/resize_layers host/segment \
-  host/scratch_buffer host/statistics host/tensor_class host/weight_spans primitives/avgpool_layer primitives/connected_layer \
-  primitives/convolutional_layer primitives/convolutional_parts primitives/detection_head \
+  host/scratch_buffer host/statistics host/tensor_class host/weight_spans primitives/avgpool_layer \
+  primitives/connected_layer primitives/convolutional_layer primitives/convolutional_parts primitives/detection_head \
   primitives/detection_truths primitives/dropout_layer primitives/predict primitives/region_layer \
   primitives/reorg_layer primitives/segmentation_layer primitives/softmax_layer primitives/update \
   primitives/upsample_layer primitives/yolo_layer))

@@ -43,11 +43,7 @@ gdrq_status gdrq_network_ready(const struct network *net, gdrq_error *err) {
         gdrq_threshold_commit(&state->tensors.classes[i]);
     gdrq_status status = state && state->folded ? gdrq_folded_check(state->folded, err) : GDRQ_OK;
     if (state && state->training.unquantised)
-        return status == GDRQ_OK && gdrq_is_on_gpu(net)
-                   ? gdrq_fail(err, GDRQ_ERROR_STATE,
-                               "networks run unquantised on the CPU only: parse the network for "
-                               "it, which -nogpu does")
-                   : status;
+        return status == GDRQ_OK ? gdrq_check_on_cpu(net, "networks run unquantised", err) : status;
     for (int i = 0; status == GDRQ_OK && i < net->n; ++i) {
         const gdrq_quantised *quantised = gdrq_quantised_state(&net->layers[i]);
         if (quantised)
@@ -87,20 +83,22 @@ gdrq_status gdrq_network_forget_thresholds(struct network *net, gdrq_error *err)
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    if (gdrq_is_on_gpu(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE, "thresholds are forgotten on the CPU only: -nogpu");
-    gdrq_network_state_forget_thresholds(state);
-    return GDRQ_OK;
+    const gdrq_status status = gdrq_check_on_cpu(net, "thresholds are forgotten", err);
+    if (status == GDRQ_OK)
+        gdrq_network_state_forget_thresholds(state);
+    return status;
 }
 
 gdrq_status gdrq_network_measuring(struct network *net, gdrq_measuring how, gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    if (gdrq_is_on_gpu(net) && how == GDRQ_MEASURE_SHIFT)
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "how far quantising shifts batch norm's statistics is measured on the CPU "
-                         "only: -nogpu");
+    gdrq_status status = GDRQ_OK;
+    if (how == GDRQ_MEASURE_SHIFT)
+        status = gdrq_check_on_cpu(
+            net, "how far quantising shifts batch norm's statistics is measured", err);
+    if (status != GDRQ_OK)
+        return status;
     gdrq_statistics_free(state->statistics);
     state->statistics = NULL;
     return how ? gdrq_statistics_new(net, how, &state->statistics, err) : GDRQ_OK;
@@ -110,8 +108,9 @@ gdrq_status gdrq_network_equalising(struct network *net, bool on, gdrq_error *er
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    if (on && gdrq_is_on_gpu(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE, "channels are equalised on the CPU only: -nogpu");
+    const gdrq_status status = on ? gdrq_check_on_cpu(net, "channels are equalised", err) : GDRQ_OK;
+    if (status != GDRQ_OK)
+        return status;
     gdrq_equaliser_free(state->equaliser);
     state->equaliser = NULL;
     return on ? gdrq_equaliser_new(net, &state->equaliser, err) : GDRQ_OK;

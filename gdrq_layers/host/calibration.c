@@ -12,14 +12,6 @@
 #include "host/network_state.h"
 #include "host/scratch_buffer.h"
 
-/* On a GPU no forward counts or takes floats, and new thresholds and bits would not get there. */
-static gdrq_status check_on_cpu(const network *net, const char *what, gdrq_error *err) {
-    return gdrq_is_on_gpu(net)
-               ? gdrq_fail(err, GDRQ_ERROR_STATE,
-                           "%s on the CPU only: parse the network for it, which -nogpu does", what)
-               : GDRQ_OK;
-}
-
 static bool weight_channels(network *net, bool on) {
     bool ok = true;
     for (int i = 0; i < net->n; i++)
@@ -39,7 +31,9 @@ gdrq_status gdrq_network_counting(struct network *net, bool on, gdrq_error *err)
     gdrq_network_state *state = gdrq_network_state_find(net);
     if (!state)
         return GDRQ_OK;
-    if (on && check_on_cpu(net, "values are counted", err) != GDRQ_OK)
+    /* On a GPU no forward counts or takes floats, and new thresholds and bits would not get there.
+     */
+    if (on && gdrq_check_on_cpu(net, "values are counted", err) != GDRQ_OK)
         return GDRQ_ERROR_STATE;
     stop_counting(net, state);
     bool ok = !on || weight_channels(net, true);
@@ -100,7 +94,7 @@ static gdrq_status set_threshold(gdrq_running_threshold *t, gdrq_calibration how
 gdrq_status gdrq_network_set_thresholds(struct network *net, gdrq_calibration how, double share,
                                         gdrq_error *err) {
     gdrq_network_state *state = gdrq_network_state_find(net);
-    gdrq_status status = check_on_cpu(net, "thresholds are set", err);
+    gdrq_status status = gdrq_check_on_cpu(net, "thresholds are set", err);
     for (int i = 0; state && status == GDRQ_OK && i < state->tensors.n; i++)
         if (!state->tensors.classes[i].fixed)
             status = check_counted(&state->tensors.classes[i], err);
@@ -133,7 +127,7 @@ gdrq_status gdrq_network_set_bits(struct network *net, int layer, int weight_bit
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT,
                          "layer %d can't have %d and %d bits: only quantised ones can, from 2 to 8",
                          layer, weight_bits, activation_bits);
-    if (check_on_cpu(net, "layers get other bits", err) != GDRQ_OK)
+    if (gdrq_check_on_cpu(net, "layers get other bits", err) != GDRQ_OK)
         return GDRQ_ERROR_STATE;
     const bool searches = !q->input->fixed && activation_bits > 0;
     if (searches && check_counted(q->input, err) != GDRQ_OK)

@@ -94,10 +94,9 @@ static bool add_input(const network *net, int i, gdrq_distribution *d) {
 
 gdrq_status gdrq_network_add_inputs(const struct network *net, gdrq_distribution *inputs,
                                     gdrq_error *err) {
-    if (gdrq_is_on_gpu(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE,
-                         "what layers read is looked at on the CPU only: parse the network for it, "
-                         "which -nogpu does");
+    const gdrq_status status = gdrq_check_on_cpu(net, "what layers read is looked at", err);
+    if (status != GDRQ_OK)
+        return status;
     int bad = net->n;
 #pragma omp parallel for schedule(dynamic) reduction(min : bad)
     for (int i = 0; i < net->n; ++i)

@@ -75,11 +75,11 @@ static void run_one(network *net, int layers, double *seconds) {
 }
 
 gdrq_status gdrq_network_predict_again(struct network *net, int first, gdrq_error *err) {
-    const gdrq_status status = gdrq_network_ready(net, err);
+    gdrq_status status = gdrq_network_ready(net, err);
+    if (status == GDRQ_OK)
+        status = gdrq_check_on_cpu(net, "layers run again", err);
     if (status != GDRQ_OK)
         return status;
-    if (gdrq_is_on_gpu(net))
-        return gdrq_fail(err, GDRQ_ERROR_STATE, "layers run again on the CPU only: -nogpu");
     if (gdrq_network_is_folded(net) || first < 0 || first >= net->n)
         return gdrq_fail(err, GDRQ_ERROR_ARGUMENT, "no layer %d to run again from", first);
     const int batch = net->batch;

@@ -19,6 +19,13 @@ bool gdrq_is_on_gpu(const network *net) {
 #endif
 }
 
+gdrq_status gdrq_check_on_cpu(const network *net, const char *what, gdrq_error *err) {
+    return gdrq_is_on_gpu(net)
+               ? gdrq_fail(err, GDRQ_ERROR_STATE,
+                           "%s on the CPU only: parse the network for it, which -nogpu does", what)
+               : GDRQ_OK;
+}
+
 #ifdef GPU
 static gdrq_status make_on_gpu(int layer, size_t bytes, float **buffer, gdrq_error *err) {
     char what[64];

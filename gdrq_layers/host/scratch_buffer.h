@@ -11,6 +11,9 @@
 /* Whether the network computes on a GPU. */
 bool gdrq_is_on_gpu(const network *net);
 
+/* GDRQ_ERROR_STATE, "WHAT on the CPU only: ...", of a network that computes on a GPU. */
+gdrq_status gdrq_check_on_cpu(const network *net, const char *what, gdrq_error *err);
+
 /* A zeroed buffer; NULL on failure, of which the message says that `layer` needs it. */
 gdrq_status gdrq_scratch_buffer_new(const network *net, int layer, size_t bytes, float **buffer,
                                     gdrq_error *err);

@@ -73,12 +73,15 @@ void gdrq_forward_softmax_layer(layer l, network net) {
 #pragma omp parallel for schedule(static) if (l.batch * inputs >= GDRQ_PARALLEL_FROM)
     for (int b = 0; b < l.batch; b++)
         forward_image(&l, &net, (size_t)b * inputs, learns);
-    if (!learns)
-        return;
+    if (learns)
+        gdrq_set_softmax_cost(&l);
+}
+
+void gdrq_set_softmax_cost(const layer *l) {
     double cost = 0;
-    for (size_t i = 0; i < (size_t)l.batch * inputs; i++)
-        cost += l.loss[i];
-    *l.cost = (float)cost;
+    for (size_t i = 0; i < (size_t)l->batch * (size_t)l->inputs; i++)
+        cost += l->loss[i];
+    *l->cost = (float)cost;
 }
 
 void gdrq_backward_softmax_layer(layer l, network net) {

@@ -10,6 +10,9 @@
 
 void gdrq_forward_softmax_layer(layer l, network net);
 
+/* The part of it that sets *l.cost, the sum of l.loss. */
+void gdrq_set_softmax_cost(const layer *l);
+
 /* Adds to net.delta, which may be NULL. */
 void gdrq_backward_softmax_layer(layer l, network net);
 

@@ -10,6 +10,7 @@
 #include "primitives/cuda/value_layers.h"
 #include "primitives/region_layer.h"
 #include "primitives/replacements.h"
+#include "primitives/softmax_layer.h"
 #include "primitives/yolo_layer.h"
 
 /* ---- which ---- */
@@ -127,11 +128,8 @@ void gdrq_forward_softmax_layer_gpu(layer l, network net) {
         &err);
     if (!learns)
         return;
-    gdrq_must(gdrq_device_pull(l.loss, l.loss_gpu, bytes_of(&l), &err), &err);
-    double cost = 0;
-    for (size_t i = 0; i < (size_t)l.batch * (size_t)l.inputs; i++)
-        cost += l.loss[i];
-    *l.cost = (float)cost;
+    copy_to_host(l.loss, l.loss_gpu, &l);
+    gdrq_set_softmax_cost(&l);
 }
 
 /* ---- [upsample] ---- */
